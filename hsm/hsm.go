@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hsm names what a payment switch asks of a hardware security module:
+// keys, their usages, and narrow interfaces of one or two methods each.
+//
+// Promise: a clear PIN or key has no type here, so no caller can ask for one;
+// a key is used only for what it was made for, else ErrUsage before the module
+// is asked.
+//
+// How: a Key is the wrapped form with all that is bound to it. Drivers
+// (hsm/pkcs11 in production, hsm/soft in terminals and tests) unwrap it inside
+// and implement the interfaces; hsm/hsmtest holds every driver to the same
+// known answers.
+//
+// Imported by: switch, terminal, cmd. Imports: internal/secret.
+package hsm
+
+import (
+	"context"
+	"errors"
+
+	"tapswitch/internal/secret"
+)
+
+// Usage is the one purpose of a key (PCI PIN 19).
+type Usage uint8
+
+// The usages in service. New ones are appended: the numbers are stored.
+const (
+	TMK      Usage = iota + 1 // terminal master key: enciphers a terminal's working keys
+	TPK                       // terminal PIN key (PIK)
+	TAK                       // terminal MAC key (MAK)
+	ZPK                       // zone PIN key, shared with an acquirer
+	ZAK                       // zone MAC key, shared with an acquirer
+	PVK                       // Visa PIN verification key pair
+	IMKAC                     // issuer master key for application cryptograms
+	PANSeal                   // AES-256 key that enciphers card numbers at rest
+	PANToken                  // key of the keyed card-number token
+)
+
+// Algorithm is the cipher a key is for.
+type Algorithm uint8
+
+// The algorithms in service. An 8-byte DES key is kept as TDES2 with K‖K.
+const (
+	TDES2  Algorithm = iota + 1 // double-length TDEA, 16 bytes
+	AES128                      // 16 bytes
+	AES256                      // 32 bytes
+)
+
+// Key is a key at rest: wrapped under the local master key (LMK), with usage,
+// owner, version, check value and LMK identity bound by a CMAC under the second
+// LMK, which drivers check before they unwrap.
+type Key struct {
+	Name      string // "terminal/10000001/tpk": unique together with Version
+	Usage     Usage
+	Algorithm Algorithm
+	Owner     string // terminal, link or issuer the key belongs to
+	Version   uint32
+	KCV       [3]byte // payment check value: TDES-ECB of zeros, AES-CMAC of zeros
+	NotAfter  int64   // Unix seconds, 0 = no end
+	LMK       [8]byte // identity of the wrapping LMK
+	Wrapped   []byte
+	Binding   [16]byte
+}
+
+// Spec says what a new key shall be.
+type Spec struct {
+	Name      string
+	Usage     Usage
+	Algorithm Algorithm
+	Owner     string
+	Version   uint32
+	NotAfter  int64
+}
+
+// The errors of every driver. Drivers wrap them; callers use errors.Is.
+var (
+	ErrUnavailable = errors.New("hsm: module not available")                        // gone, logged out or timed out: nothing was decided
+	ErrBusy        = errors.New("hsm: queue full")                                  // refused at once, nothing was decided
+	ErrUsage       = errors.New("hsm: key used outside its usage")                  // our bug or an attack
+	ErrBinding     = errors.New("hsm: key block does not match its binding")        // altered or foreign key
+	ErrMAC         = errors.New("hsm: MAC is wrong")                                // the message is not authentic
+	ErrPIN         = errors.New("hsm: PIN is wrong")                                // count a try
+	ErrPINBlock    = errors.New("hsm: PIN block is malformed under this key")       // wrong key, PAN or format
+	ErrCryptogram  = errors.New("hsm: application cryptogram is wrong")             // forged, or wrong profile
+	ErrInput       = errors.New("hsm: input has a form this function cannot serve") // length, digits, missing tag
+)
+
+// MACAlgorithm names a MAC of the field.
+type MACAlgorithm uint8
+
+// The MAC algorithms in service.
+const (
+	// MACUnionPayECB folds the data by xor to 8 bytes, and enciphers its 16 hex
+	// characters in two halves; the result is the first 8 hex characters as
+	// ASCII (UnionPay POS, field 64).
+	MACUnionPayECB MACAlgorithm = iota + 1
+	// MACRetail is ISO 9797-1 algorithm 3 with padding method 1 (ANSI X9.19).
+	MACRetail
+)
+
+// MACer makes and checks message authentication codes of 8 bytes with a TAK or ZAK.
+type MACer interface {
+	MAC(ctx context.Context, key *Key, alg MACAlgorithm, data []byte) ([8]byte, error)
+	// VerifyMAC returns ErrMAC when mac does not belong to data; the comparison
+	// takes the same time wherever they differ.
+	VerifyMAC(ctx context.Context, key *Key, alg MACAlgorithm, data []byte, mac [8]byte) error
+}
+
+// Account12 is the twelve rightmost PAN digits without the check digit, ASCII.
+type Account12 [12]byte
+
+// Translator moves an ISO 9564 format 0 PIN block from one key to another
+// without changing its format or account (PCI PIN 3-3). Keys: TPK or ZPK to ZPK.
+type Translator interface {
+	TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *Key, account Account12) (secret.PINBlock, error)
+}
+
+// PVV is what a card's PIN is verified against: the Visa PIN verification value.
+type PVV struct {
+	Key     *Key // usage PVK
+	Index   byte // PVKI digit '0'..'9', ASCII
+	Value   [4]byte
+	Account [11]byte // eleven rightmost PAN digits without the check digit
+}
+
+// PINVerifier checks an ISO format 0 PIN block under a TPK or ZPK. ErrPIN: wrong.
+type PINVerifier interface {
+	VerifyPVV(ctx context.Context, in secret.PINBlock, key *Key, account Account12, ref PVV) error
+}
+
+// Profile is the issuer's way to make cryptograms; chosen by BIN, never by the
+// CVN byte alone.
+type Profile uint8
+
+// The profiles in service.
+const (
+	VisaCVN10     Profile = iota + 1 // card key itself, padding 1, CVR of the IAD only
+	VisaCVN18                        // EMV common session key, padding 2, whole IAD
+	UnionPayCVN01                    // session key from ATC (EMV CSK), padding 2, CVR only
+)
+
+// Cryptogram is all that a cryptogram check needs of one transaction.
+type Cryptogram struct {
+	Profile Profile
+	PAN     secret.PAN
+	PSN     [2]byte    // card sequence number, two ASCII digits, "00" when the card has none
+	Data    secret.ICC // field 55 BER-TLV as received: 9F26 and the tags the profile lists
+}
+
+// CryptogramVerifier checks an ARQC and answers it (EMV Book 2, 8.1 and 8.2).
+// imk has usage IMKAC. ErrCryptogram: wrong; ErrInput: a tag is missing.
+type CryptogramVerifier interface {
+	VerifyARQC(ctx context.Context, imk *Key, c Cryptogram) error
+	// ARPC returns tag 91's content: method 1, ARPC(8)‖ARC(2).
+	ARPC(ctx context.Context, imk *Key, c Cryptogram, arc [2]byte) ([10]byte, error)
+}
+
+// Exported is a working key as it travels to a terminal: ECB under the TMK,
+// with its check value.
+type Exported struct {
+	Cryptogram []byte
+	KCV        [4]byte // first four bytes of the cipher of eight zero bytes
+}
+
+// KeyMaker makes a random working key, kept under the LMK and exported under a TMK.
+type KeyMaker interface {
+	GenerateUnder(ctx context.Context, tmk *Key, spec Spec) (Key, Exported, error)
+}
+
+// KeyLoader brings keys in.
+type KeyLoader interface {
+	// LoadUnder takes a working key enciphered ECB under a TMK (a terminal's side
+	// of sign-on) and checks its check value.
+	LoadUnder(ctx context.Context, tmk *Key, spec Spec, in Exported) (Key, error)
+	// LoadClear takes the xor of clear components; test keys and ceremonies only.
+	LoadClear(ctx context.Context, spec Spec, components ...secret.Key) (Key, error)
+	// Generate makes a random key that never leaves in clear.
+	Generate(ctx context.Context, spec Spec) (Key, error)
+}
+
+// PINEncipherer is the PIN pad's function: clear digits to a format 0 block
+// under a TPK. Only hsm/soft has it; the switch cannot ask for it.
+type PINEncipherer interface {
+	EncipherPIN(ctx context.Context, pin secret.Key, key *Key, account Account12) (secret.PINBlock, error)
+}
+
+// Sealer enciphers card numbers at rest: AES-256-GCM with a random nonce in front.
+type Sealer interface {
+	Seal(ctx context.Context, key *Key, plain, aad []byte) ([]byte, error)
+	Open(ctx context.Context, key *Key, sealed, aad []byte) ([]byte, error)
+}
+
+// Tokener makes the keyed token of a card number, for search and fingerprints.
+type Tokener interface {
+	Token(ctx context.Context, key *Key, pan secret.PAN) ([16]byte, error)
+}
+
+// Health tells whether the module can be used now; nil when it can.
+type Health interface {
+	Health() error
+}
