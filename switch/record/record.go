@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/txn"
+)
+
+// The kinds of records. Numbers are stored: append only.
+const (
+	KindIntent    byte = iota + 1 // a payment about to be sent
+	KindRefused                   // a payment refused before sending whose answer must be kept (a PIN try was counted)
+	KindOutcome                   // what became of an intent, with the answer
+	KindUndo                      // a payment is to be reversed
+	KindUndone                    // the acquirer answered the reversal
+	KindTombstone                 // a reversal whose original is unknown
+	KindTries                     // wrong PINs of a card
+	KindNumbers                   // a reserved block of trace numbers
+)
+
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers"}
+
+// KindName is the name used in dumps.
+func KindName(k byte) string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind_%d", k)
+}
+
+// FollowUps is the room an intent reserves for its outcome, its undo and the
+// undo's result, with the journal's own overhead; UndoRoom is what an approval
+// keeps of it, since its reversal may still come; admission asks for no room
+// but makes a record that no payment in flight needs wait for a free one.
+// The bodies are bounded: see TestFollowUpsFit.
+const (
+	FollowUps = 1536
+	UndoRoom  = 640
+	admission = 1
+)
+
+const _ = uint(FollowUps - UndoRoom - 1)
+
+// version is the first byte of every body.
+const version = 1
+
+// Errors of the decoder.
+var (
+	ErrVersion = errors.New("record: written by another version of tapswitch; use that version to read it")
+	ErrForm    = errors.New("record: body does not have its form")
+)
+
+// Undo is the body of KindUndo.
+type Undo struct {
+	Event   txn.Event // TimedOut, CheckFailed, NotWritten, DeadlinePassed, UndoAsked, SaidYes
+	Reason  txn.Reason
+	Numbers txn.Numbers // of the reversal; repeats carry the same
+}
+
+// Outcome is the body of KindOutcome.
+type Outcome struct {
+	Event  txn.Event // SaidYes, SaidNo, NotSent
+	Answer txn.Answer
+}
+
+// Undone is the body of KindUndone.
+type Undone struct {
+	Event txn.Event // UndoAcked, UndoUnknown
+	Code  txn.Code
+}
+
+// Tries is the body of KindTries; its key is the card token.
+type Tries struct {
+	Count   uint8
+	Payment txn.Key // counted once per payment
+}
+
+// Intent makes the record of p about to be sent.
+func Intent(p *txn.Payment) journal.Record {
+	return journal.Record{Kind: KindIntent, Key: AppendKey(nil, p.Key), Body: appendPayment(nil, p), Reserve: FollowUps}
+}
+
+// Refused makes the record of p refused with p.Answer.
+func Refused(p *txn.Payment) journal.Record {
+	body := appendAnswer(appendPayment(nil, p), p.Answer)
+	return journal.Record{Kind: KindRefused, Key: AppendKey(nil, p.Key), Body: body, Reserve: admission}
+}
+
+// MakeOutcome makes the record of what became of p. A final one gives back the
+// room that was kept; one that may still be reversed keeps UndoRoom.
+func MakeOutcome(p *txn.Payment, o Outcome) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagEvent, byte(o.Event))
+	r := journal.Record{Kind: KindOutcome, Key: AppendKey(nil, p.Key), Body: appendAnswer(e.buf, o.Answer), Reserve: -p.Reserved}
+	if to, ok := txn.Next(p.State, o.Event); ok && p.Reserved > UndoRoom && (to == txn.Approved || to == txn.Reversing) {
+		r.Reserve += UndoRoom
+	}
+	return r
+}
+
+// MakeUndo makes the record that k is to be reversed.
+func MakeUndo(k txn.Key, u Undo) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagEvent, byte(u.Event))
+	e.bytes(tagReason, []byte(u.Reason))
+	e.numbers(tagUndo, u.Numbers)
+	return journal.Record{Kind: KindUndo, Key: AppendKey(nil, k), Body: e.buf}
+}
+
+// MakeUndone makes the record of the acquirer's answer to the reversal of p.
+func MakeUndone(p *txn.Payment, u Undone) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagEvent, byte(u.Event))
+	e.bytes(tagCode, u.Code[:])
+	return journal.Record{Kind: KindUndone, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
+}
+
+// Tombstone makes the record that k was reversed before it was known.
+func Tombstone(k txn.Key) journal.Record {
+	return journal.Record{Kind: KindTombstone, Key: AppendKey(nil, k), Body: newEncoder(nil).buf, Reserve: admission}
+}
+
+// MakeTries makes the record of the wrong PINs of a card.
+func MakeTries(token [16]byte, t Tries) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagCount, t.Count)
+	e.bytes(tagKey, AppendKey(nil, t.Payment))
+	return journal.Record{Kind: KindTries, Key: append([]byte(nil), token[:]...), Body: e.buf}
+}
+
+// keySize is the length of an encoded txn.Key.
+const keySize = 8 + 15 + 4 + 4 + 1 + 1
+
+// AppendKey appends the 33 bytes of k.
+func AppendKey(dst []byte, k txn.Key) []byte {
+	dst = append(dst, k.Terminal[:]...)
+	dst = append(dst, k.Merchant[:]...)
+	dst = binary.BigEndian.AppendUint32(dst, k.Batch)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(k.Trace))
+	return append(dst, byte(k.Class), k.Type)
+}
+
+// ParseKey reads what AppendKey wrote.
+func ParseKey(b []byte) (k txn.Key, err error) {
+	if len(b) != keySize {
+		return k, ErrForm
+	}
+	copy(k.Terminal[:], b)
+	copy(k.Merchant[:], b[8:])
+	k.Batch = binary.BigEndian.Uint32(b[23:])
+	k.Trace = txn.STAN(binary.BigEndian.Uint32(b[27:]))
+	k.Class, k.Type = txn.Class(b[31]), b[32]
+	return k, nil
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"tapswitch/internal/assert"
+	"tapswitch/internal/env"
+	"tapswitch/switch/txn"
+)
+
+// Claim makes p's key the caller's. It returns the stored answer when the key
+// was answered before; an original still under way is waited for until the
+// deadline. After a nil, nil the caller must call Finish.
+func (x *Index) Claim(p *txn.Payment, until env.Mono) (*txn.Answer, error) {
+	for {
+		done, old, err := x.claim(p)
+		if done == nil {
+			return old, err
+		}
+		if !done.Wait(until) {
+			return nil, txn.DeclineInFlight
+		}
+	}
+}
+
+// claim returns an event to wait for when the original is still under way.
+func (x *Index) claim(p *txn.Payment) (env.Event, *txn.Answer, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forget()
+	e := x.payments[p.Key]
+	if e == nil && len(x.payments) >= x.cfg.Max {
+		return nil, nil, txn.DeclineOverload
+	}
+	if e == nil || e.p == nil && !e.running && !e.tombstone { // new, or only looked at by a reversal just now
+		x.entry(p.Key).running = true
+		return nil, nil, nil
+	}
+	switch {
+	case e.running:
+		return e.done, nil, nil
+	case e.p == nil || e.tombstone:
+		return nil, nil, txn.DeclineTombstone
+	case e.p.Fingerprint != p.Fingerprint:
+		return nil, nil, txn.DeclineDuplicate
+	}
+	a, err := x.repeat(e.p)
+	return nil, a, err
+}
+
+// repeat is what a repeat of p is told: the same outcome, and after undo never
+// an approval.
+func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
+	a := p.Answer
+	a.Repeat = true
+	switch p.State {
+	case txn.Approved, txn.Completed, txn.Declined, txn.Refused:
+		return &a, nil
+	case txn.Reversing, txn.Reversed, txn.Unmatched:
+		if p.Answer.Approved() {
+			return nil, txn.DeclineWasReversed
+		}
+		if p.Answer.Code != (txn.Code{}) {
+			return &a, nil
+		}
+		a = txn.Refusal(txn.ByReason(p.UndoWhy), p.Undo.At)
+		a.Repeat = true
+		return &a, nil
+	}
+	assert.Fail("replay: a payment nobody runs is in state %s", p.State)
+	return nil, nil
+}
+
+// Finish ends the claim: repeats that wait are served now. A claim that left
+// nothing durable is forgotten, so that a repeat is judged anew.
+func (x *Index) Finish(k txn.Key) {
+	x.mu.Lock()
+	e := x.payments[k]
+	if e == nil || !e.running {
+		x.mu.Unlock()
+		assert.Fail("replay: finish without a claim, terminal %s trace %d", k.Terminal, k.Trace)
+	}
+	e.running = false
+	done := e.done
+	e.done = x.waits.NewEvent()
+	if e.p == nil && !e.tombstone && !e.busy {
+		delete(x.payments, k)
+		x.dropOrder(k)
+	}
+	x.mu.Unlock()
+	done.Wake()
+}
+
+// dropOrder removes the newest mention of k; claims end soon after they begin,
+// so it is found near the end.
+func (x *Index) dropOrder(k txn.Key) {
+	for i := len(x.order) - 1; i >= 0; i-- {
+		if x.order[i] == k {
+			x.order = append(x.order[:i], x.order[i+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// Config bounds the index.
+type Config struct {
+	Max    int           // payments remembered; a new one beyond is refused
+	Window time.Duration // a payment older than this may be forgotten
+}
+
+// Index is all payments inside the replay window.
+type Index struct {
+	cfg     Config
+	clock   env.Clock
+	waits   env.Waits
+	journal journal.Appender
+
+	mu       sync.Mutex // never held across a wait or a port call
+	payments map[txn.Key]*entry
+	sent     map[LinkKey]txn.Key
+	order    []txn.Key // in order of arrival, for forgetting
+}
+
+// LinkKey finds a payment by what its request carried on a link.
+type LinkKey struct {
+	Link string
+	STAN txn.STAN
+	At   string // field 7, MMDDhhmmss
+}
+
+// NewLinkKey is the key of n on a link.
+func NewLinkKey(link string, n txn.Numbers) LinkKey {
+	return LinkKey{link, n.STAN, n.At.Format("0102150405")}
+}
+
+type entry struct {
+	p         *txn.Payment
+	since     time.Time
+	tombstone bool      // its reversal came first
+	running   bool      // a call of the flow owns it
+	done      env.Event // woken when that call is over
+
+	busy  bool // somebody has the turn
+	queue []env.Event
+}
+
+// New makes an empty index; Apply fills it from the journal before the first Claim.
+func New(cfg Config, world env.Env, j journal.Appender) *Index {
+	return &Index{
+		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j,
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key),
+	}
+}
+
+// Apply takes one durable record into the index.
+func (x *Index) Apply(r journal.Record) error {
+	switch r.Kind {
+	case record.KindTries, record.KindNumbers:
+		return nil // projections of switch/pin and switch/number
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindTombstone:
+	default:
+		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
+	}
+	k, err := record.ParseKey(r.Key)
+	if err != nil {
+		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.apply(k, r); err != nil {
+		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
+	}
+	return nil
+}
+
+func (x *Index) apply(k txn.Key, r journal.Record) error {
+	switch r.Kind {
+	case record.KindTombstone:
+		x.entry(k).tombstone = true
+		return nil
+	case record.KindIntent, record.KindRefused:
+		return x.applyPayment(k, r)
+	}
+	e := x.payments[k]
+	if e == nil || e.p == nil {
+		return fmt.Errorf("no intent before it")
+	}
+	e.p.Reserved += r.Reserve
+	switch r.Kind {
+	case record.KindOutcome:
+		o, err := record.ParseOutcome(r.Body)
+		if err != nil {
+			return err
+		}
+		e.p.Answer = o.Answer
+		return move(e.p, o.Event)
+	case record.KindUndo:
+		u, err := record.ParseUndo(r.Body)
+		if err != nil {
+			return err
+		}
+		if e.p.Undo.STAN == 0 { // a reopened undo keeps the first numbers
+			e.p.Undo, e.p.UndoWhy = u.Numbers, u.Reason
+		}
+		if e.p.State == txn.Intended && u.Event != txn.UndoAsked {
+			e.p.State = txn.Sent // the intent alone is durable, not that it was forwarded
+		}
+		return move(e.p, u.Event)
+	default:
+		u, err := record.ParseUndone(r.Body)
+		if err != nil {
+			return err
+		}
+		return move(e.p, u.Event)
+	}
+}
+
+func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
+	p, err := record.ParsePayment(k, r.Body)
+	if err != nil {
+		return err
+	}
+	e := x.entry(k)
+	if e.p != nil {
+		return fmt.Errorf("second payment with this key")
+	}
+	e.p = p
+	if r.Kind == record.KindRefused {
+		return move(p, txn.Refuse)
+	}
+	p.Reserved = r.Reserve
+	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+	return move(p, txn.Journaled)
+}
+
+// move follows one arrow. An outcome is stored only after the request was
+// handed to the link, so Forwarded is implied by it.
+func move(p *txn.Payment, e txn.Event) error {
+	if p.State == txn.Intended && (e == txn.SaidYes || e == txn.SaidNo) {
+		p.State = txn.Sent
+	}
+	s, ok := txn.Next(p.State, e)
+	if !ok {
+		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
+	}
+	p.State = s
+	return nil
+}
+
+// entry finds or makes the entry of k; the lock is held.
+func (x *Index) entry(k txn.Key) *entry {
+	e := x.payments[k]
+	if e == nil {
+		e = &entry{since: x.clock.Now(), done: x.waits.NewEvent()}
+		x.payments[k] = e
+		x.order = append(x.order, k)
+	}
+	return e
+}
+
+// Find returns a copy of the payment of k.
+func (x *Index) Find(k txn.Key) (txn.Payment, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.payments[k]
+	if e == nil || e.p == nil {
+		return txn.Payment{}, false
+	}
+	return *e.p, true
+}
+
+// FindSent returns the key of the payment whose request carried l.
+func (x *Index) FindSent(l LinkKey) (txn.Key, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k, ok := x.sent[l]
+	return k, ok
+}
+
+// Each calls fn with a copy of every payment in order of arrival.
+func (x *Index) Each(fn func(txn.Payment)) {
+	x.mu.Lock()
+	keys := append([]txn.Key(nil), x.order...)
+	x.mu.Unlock()
+	for _, k := range keys {
+		if p, ok := x.Find(k); ok {
+			fn(p)
+		}
+	}
+}
+
+// Len is the number of keys remembered.
+func (x *Index) Len() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.payments)
+}
+
+// forget drops resting payments older than the window; the lock is held. It
+// looks at no more than a few, so that no call pays for all.
+func (x *Index) forget() {
+	const few = 8
+	oldest := x.clock.Now().Add(-x.cfg.Window)
+	for range few {
+		if len(x.order) == 0 {
+			return
+		}
+		k := x.order[0]
+		e := x.payments[k]
+		if e.since.After(oldest) {
+			return
+		}
+		x.order = x.order[1:]
+		if e.running || e.busy || (e.p != nil && !e.p.State.Resting()) {
+			x.order = append(x.order, k)
+			continue
+		}
+		if e.p != nil {
+			delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		}
+		delete(x.payments, k)
+	}
+}

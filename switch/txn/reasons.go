@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is field 39, two characters.
+type Code [2]byte
+
+// String gives the two characters.
+func (c Code) String() string {
+	if c == (Code{}) {
+		return ""
+	}
+	return string(c[:])
+}
+
+// The response codes the switch itself gives (ISO 8583:1987 DE 39 and the
+// UnionPay POS table). Acquirers may answer others; those pass unchanged.
+var (
+	CodeApproved      = Code{'0', '0'}
+	CodeBadTxn        = Code{'1', '2'}
+	CodeBadAmount     = Code{'1', '3'}
+	CodeBadPAN        = Code{'1', '4'}
+	CodeUnmatched     = Code{'2', '5'}
+	CodeFormat        = Code{'3', '0'}
+	CodeUnsupported   = Code{'4', '0'}
+	CodeExpired       = Code{'5', '4'}
+	CodeWrongPIN      = Code{'5', '5'}
+	CodeForgedCard    = Code{'5', '9'}
+	CodeOriginal      = Code{'6', '4'}
+	CodePINTries      = Code{'7', '5'}
+	CodeIssuerDown    = Code{'9', '1'}
+	CodeNoRoute       = Code{'9', '2'}
+	CodeDuplicate     = Code{'9', '4'}
+	CodeMalfunction   = Code{'9', '6'}
+	CodeBadTerminal   = Code{'9', '7'}
+	CodeNoAnswer      = Code{'9', '8'}
+	CodePINFormat     = Code{'9', '9'}
+	CodeBadMAC        = Code{'A', '0'}
+	CodeSecurityFault = Code{'A', '7'}
+)
+
+// Reason is for logs and metrics: a short constant, never data.
+type Reason string
+
+// Decline is an error that knows what to tell the terminal.
+type Decline struct {
+	Code   Code
+	Reason Reason
+	Err    error // the cause, may be nil
+}
+
+// Error names reason, code and cause.
+func (d *Decline) Error() string {
+	if d.Err != nil {
+		return fmt.Sprintf("declined %s (%s): %v", d.Code, d.Reason, d.Err)
+	}
+	return fmt.Sprintf("declined %s (%s)", d.Code, d.Reason)
+}
+
+// Unwrap gives the cause.
+func (d *Decline) Unwrap() error { return d.Err }
+
+// Why returns a Decline with a cause.
+func (d *Decline) Why(err error) *Decline { return &Decline{d.Code, d.Reason, err} }
+
+// reason registers nothing: it is only shorter to read.
+func reason(c Code, r Reason) *Decline { return &Decline{Code: c, Reason: r} }
+
+// Every refusal of the switch. Order: as the flow meets them.
+var (
+	// What was asked has no sense or is not built.
+	DeclineFormat      = reason(CodeFormat, "message_malformed")
+	DeclineField       = reason(CodeFormat, "field_missing_or_malformed")
+	DeclineUnsupported = reason(CodeUnsupported, "transaction_not_supported")
+	DeclineAmount      = reason(CodeBadAmount, "amount_must_be_positive")
+	DeclineCurrency    = reason(CodeBadTxn, "currency_not_accepted")
+	DeclinePAN         = reason(CodeBadPAN, "pan_check_digit_wrong")
+	DeclineTrack       = reason(CodeBadPAN, "track_does_not_match_pan")
+	DeclineExpired     = reason(CodeExpired, "card_expired")
+	// Who asks.
+	DeclineTerminalUnknown = reason(CodeBadTerminal, "terminal_unknown")
+	DeclineTerminalBlocked = reason(CodeBadTerminal, "terminal_blocked")
+	DeclineMerchant        = reason(CodeBadTerminal, "merchant_does_not_own_terminal")
+	DeclineNotSignedOn     = reason(CodeBadTerminal, "terminal_not_signed_on")
+	DeclineMAC             = reason(CodeBadMAC, "mac_wrong")
+	DeclineMACMissing      = reason(CodeBadMAC, "mac_missing")
+	// Room.
+	DeclineOverload    = reason(CodeMalfunction, "too_many_in_flight")
+	DeclineJournalFull = reason(CodeMalfunction, "journal_full")
+	DeclineJournal     = reason(CodeMalfunction, "journal_failed")
+	DeclineNumbers     = reason(CodeMalfunction, "no_trace_number_free")
+	// Said before.
+	DeclineDuplicate   = reason(CodeDuplicate, "repeat_with_other_content")
+	DeclineInFlight    = reason(CodeDuplicate, "original_still_in_flight")
+	DeclineTombstone   = reason(CodeDuplicate, "reversed_before_arrival")
+	DeclineWasReversed = reason(CodeDuplicate, "repeat_of_reversed_payment")
+	// Card and PIN.
+	DeclineCryptogram  = reason(CodeForgedCard, "cryptogram_wrong")
+	DeclineChipData    = reason(CodeForgedCard, "chip_data_missing_or_inconsistent")
+	DeclinePIN         = reason(CodeWrongPIN, "pin_wrong")
+	DeclinePINTries    = reason(CodePINTries, "pin_tries_exceeded")
+	DeclinePINBlock    = reason(CodePINFormat, "pin_block_malformed")
+	DeclinePINMissing  = reason(CodeWrongPIN, "pin_required")
+	DeclineNoReference = reason(CodeWrongPIN, "card_has_no_pin_reference")
+	// The HSM.
+	DeclineHSM     = reason(CodeSecurityFault, "hsm_unavailable")
+	DeclineHSMBusy = reason(CodeSecurityFault, "hsm_busy")
+	DeclineKey     = reason(CodeSecurityFault, "key_unusable")
+	// The way to the acquirer.
+	DeclineNoRoute   = reason(CodeNoRoute, "no_route")
+	DeclineLinkDown  = reason(CodeIssuerDown, "no_healthy_link")
+	DeclineNotSent   = reason(CodeIssuerDown, "not_sent")
+	DeclineNoAnswer  = reason(CodeNoAnswer, "acquirer_no_answer")
+	DeclineAnswer    = reason(CodeMalfunction, "acquirer_answer_failed_checks")
+	DeclineAnswerMAC = reason(CodeMalfunction, "acquirer_answer_mac_wrong")
+	DeclineDeadline  = reason(CodeNoAnswer, "deadline_passed")
+	DeclineUndone    = reason(CodeNoAnswer, "reversed_while_in_flight")
+	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
+	// Said by the acquirer.
+	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
+	// Reversals.
+	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
+	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
+	// Ours.
+	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
+)
+
+// Reasons is the closed set of reasons, for metrics labels and documentation.
+func Reasons() []*Decline {
+	return []*Decline{
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired,
+		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
+		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
+		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
+		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
+		DeclineHSM, DeclineHSMBusy, DeclineKey,
+		DeclineNoRoute, DeclineLinkDown, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
+		DeclineUndone, DeclineAnswerKey, DeclineAcquirer, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+	}
+}
+
+// ByReason finds the refusal of a stored reason.
+func ByReason(r Reason) *Decline {
+	for _, d := range Reasons() {
+		if d.Reason == r {
+			return d
+		}
+	}
+	return DeclineMalfunction
+}
+
+// AsDecline maps any error to what the terminal is told. An error nobody
+// thought about is a malfunction, never an approval.
+func AsDecline(err error) *Decline {
+	if d, ok := errors.AsType[*Decline](err); ok {
+		return d
+	}
+	return DeclineMalfunction.Why(err)
+}

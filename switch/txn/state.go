@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+import "tapswitch/internal/assert"
+
+// State is where a payment stands.
+type State uint8
+
+// The states. Numbers are stored nowhere: the journal keeps events.
+const (
+	Received  State = iota // read from a terminal, nothing durable
+	Intended               // intent durable, nothing left yet
+	Sent                   // a byte may have left to the acquirer
+	Approved               // yes durable, the terminal not yet told
+	Completed              // told the terminal yes, or may have; rests until its reversal
+	Declined               // final: no, and nothing to undo
+	Refused                // final: no before anything was durable
+	Reversing              // undo durable, not acknowledged
+	Reversed               // final: the acquirer confirmed the reversal, or nothing was sent
+	Unmatched              // the acquirer does not know the original (25, 12, 94); rests, a late yes reopens it
+	numStates
+)
+
+var stateNames = [numStates]string{
+	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched",
+}
+
+// String is the name used in events, metrics and dumps.
+func (s State) String() string { return name(stateNames[:], int(s)) }
+
+// Event is what can happen to a payment.
+type Event uint8
+
+// The events. Late answers, broken writes and passed deadlines are events like
+// any other. The numbers are stored in the journal: append only.
+const (
+	Refuse         Event = iota + 1 // refused before the intent
+	Journaled                       // the intent is durable
+	NotSent                         // surely not a byte left
+	Forwarded                       // handed to the link; a byte may have left
+	SaidYes                         // the acquirer approved, and the answer passed its checks
+	SaidNo                          // the acquirer declined
+	TimedOut                        // no answer in time, or the connection was lost
+	CheckFailed                     // the answer failed a check: amount, terminal, currency, MAC
+	DeadlinePassed                  // the terminal no longer waits
+	Written                         // the answer was written to the terminal
+	MaybeWritten                    // part of it may have been
+	NotWritten                      // surely not a byte of it was, or it could not be authenticated
+	UndoAsked                       // the terminal reversed it, or recovery did
+	UndoAcked                       // reversal confirmed
+	UndoUnknown                     // the acquirer does not know the original
+	numEvents
+)
+
+var eventNames = [numEvents]string{
+	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
+	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown",
+}
+
+// String is the name used in events, metrics and dumps.
+func (e Event) String() string { return name(eventNames[:], int(e)) }
+
+// arrow is a cell of the table: the zero value is an impossible event.
+type arrow struct {
+	to State
+	ok bool
+}
+
+func to(s State) arrow { return arrow{s, true} }
+
+// next is the whole life of a payment. A missing entry is an impossible event.
+//
+// An approval that may have been written is presumed delivered: the terminal's
+// own reversal decides. Once undo is durable, no answer of the acquirer moves
+// the payment anywhere but along its reversal.
+var next = [numStates][numEvents]arrow{
+	Received: {Refuse: to(Refused), Journaled: to(Intended)},
+	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing)},
+	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing)},
+	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing)},
+	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
+	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
+	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
+		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
+		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
+		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched)},
+	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
+	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+}
+
+// Next returns the state after e; ok is false when e cannot happen in s.
+func Next(s State, e Event) (State, bool) {
+	if s >= numStates || e >= numEvents {
+		return s, false
+	}
+	a := next[s][e]
+	return a.to, a.ok
+}
+
+// MustNext is Next for events that our own code reports: an impossible one is a bug.
+func MustNext(s State, e Event) State {
+	n, ok := Next(s, e)
+	if !ok {
+		assert.Fail("txn: event %s cannot happen in state %s", e, s)
+	}
+	return n
+}
+
+// Resting reports whether nothing more need happen to a payment in s.
+func (s State) Resting() bool {
+	switch s {
+	case Completed, Declined, Refused, Reversed, Unmatched:
+		return true
+	}
+	return false
+}
+
+func name(names []string, i int) string {
+	if i < 0 || i >= len(names) {
+		return "unknown"
+	}
+	return names[i]
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+import (
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+)
+
+// Class is the kind of business a message asks for. Numbers are stored.
+type Class uint8
+
+// The classes in service; everything else is refused by name.
+const (
+	Purchase Class = iota + 1
+	Reversal       // the terminal's reversal of an earlier message
+	SignOn
+	SignOff
+	Echo
+	numClasses
+)
+
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo"}
+
+// String is the name used in events, metrics and dumps.
+func (c Class) String() string { return name(classNames[:], int(c)) }
+
+// TerminalID is field 41, eight characters; MerchantID is field 42, fifteen.
+type (
+	TerminalID [8]byte
+	MerchantID [15]byte
+)
+
+// String gives the eight characters.
+func (t TerminalID) String() string { return string(t[:]) }
+
+// String gives the fifteen characters.
+func (m MerchantID) String() string { return string(m[:]) }
+
+// STAN is a system trace audit number, 1 to 999999 (ISO 8583 DE 11).
+type STAN uint32
+
+// RRN is a retrieval reference number, twelve characters (ISO 8583 DE 37).
+type RRN [12]byte
+
+// Key is the replay key: two messages with the same Key are the same request.
+// UnionPay POS: terminal, merchant, batch, trace, class and transaction type.
+type Key struct {
+	Terminal TerminalID
+	Merchant MerchantID
+	Batch    uint32 // six digits
+	Trace    STAN   // the terminal's own number
+	Class    Class
+	Type     uint8 // field 60.1
+}
+
+// Fingerprint is what must be equal in a repeat: amount, card and cryptogram.
+type Fingerprint [16]byte
+
+// CardData is what the terminal read and the customer typed; it is wiped when
+// the call is over. What outlives the call is in Payment.
+type CardData struct {
+	PAN    secret.PAN
+	Track2 secret.Track2
+	PIN    secret.PINBlock // under the terminal's PIN key, ISO format 0
+	ICC    secret.ICC      // field 55
+}
+
+// Wipe overwrites everything.
+func (c *CardData) Wipe() {
+	c.PAN.Wipe()
+	c.Track2.Wipe()
+	c.PIN.Wipe()
+	c.ICC.Wipe()
+}
+
+// Request is what a terminal asks, whatever its dialect.
+type Request struct {
+	Key      Key
+	Card     CardData
+	Amount   money.Amount
+	Expiry   [4]byte // YYMM, zero when absent
+	PSN      [3]byte // three digits, zero when absent
+	Entry    [3]byte // field 22
+	Cond     [2]byte // field 25
+	Original Key     // Reversal: the key of what is reversed
+	Why      [2]byte // Reversal: field 39 of the request
+
+	MAC      [8]byte
+	HasMAC   bool
+	MACInput []byte // aliases the message: MTI up to the byte before the MAC
+
+	Received env.Mono
+	Deadline env.Mono
+}
+
+// Answer is what the terminal is told.
+type Answer struct {
+	Code     Code
+	Reason   Reason
+	Auth     [6]byte // field 38, zero when none
+	RRN      RRN
+	At       time.Time // switch time of the decision, fields 12 and 13
+	SettleMD [4]byte   // field 15 MMDD, zero when none
+	ICC      []byte    // field 55 to the card: tag 91; never sensitive
+	Repeat   bool      // told before
+}
+
+// Approved reports a yes.
+func (a Answer) Approved() bool { return a.Code == CodeApproved }
+
+// Refusal makes the answer of a refused request.
+func Refusal(err error, at time.Time) Answer {
+	d := AsDecline(err)
+	return Answer{Code: d.Code, Reason: d.Reason, At: at}
+}
+
+// Numbers identify a message on a link: field 11, field 7 (UTC MMDDhhmmss) and
+// field 37. A repeat carries the same.
+type Numbers struct {
+	STAN STAN
+	At   time.Time // UTC; field 7 is its MMDDhhmmss
+	RRN  RRN
+}
+
+// Payment is what the switch remembers of a payment. It never holds
+// sensitive authentication data; the card number is sealed.
+type Payment struct {
+	Key         Key
+	Fingerprint Fingerprint
+	Masked      string   // card number, first six and last four
+	Token       [16]byte // keyed token of the card number
+	SealedPAN   []byte   // AES-GCM under an HSM key
+	Amount      money.Amount
+	Expiry      [4]byte
+	PSN         [3]byte
+	Entry       [3]byte
+	Cond        [2]byte
+	PINGiven    bool
+	ChipRead    bool
+	Link        string
+	Numbers     Numbers // of the request to the acquirer
+	Undo        Numbers // of the reversal, zero when none
+	UndoWhy     Reason
+	State       State
+	Answer      Answer
+	Reserved    int // journal room still kept for its outcome and undo, bytes
+}
+
+// NewPayment takes what may be remembered from a request.
+func NewPayment(r *Request) *Payment {
+	return &Payment{
+		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), State: Received,
+	}
+}
