@@ -86,12 +86,14 @@ func (f *Flow) unsent(p *txn.Payment, cause error) txn.Answer {
 }
 
 // undo makes durable that p is to be reversed, then refuses. An undo that
-// cannot be made durable stops the process: the intent on disk makes recovery
-// reverse the payment, and no answer may leave before that is certain.
+// cannot be made durable stops the process without an answer.
 func (f *Flow) undo(p *txn.Payment, e txn.Event, why error) txn.Answer {
 	d := txn.AsDecline(why)
 	if err := f.reverse(p.Key, e, d.Reason); err != nil {
+		// Not even a no may leave: a yes may be durable, and recovery would take it
+		// for delivered. The terminal's own reversal decides.
 		f.Stop(fmt.Errorf("undo of payment stan %06d could not be made durable: %w", p.Numbers.STAN, err))
+		return txn.Answer{}
 	}
 	return txn.Refusal(d, f.Clock.Now())
 }
@@ -156,7 +158,7 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
 	case MaybeWritten:
 		f.Payments.Move(k, txn.MaybeWritten)
 	default:
-		if err := f.reverse(k, txn.NotWritten, txn.DeclineAnswerKey.Reason); err != nil {
+		if err := f.reverse(k, txn.NotWritten, txn.DeclineUnwritten.Reason); err != nil {
 			f.Stop(fmt.Errorf("undo of an answer that was not written, terminal %s trace %06d: %w", k.Terminal, k.Trace, err))
 		}
 	}

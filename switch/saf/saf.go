@@ -144,6 +144,16 @@ func (q *Queue) Close() {
 	}
 }
 
+// Deliver makes one attempt if one is due now, and says whether it did.
+func (q *Queue) Deliver(ctx context.Context, link string) bool {
+	it, wait, _, closed := q.pick(link)
+	if closed || wait != nil {
+		return false
+	}
+	q.attempt(ctx, link, it)
+	return true
+}
+
 // Run delivers the reversals of one link until Close.
 func (q *Queue) Run(ctx context.Context, link string) {
 	for {

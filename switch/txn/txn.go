@@ -97,7 +97,8 @@ type Request struct {
 	Deadline env.Mono
 }
 
-// Answer is what the terminal is told.
+// Answer is what the terminal is told. An Answer without Code means that
+// nothing may be told: it is not known what is durable, and the process stops.
 type Answer struct {
 	Code     Code
 	Reason   Reason
