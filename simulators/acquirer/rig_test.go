@@ -322,3 +322,13 @@ func withChip(r *rig, wrong bool) func(fields) {
 	}
 }
 
+// counted waits until a reason was counted once.
+func (r *rig) counted(reason string) {
+	r.Helper()
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
+		if r.host.Counters()[reason] == 1 {
+			return
+		}
+	}
+	r.Errorf("%s not counted once: %v", reason, r.host.Counters())
+}
