@@ -14,33 +14,48 @@ import (
 	"time"
 )
 
+// child is a host behind pipes, as a parent process sees it.
+type child struct {
+	*testing.T
+	commands io.Writer
+	events   *bufio.Scanner
+	ended    chan error
+}
+
+func startChild(t *testing.T, cfg Config) *child {
+	in, commands := io.Pipe()
+	events, out := io.Pipe()
+	c := &child{t, commands, bufio.NewScanner(events), make(chan error, 1)}
+	go func() {
+		c.ended <- RunLines(context.Background(), cfg, in, out)
+		out.Close()
+	}()
+	return c
+}
+
+func (c *child) say(s string) { fmt.Fprintln(c.commands, s) }
+
+// next skips to the next event of a name.
+func (c *child) next(want string) Event {
+	c.Helper()
+	for c.events.Scan() {
+		var e Event
+		if err := json.Unmarshal(c.events.Bytes(), &e); err != nil {
+			c.Fatal(err)
+		}
+		if e.Event == want {
+			return e
+		}
+	}
+	c.Fatalf("no event %s", want)
+	return Event{}
+}
+
 // TestRunLines steers a host as a parent process does.
 func TestRunLines(t *testing.T) {
 	cfg := testConfig(t)
-	in, commands := io.Pipe()
-	events, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- RunLines(context.Background(), cfg, in, out)
-		out.Close()
-	}()
-	lines := bufio.NewScanner(events)
-	next := func(want string) Event {
-		t.Helper()
-		for lines.Scan() {
-			var e Event
-			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-				t.Fatal(err)
-			}
-			if e.Event == want {
-				return e
-			}
-		}
-		t.Fatalf("no event %s", want)
-		return Event{}
-	}
-	say := func(s string) { fmt.Fprintln(commands, s) }
-
+	p := startChild(t, cfg)
+	say, next := p.say, p.next
 	ready := next("ready")
 	if ready.Name != "bank-a" || ready.Address == "" {
 		t.Errorf("ready: %+v", ready)
@@ -72,9 +87,9 @@ func TestRunLines(t *testing.T) {
 	}
 	r.signedOn()
 	say("quit")
-	for lines.Scan() { // what was under way
+	for p.events.Scan() { // what was under way
 	}
-	if err := <-ended; err != nil {
+	if err := <-p.ended; err != nil {
 		t.Error(err)
 	}
 }
