@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -251,7 +250,7 @@ func (c Config) validateIssuers(rule func(bool, string, ...any)) {
 	for i, s := range c.Issuers {
 		_, known := s.Profile.rules()
 		rule(known, "issuers[%d].profile: want %s, %s or %s", i, UnionPayCVN01, VisaCVN10, VisaCVN18)
-		rule(isDigits(s.Prefix) && len(s.Prefix) <= 12, "issuers[%d].prefix: want 1 to 12 digits", i)
+		rule(isDigits(s.Prefix) && len(s.Prefix) <= 19, "issuers[%d].prefix: want 1 to 19 digits", i)
 		rule(!s.IMK.bad && !s.IMK.IsZero(), "issuers[%d].imk: want 32 hex digits", i)
 		rule(s.MKOption == "a" || s.MKOption == "b", "issuers[%d].mk_option: want a or b", i)
 		rule(!seen[s.Prefix], "issuers[%d].prefix: given twice", i)
@@ -269,9 +268,8 @@ func (c Config) validateAccounts(rule func(bool, string, ...any)) {
 		ids[a.ID] = true
 		rule(!a.PAN.bad && !a.PAN.IsZero(), "accounts[%d].pan: want 13 to 19 digits", i)
 		for _, b := range c.Accounts[:i] {
-			rule(!a.PAN.Equal(b.PAN.PAN), "accounts[%d].pan: the card of accounts %s", i, b.ID)
+			rule(!a.PAN.Equal(b.PAN.PAN), "accounts[%d].pan: the card of account %s too", i, b.ID)
 		}
-		rule(!strings.ContainsAny(a.ID, "\n"), "accounts[%d].id: one line", i)
 		rule(!a.PIN.bad, "accounts[%d].pin: want 4 to 12 digits", i)
 		rule(a.PIN.IsZero() != (a.PVV == ""), "accounts[%d]: want either pin or pvv", i)
 		rule(a.PVV == "" || isDigits(a.PVV) && len(a.PVV) == 4, "accounts[%d].pvv: want four digits", i)

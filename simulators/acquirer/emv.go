@@ -175,10 +175,15 @@ func cardKey(imk, pan []byte, psn string, optionB bool) []byte {
 	b := tripleDES(imk)
 	b.Encrypt(mk[:blockSize], mk[:blockSize])
 	b.Encrypt(mk[blockSize:], mk[blockSize:])
-	for i, v := range mk { // odd parity: derivations that xor this key see the bits
-		mk[i] = v&0xFE | byte(bits.OnesCount8(v&0xFE)+1)&1
+	return oddParity(mk)
+}
+
+// oddParity sets the last bit of each byte; a card key is always kept so.
+func oddParity(key []byte) []byte {
+	for i, v := range key {
+		key[i] = v&0xFE | byte(bits.OnesCount8(v&0xFE)+1)&1
 	}
-	return mk
+	return key
 }
 
 func hashedDigits(y string) string {
