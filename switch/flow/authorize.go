@@ -21,8 +21,7 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	defer func() { r.end(ans) }()
 
 	// 1 and 2: who asks, is it sensible, is there room.
-	caller, err := f.Terminals.Authenticate(ctx, in)
-	if err != nil {
+	if err := f.Terminals.Authenticate(ctx, in); err != nil {
 		return f.refuse(err)
 	}
 	if err := f.check(in); err != nil {
@@ -58,7 +57,7 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
 		return f.refuse(err)
 	}
-	pin, err := f.pin(ctx, in, p, caller, issuer)
+	pin, err := f.pin(ctx, in, p, issuer)
 	if err != nil {
 		return f.refusePIN(p, pin, err)
 	}
@@ -129,14 +128,14 @@ type verified struct {
 
 // pin verifies the PIN of an on-us card, which then stays here, and translates
 // any other to the zone key of the link.
-func (f *Flow) pin(ctx context.Context, in *txn.Request, p *txn.Payment, by Caller, is *chip.Issuer) (v verified, err error) {
+func (f *Flow) pin(ctx context.Context, in *txn.Request, p *txn.Payment, is *chip.Issuer) (v verified, err error) {
 	v.failed = func() {}
 	switch {
 	case in.Card.PIN.IsZero():
 	case is != nil && is.PVK != nil:
-		v.records, v.failed, err = f.PINs.Verify(ctx, in, p, by, *is)
+		v.records, v.failed, err = f.PINs.Verify(ctx, in, p, *is)
 	default:
-		v.block, err = f.PINs.Translate(ctx, in, by, p.Link)
+		v.block, err = f.PINs.Translate(ctx, in, p.Link)
 	}
 	return v, err
 }

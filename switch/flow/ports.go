@@ -34,15 +34,11 @@ type Flow struct {
 	Stop     func(error)  // stops the process: an undo could not be made durable
 }
 
-// Caller is an authenticated terminal.
-type Caller struct {
-	PIN *hsm.Key // the PIN key of the set that verified the MAC
-}
-
 // Terminals says who may speak to us.
 type Terminals interface {
-	// Authenticate returns a Decline for unknown, blocked and unauthentic terminals.
-	Authenticate(ctx context.Context, in *txn.Request) (Caller, error)
+	// Authenticate returns a Decline for unknown, blocked and unauthentic terminals,
+	// and sets the keys of in.
+	Authenticate(ctx context.Context, in *txn.Request) error
 	// SignOn makes a new key set; the result is for the answer only.
 	SignOn(ctx context.Context, in *txn.Request) (Keys, error)
 	// Known checks terminal and merchant without authentication (echo, sign-off).
@@ -97,8 +93,8 @@ type Chips interface {
 
 // PINs verifies a PIN where the card is on-us and translates it otherwise.
 type PINs interface {
-	Verify(ctx context.Context, in *txn.Request, p *txn.Payment, by Caller, is chip.Issuer) (records []journal.Record, failed func(), err error)
-	Translate(ctx context.Context, in *txn.Request, by Caller, link string) (secret.PINBlock, error)
+	Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
+	Translate(ctx context.Context, in *txn.Request, link string) (secret.PINBlock, error)
 }
 
 // Numbers gives trace and reference numbers that are unique per the promises.

@@ -19,7 +19,7 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	r := f.report(in)
 	defer func() { r.end(ans) }()
 
-	if _, err := f.Terminals.Authenticate(ctx, in); err != nil {
+	if err := f.Terminals.Authenticate(ctx, in); err != nil {
 		return f.refuse(err)
 	}
 	leave, err := f.Admission.Enter(in.Key.Class)

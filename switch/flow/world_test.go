@@ -138,14 +138,15 @@ func describe(r journal.Record) string {
 
 // The ports, scripted.
 
-func (w *world) Authenticate(_ context.Context, in *txn.Request) (Caller, error) {
+func (w *world) Authenticate(_ context.Context, in *txn.Request) error {
 	if w.hsmGone {
-		return Caller{}, txn.DeclineHSM
+		return txn.DeclineHSM
 	}
 	if !in.HasMAC {
-		return Caller{}, txn.DeclineMACMissing
+		return txn.DeclineMACMissing
 	}
-	return Caller{PIN: &hsm.Key{}}, nil
+	in.PINKey = &hsm.Key{}
+	return nil
 }
 
 func (w *world) SignOn(context.Context, *txn.Request) (Keys, error) { return Keys{}, nil }
@@ -183,11 +184,11 @@ func (w *world) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([
 	return []byte{0x91, 1, 0}, nil
 }
 
-func (w *world) Verify(ctx context.Context, in *txn.Request, p *txn.Payment, by Caller, is chip.Issuer) ([]journal.Record, func(), error) {
-	return w.tries.Verify(ctx, pin.Attempt{Key: by.PIN, PVK: is.PVK, Card: &in.Card, Token: p.Token, For: p.Key})
+func (w *world) Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) ([]journal.Record, func(), error) {
+	return w.tries.Verify(ctx, pin.Attempt{Key: in.PINKey, PVK: is.PVK, Card: &in.Card, Token: p.Token, For: p.Key})
 }
 
-func (w *world) Translate(context.Context, *txn.Request, Caller, string) (secret.PINBlock, error) {
+func (w *world) Translate(context.Context, *txn.Request, string) (secret.PINBlock, error) {
 	return secret.NewPINBlock(make([]byte, 8))
 }
 

@@ -130,6 +130,17 @@ func (a *Acquirer) Network(dst []byte, code uint64, n txn.Numbers) ([]byte, erro
 	return b.Append(dst)
 }
 
+// NetworkAnswer appends the 0810 that says yes to the host's 0800 in v.
+func (a *Acquirer) NetworkAnswer(dst []byte, v *iso8583.View) ([]byte, error) {
+	var b iso8583.Builder
+	b.Reset(a.layout, v.MTI().Response())
+	for _, n := range []int{7, 11, 70} {
+		b.Copy(n, v)
+	}
+	b.SetString(39, "00")
+	return b.Append(dst)
+}
+
 // Kind is what a message on the link is to us.
 type Kind uint8
 

@@ -5,6 +5,7 @@ package txn
 import (
 	"time"
 
+	"tapswitch/hsm"
 	"tapswitch/internal/env"
 	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
@@ -88,6 +89,10 @@ type Request struct {
 	Cond     [2]byte // field 25
 	Original Key     // Reversal: the key of what is reversed
 	Why      [2]byte // Reversal: field 39 of the request
+
+	// The keys of the set that verified the MAC, set by authentication: the PIN
+	// is under PINKey, the answer goes under MACKey.
+	PINKey, MACKey *hsm.Key
 
 	MAC      [8]byte
 	HasMAC   bool
