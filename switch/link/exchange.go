@@ -4,8 +4,6 @@ package link
 
 import (
 	"fmt"
-	"net"
-	"sync"
 
 	"tapswitch/internal/env"
 	"tapswitch/iso8583/frame"
@@ -127,12 +125,14 @@ func (l *Link) sendFailed(w *waiter, failed *sendError) ([]byte, error) {
 	return nil, l.notSent(failed.err)
 }
 
-// finish gives the answer, or ErrNoAnswer with the reason that ended the wait
-// or, when nothing did, with why.
+// finish gives the answer, or ErrNoAnswer with the reason. A failed write says
+// more than the lost connection that follows from it.
 func (l *Link) finish(w *waiter, why error) ([]byte, error) {
 	l.mu.Lock()
-	if !w.ended {
+	if !w.ended || why != ErrTimeout {
 		w.err = why
+	}
+	if !w.ended {
 		l.release(w)
 		l.table.GiveUp(l.cfg.Env.Clock.Mono(), w.slot)
 	}
@@ -150,7 +150,7 @@ func (l *Link) finish(w *waiter, why error) ([]byte, error) {
 	} else {
 		l.count(CountLost)
 	}
-	return nil, fmt.Errorf("%w: link %s: %w", ErrNoAnswer, l.cfg.Name, err)
+	return nil, fmt.Errorf("link %s: %w: %w", l.cfg.Name, ErrNoAnswer, err)
 }
 
 // release parts a waiter from its slot. The lock is held.
@@ -170,53 +170,5 @@ func (l *Link) drained(c *conn) {
 
 func (l *Link) notSent(reason error) error {
 	l.count(CountNotSent)
-	return fmt.Errorf("%w: link %s: %w", ErrNotSent, l.cfg.Name, reason)
-}
-
-// wire is one connection from dial to close.
-type wire struct {
-	conn       *conn
-	generation uint32
-	net        net.Conn
-	inFlight   int // guarded by the link's lock
-
-	mu     sync.Mutex // one writer at a time
-	broken bool       // a write failed or the connection was closed: nothing is written any more
-}
-
-// write puts one whole frame on the connection and returns how many bytes may
-// have left. After a failure the stream is out of step, so it is closed.
-func (w *wire) write(out []byte, deadline env.Mono) (int, error) {
-	clock := w.conn.link.cfg.Env.Clock
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.broken {
-		return 0, ErrDown
-	}
-	if clock.Mono() >= deadline { // others wrote for too long
-		return 0, ErrDeadline
-	}
-	if err := w.net.SetWriteDeadline(clock.Now().Add(w.conn.link.cfg.WriteTimeout)); err != nil {
-		w.breakOff()
-		return 0, fmt.Errorf("%w: %w", ErrWriteFailed, err)
-	}
-	n, err := w.net.Write(out)
-	if err == nil && n == len(out) {
-		return n, nil
-	}
-	w.breakOff()
-	if err == nil {
-		err = fmt.Errorf("link: connection took %d of %d bytes without an error", n, len(out))
-	}
-	if n == 0 {
-		err = fmt.Errorf("%w: %w", ErrWriteFailed, err)
-	}
-	return n, err
-}
-
-// breakOff closes the connection after a failed write; its reader notices and
-// tells the session.
-func (w *wire) breakOff() {
-	w.broken = true
-	_ = w.net.Close() // the write's own error says more
+	return fmt.Errorf("link %s: %w: %w", l.cfg.Name, ErrNotSent, reason)
 }

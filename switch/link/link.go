@@ -13,7 +13,8 @@
 // connection and one that reads it, are in run.go. What is particular to a
 // dialect comes in as a Protocol.
 //
-// Imported by: node, simulators/world. Imports: iso8583/frame, internal/{assert, env}.
+// Imported by: node, simulators/world. Imports: iso8583/frame,
+// internal/{assert, batch, env}.
 //
 // Non-obvious: the breaker counts per connection, because a half-dead
 // connection looks like a dead host from outside; the link is out of service
@@ -36,26 +37,26 @@ import (
 // them, and wraps a reason.
 var (
 	// ErrNotSent: surely not one byte left. The request may go elsewhere.
-	ErrNotSent = errors.New("link: not sent")
+	ErrNotSent = errors.New("not sent")
 	// ErrNoAnswer: a byte may have left, and no answer came. The request may have
 	// been carried out; it must be undone or repeated, never sent elsewhere.
-	ErrNoAnswer = errors.New("link: sent, or maybe sent, and not answered")
+	ErrNoAnswer = errors.New("sent, or maybe sent, and not answered")
 )
 
 // Reasons within ErrNotSent, besides ErrDuplicateKey and ErrTableFull.
 var (
-	ErrDown        = errors.New("link: no connection is signed on")
-	ErrHostSilent  = errors.New("link: host did not answer the last requests")
-	ErrSignedOff   = errors.New("link: signing off")
-	ErrDeadline    = errors.New("link: deadline passed before the first byte")
-	ErrFrame       = errors.New("link: message does not fit the frame")
-	ErrWriteFailed = errors.New("link: connection took no byte")
+	ErrDown        = errors.New("no connection is signed on")
+	ErrHostSilent  = errors.New("host did not answer the last requests")
+	ErrSignedOff   = errors.New("signing off")
+	ErrDeadline    = errors.New("deadline passed before the first byte")
+	ErrFrame       = errors.New("message does not fit the frame")
+	ErrWriteFailed = errors.New("connection took no byte")
 )
 
 // Reasons within ErrNoAnswer.
 var (
-	ErrTimeout = errors.New("link: no answer before the deadline")
-	ErrLost    = errors.New("link: connection lost")
+	ErrTimeout = errors.New("no answer before the deadline")
+	ErrLost    = errors.New("connection lost")
 )
 
 // ErrConfig is what every mistake of a Config wraps.

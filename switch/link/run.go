@@ -32,12 +32,16 @@ type conn struct {
 
 // Start begins to connect; it does not wait for it.
 func (l *Link) Start() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, c := range l.conns {
-		c.step(Event{Kind: Start})
-		l.run.Go(c.drive)
+		c.start()
 	}
+}
+
+func (c *conn) start() {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.step(Event{Kind: Start})
+	c.link.run.Go(c.drive)
 }
 
 // Close takes no more requests, waits for those in flight, signs off, and ends
@@ -211,7 +215,7 @@ func (c *conn) connect(ctx context.Context, a Action) {
 		_ = conn.Close() // came too late; nothing was said on it
 		return
 	}
-	w := &wire{conn: c, generation: a.Generation, net: conn}
+	w := newWire(c, a.Generation, conn)
 	c.wire, c.garbage = w, 0
 	c.step(Event{Kind: Connected, Generation: a.Generation})
 	l.mu.Unlock()

@@ -56,8 +56,8 @@ func (o Outcome) String() string {
 
 // Errors of Add. Nothing was sent.
 var (
-	ErrDuplicateKey = errors.New("link: a request with this key is in flight")
-	ErrTableFull    = errors.New("link: in-flight table is full")
+	ErrDuplicateKey = errors.New("a request with this key is in flight")
+	ErrTableFull    = errors.New("in-flight table is full")
 )
 
 // slotState is where a request stands.
