@@ -37,7 +37,7 @@ func (c *Card) processingOptions(p1, p2 byte, data []byte) ([]byte, uint16) {
 	if err != nil {
 		return nil, swConditions
 	}
-	c.started = true
+	c.started, c.refused = true, 0 // a phone locks itself again after the payment
 	return c.answer(asked, ttq, atc), swOK
 }
 
