@@ -44,12 +44,9 @@ func (l *Layout) parseFields(raw []byte, at, half int, bitmap uint64, v *View) (
 			if len(raw)-at < int(f.prefLen) {
 				return at, l.fault(n, at, ReasonTruncated, int(f.prefLen), len(raw)-at)
 			}
-			var ok bool
-			if chars, ok = f.pref.readLength(raw[at : at+int(f.prefLen)]); !ok {
-				return at, l.fault(n, at, ReasonPrefixNotDigits, 0, 0)
-			}
-			if chars > int(f.max) {
-				return at, l.fault(n, at, ReasonLengthAboveMax, int(f.max), chars)
+			chars = f.pref.readLength(raw[at : at+int(f.prefLen)])
+			if uint(chars) > uint(f.max) {
+				return at, l.lengthFault(n, at, chars)
 			}
 			at += int(f.prefLen)
 		}
@@ -58,11 +55,15 @@ func (l *Layout) parseFields(raw []byte, at, half int, bitmap uint64, v *View) (
 			return at, l.fault(n, at, ReasonTruncated, size, len(raw)-at)
 		}
 		if f.enc != EncodingBytes {
-			if reason := f.enc.wireFault(raw[at:at+size], chars); reason != "" {
-				return at, l.fault(n, at, reason, 0, 0)
+			p := raw[at : at+size]
+			if !charsets[f.enc].holds(p) {
+				return at, l.fault(n, at, f.enc.misfit(), 0, 0)
+			}
+			if chars&1 != 0 && f.enc >= EncodingBCD && !f.enc.filler(p) {
+				return at, l.fault(n, at, ReasonPaddingNotZero, 0, 0)
 			}
 		}
-		v.spans[n] = span{uint16(from), uint16(at), uint16(at + size), uint16(chars)}
+		v.spans[n] = spanOf(from, at, at+size, chars)
 		at += size
 		mask := uint64(1) << 63 >> uint((n-1)&63)
 		bitmap &^= mask
@@ -121,25 +122,30 @@ func (l *Layout) parseBitmap(raw []byte, at int) (bitmap uint64, next int, err e
 	if !l.bitmapHex {
 		return binary.BigEndian.Uint64(raw[at:]), at + size, nil
 	}
+	bad := byte(0)
 	for _, c := range raw[at : at+size] {
-		nibble, ok := hexNibble(c)
-		if !ok {
-			return 0, at, l.fault(1, at, ReasonBitmapNotHex, 0, 0)
-		}
+		nibble := hexNibbles[c]
+		bad |= nibble
 		bitmap = bitmap<<4 | uint64(nibble)
+	}
+	if bad > 0x0F {
+		return 0, at, l.fault(1, at, ReasonBitmapNotHex, 0, 0)
 	}
 	return bitmap, at + size, nil
 }
 
-func hexNibble(c byte) (byte, bool) {
-	switch {
-	case c-'0' <= 9:
-		return c - '0', true
-	case c|0x20-'a' <= 5:
-		return c | 0x20 - 'a' + 10, true
+const none = 0xFF // no hexadecimal digit
+
+// hexNibbles gives the value of a hexadecimal digit of either case.
+var hexNibbles = func() (t [256]byte) {
+	for i := range t {
+		t[i] = none
 	}
-	return 0, false
-}
+	for i, c := range []byte(hexDigits) {
+		t[c], t[c|0x20] = byte(i), byte(i)
+	}
+	return t
+}()
 
 func (l *Layout) mtiSize() int {
 	if l.mtiBCD {
@@ -153,6 +159,14 @@ func (l *Layout) bitmapSize() int {
 		return 16
 	}
 	return 8
+}
+
+// lengthFault names what is wrong with a length that is no number or too large.
+func (l *Layout) lengthFault(n, at, chars int) error {
+	if chars < 0 {
+		return l.fault(n, at, ReasonPrefixNotDigits, 0, 0)
+	}
+	return l.fault(n, at, ReasonLengthAboveMax, int(l.fields[n].max), chars)
 }
 
 // fault is not inlined, to keep the hot loop small.
