@@ -68,7 +68,7 @@ func checkImports(t *Tree) (all []Finding) {
 
 func (t *Tree) importsAgainst(f *goFile, row Row) (all []Finding) {
 	may := row.May
-	if f.isTest() {
+	if f.serveTests() {
 		may = slices.Concat(may, row.Tests)
 	}
 	for _, s := range f.ast.Imports {
@@ -96,7 +96,7 @@ func checkThirdParty(t *Tree) (all []Finding) {
 			switch {
 			case i < 0:
 				at.Text = p + " is not in the table of others' modules (internal/tidy/table.go)"
-			case matchesAny(table[i].By, f.dir), f.isTest() && matchesAny(table[i].Tests, f.dir):
+			case matchesAny(table[i].By, f.dir), f.serveTests() && matchesAny(table[i].Tests, f.dir):
 				continue
 			default:
 				at.Text = fmt.Sprintf("%s may not import %s: only %v do", f.dir, p, table[i].By)

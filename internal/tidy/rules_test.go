@@ -79,6 +79,8 @@ func TestRulesFire(t *testing.T) {
 		{"command comment", "", []string{"cmd/x/x.go", licenceLine + "\n\n// Command x runs.\n//\n// Promise: none.\n//\n// How: so.\n//\n// Imports: all.\npackage main\n"}},
 		{"undocumented", "documented internal/a/a.go; documented internal/a/a.go; documented internal/a/a.go; documented internal/a/a.go", []string{"internal/a/a.go",
 			good("a", "\ntype T[P any] struct{}\n\nfunc (t *T[P]) M() {}\n\nfunc F() {}\n\nconst C = 1\n\ntype u int\n\nfunc (u) String() string { return \"\" }\n")}},
+		{"types of a group", "documented internal/a/a.go", []string{"internal/a/a.go", good("a", "\n// T is named here.\ntype (\n\tT int\n\tU int\n)\n")}},
+		{"moov in a package for tests", "dependencies terminal/host/hosttest/x.go", []string{"terminal/host/hosttest/x.go", good("hosttest", "import moov \"github.com/moov-io/iso8583\"\n\nvar _ moov.Message\n")}},
 		{"long function", "length internal/a/a.go", []string{"internal/a/a.go", good("a", "\nfunc f(x int) {\n"+long+"}\n")}},
 		{"long test of data", "", []string{"internal/a/a_test.go", licenceLine + "\n\npackage a\n\nfunc f() {\n\t_ = []int{\n" + strings.Repeat("\t\t1,\n", 90) + "\t}\n}\n"}},
 		{"long test of code", "length internal/a/a_test.go", []string{"internal/a/a_test.go", licenceLine + "\n\npackage a\n\nfunc f(x int) {\n" + long + "}\n"}},

@@ -110,11 +110,12 @@ func undocumented(d ast.Decl) (ids []*ast.Ident) {
 	return ids
 }
 
-// undocumentedSpec: a group's comment covers its constants and variables, never its types.
+// undocumentedSpec: a group's comment covers its constants and variables, and
+// those of its types that it names.
 func undocumentedSpec(d *ast.GenDecl, s ast.Spec) (ids []*ast.Ident) {
 	switch s := s.(type) {
 	case *ast.TypeSpec:
-		if s.Name.IsExported() && s.Doc == nil && s.Comment == nil && (d.Doc == nil || d.Lparen.IsValid()) {
+		if s.Name.IsExported() && s.Doc == nil && s.Comment == nil && (d.Doc == nil || d.Lparen.IsValid() && !strings.Contains(d.Doc.Text(), s.Name.Name)) {
 			ids = append(ids, s.Name)
 		}
 	case *ast.ValueSpec:

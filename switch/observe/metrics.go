@@ -26,6 +26,7 @@ type Metrics struct {
 	linkUp       []prometheus.Gauge
 	linkInFlight []prometheus.Gauge
 	lateAnswers  *family // link
+	linkEvents   *family // link, event
 
 	hsmCalls   *family // operation, outcome
 	hsmSeconds []prometheus.Observer
@@ -36,8 +37,9 @@ type Metrics struct {
 	journalUsed   prometheus.Gauge
 	journalKept   prometheus.Gauge
 
-	safDepth  prometheus.Gauge
-	safOldest prometheus.Gauge
+	safDepth    prometheus.Gauge
+	safOldest   prometheus.Gauge
+	safAttempts *family // link, outcome
 
 	eventsWritten prometheus.Counter
 	eventsDropped prometheus.Counter
@@ -83,6 +85,8 @@ func (b builder) links(m *Metrics, s Sets) {
 	m.linkUp = b.gauges("tapswitch_link_up", "1 while the link is signed on", "link", l.set[0])
 	m.linkInFlight = b.gauges("tapswitch_link_in_flight", "requests without an answer yet", "link", l.set[0])
 	m.lateAnswers = b.family("tapswitch_link_late_answers_total", "answers that nobody waited for any more", newLabels(s.Links), "link")
+	m.linkEvents = b.family("tapswitch_link_events_total", "what a link counts besides: connections lost, frames refused, strange answers", newLabels(s.Links, s.LinkEvents), "link", "event")
+	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
 }
 
 func (b builder) hsm(m *Metrics, s Sets) {
@@ -126,6 +130,14 @@ func (m *Metrics) Exchange(link, outcome string, took time.Duration) {
 
 // LateAnswer counts an answer that nobody waited for any more.
 func (m *Metrics) LateAnswer(link string) { m.lateAnswers.of(link).Inc() }
+
+// LinkEvents returns the counter of one link, by the name of what happened.
+func (m *Metrics) LinkEvents(link string) func(event string) {
+	return func(event string) { m.linkEvents.of(link, event).Inc() }
+}
+
+// SAFAttempt counts a delivery of a reversal.
+func (m *Metrics) SAFAttempt(link, outcome string) { m.safAttempts.of(link, outcome).Inc() }
 
 // LinkState sets whether a link is signed on and how many requests it has in flight.
 func (m *Metrics) LinkState(link string, up bool, inFlight int) {

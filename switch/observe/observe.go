@@ -34,6 +34,8 @@ type Sets struct {
 	Refusals   []string // why a listener refused a connection or a message
 	Links      []string // names of the acquirer links
 	Exchanges  []string // how an exchange on a link can end
+	LinkEvents []string // what else a link counts
+	Attempts   []string // how a delivery of a reversal can end
 	Operations []string // what is asked of the HSM
 	Results    []string // how a call of the HSM or of the journal can end
 }

@@ -38,6 +38,7 @@ func sets() Sets {
 		Classes: []string{"purchase", "reversal"}, Outcomes: []string{"approved", "declined"},
 		Reasons: []string{"", "pin_wrong", "no_route"}, Refusals: []string{"too_long"},
 		Links: []string{"acq-a", "acq-b"}, Exchanges: []string{"answered", "timed_out"},
+		LinkEvents: []string{"garbage"}, Attempts: []string{"done"},
 		Operations: []string{"verify_mac"}, Results: []string{"ok", "failed"},
 	}
 }
@@ -105,6 +106,9 @@ func TestClosedSets(t *testing.T) {
 	o.HSMCall(canary, canary, time.Millisecond)
 	o.Appended("ok", time.Millisecond)
 	o.SAF(2, time.Minute)
+	o.SAFAttempt("acq-a", "done")
+	o.LinkEvents("acq-a")("garbage")
+	o.LinkEvents("acq-a")(canary)
 	drain(o)
 
 	text, after := scrape(t, o)
@@ -123,7 +127,12 @@ func TestClosedSets(t *testing.T) {
 			t.Errorf("%s = %v, want 1", want, after[want])
 		}
 	}
-	// Labels appear in the order of their names: link before outcome.
+	// Prometheus orders labels by name: event before link, link before outcome.
+	for _, want := range []string{"tapswitch_saf_attempts_total{acq-a,done}", "tapswitch_link_events_total{garbage,acq-a}", "tapswitch_link_events_total{other,acq-a}"} {
+		if after[want] != 1 {
+			t.Errorf("%s = %v, want 1", want, after[want])
+		}
+	}
 	if after["tapswitch_link_exchanges_total{other,other}"] != 1 || after["tapswitch_saf_depth{}"] != 2 {
 		t.Errorf("exchanges or depth wrong: %v", after)
 	}
