@@ -22,7 +22,7 @@ type Builder struct {
 	layout  *Layout
 	mti     MTI
 	has     [2]uint64
-	unknown int // first field number set that no bitmap can hold
+	unknown int // first number set that is no field at all
 	slots   [MaxField + 1]slot
 	scratch []byte // for values that had to be rewritten; wiped by Reset
 }
@@ -99,6 +99,9 @@ func (b *Builder) set(n int, s slot) {
 		if b.unknown == 0 {
 			b.unknown = n
 		}
+		if n == 0 { // 0 means none; the MTI is given to Reset
+			b.unknown = WholeMessage
+		}
 		return
 	}
 	half, mask := bit(n)
@@ -114,6 +117,9 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 	}
 	if b.unknown != 0 {
 		return dst, b.layout.fault(b.unknown, 0, ReasonFieldUnknown, 0, 0)
+	}
+	if b.mti>>12 > 9 || b.mti>>8&0x0F > 9 || b.mti>>4&0x0F > 9 || b.mti&0x0F > 9 {
+		return dst, b.layout.fault(0, 0, ReasonMTINotDigits, 0, 0)
 	}
 	start := len(dst)
 	out := b.appendHead(dst)
