@@ -86,7 +86,9 @@ type onDisk struct {
 // file is new and starts with batch.
 func openMemory(ctx context.Context, disk env.Disk, keys Keys, cfg Config) (*memory, error) {
 	m := &memory{disk: disk, dir: cfg.Dir, terminal: cfg.Terminal, sealer: keys.Module, key: keys.Storage}
-	if err := disk.MkdirAll(cfg.Dir); err != nil {
+	// The directory itself must survive a power cut: what is synced inside a
+	// directory that is gone is gone too.
+	if err := errors.Join(disk.MkdirAll(cfg.Dir), disk.SyncDir(path.Dir(path.Clean(cfg.Dir)))); err != nil {
 		return nil, fmt.Errorf("host: make state directory: %w", err)
 	}
 	if locker, ok := disk.(env.Locker); ok {

@@ -42,7 +42,7 @@ func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	if err != nil {
 		return r.because(ReasonSaleMalformed, err)
 	}
-	request, err := h.buildSale(ctx, s, r.Trace)
+	request, err := h.buildSale(context.WithoutCancel(ctx), s, record)
 	defer clear(request)
 	if err != nil {
 		return r.because(ReasonMessageTooLong, err)
@@ -147,12 +147,7 @@ func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	b.SetString(60, typeSale+r.Batch+codeSale+capability)
 }
 
-func (h *Host) buildSale(ctx context.Context, s Sale, trace uint32) ([]byte, error) {
-	record, err := h.remember(s, Result{Trace: trace, Batch: h.mem.now.batch})
-	if err != nil {
-		return nil, err
-	}
-	defer record.pan.Wipe()
+func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {
 	track := s.Card.Track2.AppendTo(nil, secret.ForWire)
 	icc := s.Card.ICC.AppendTo(nil, secret.ForWire)
 	pin := s.PIN.AppendTo(nil, secret.ForWire)
@@ -208,7 +203,7 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc
 	}
-	if signOnAgain(j.code) {
+	if signOnAgain(j.code) || j.reason == ReasonBadMAC {
 		h.signOn = true
 	}
 	next := h.mem.now
