@@ -172,6 +172,12 @@ func (h *Host) Pending() (trace uint32, due bool) {
 	return h.mem.now.pending.Trace, true
 }
 
+// NextTrace is the trace number that the next message takes.
+func (h *Host) NextTrace() uint32 { return h.mem.nextTrace() }
+
+// SignOns counts the sign-ons of this Host that brought keys.
+func (h *Host) SignOns() int { return int(h.version) }
+
 // Batch is the current batch number.
 func (h *Host) Batch() string { return h.mem.now.batch }
 

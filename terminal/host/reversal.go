@@ -26,13 +26,13 @@ func (h *Host) Reverse(ctx context.Context) (*Undo, error) {
 	if err := h.mem.save(ctx, next); err != nil {
 		return nil, err
 	}
-	return h.Drain(ctx)
+	return h.Drain(ctx, h.cfg.Tries)
 }
 
-// Drain sends the reversal that is due until it is acknowledged, at most as
-// often as configured; nil when none is due. One that is not done stays due.
-func (h *Host) Drain(ctx context.Context) (undo *Undo, err error) {
-	for range h.cfg.Tries {
+// Drain sends the reversal that is due until it is acknowledged, at most so many
+// times; nil when none is due. One that is not done stays due.
+func (h *Host) Drain(ctx context.Context, tries int) (undo *Undo, err error) {
+	for range tries {
 		due := h.mem.now.pending
 		if due == nil {
 			return undo, nil
@@ -72,7 +72,7 @@ func (h *Host) undo(ctx context.Context, due *reversal, u *Undo) (again bool, er
 	defer func() { clear(v.Bytes()) }()
 	if err != nil {
 		h.drop() // the next try has a fresh connection
-		u.Reason = reasonOf(err)
+		u.Reason = ReasonOf(err)
 		return true, err
 	}
 	u.Code = text(&v, 39)

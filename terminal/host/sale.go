@@ -72,7 +72,7 @@ func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	}
 	if err != nil {
 		r.Outcome = NoAnswer
-		return r.because(reasonOf(err), err)
+		return r.because(ReasonOf(err), err)
 	}
 	return h.settle(ctx, r, h.judge(ctx, &v, record), &v)
 }

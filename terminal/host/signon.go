@@ -168,7 +168,7 @@ func (h *Host) Ready(ctx context.Context) (*Undo, Reason, error) {
 	if reason, err := h.online(ctx); err != nil {
 		return nil, reason, err
 	}
-	undo, err := h.Drain(ctx)
+	undo, err := h.Drain(ctx, h.cfg.Tries)
 	if undo != nil && !undo.Done {
 		return undo, ReasonReversalDue, err
 	}
@@ -184,11 +184,11 @@ func (h *Host) online(ctx context.Context) (Reason, error) {
 		return ReasonNone, nil
 	}
 	err := h.SignOn(ctx)
-	return reasonOf(err), err
+	return ReasonOf(err), err
 }
 
-// reasonOf names why a sign-on failed.
-func reasonOf(err error) Reason {
+// ReasonOf names why an exchange that is no sale failed.
+func ReasonOf(err error) Reason {
 	if err == nil {
 		return ReasonNone
 	}
