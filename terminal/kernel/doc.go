@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kernel takes a contactless card through EMV's entry point and through
+// kernel 3 (Visa) or 7 (UnionPay), as far as an online transaction needs.
+//
+// Promise: it never approves. The outcome is an online request with all that
+// field 55 needs, or a refusal with a name; what is not built (offline approval,
+// offline data authentication, other kernels) is refused by name.
+//
+// How: Machine is pure: the card's answers in, commands out, at the end an
+// Outcome. Run feeds it from a reader.Card. The order of the parts is that of a
+// tap: config.go, entry.go, gpo.go, decide.go, icc.go.
+//
+// Imported by: terminal/pos. Imports: iso8583/bertlv, internal, terminal/reader.
+package kernel
