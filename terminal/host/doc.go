@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package host is a POS terminal's conversation with its switch: sign-on and
+// keys, sale, reversal, echo, over a connection that is made again when lost.
+//
+// Promise: before the first byte of a sale leaves, its reversal is on disk; it
+// goes away only when an authenticated final answer was recorded. While one is
+// there no other sale is sent: it is repeated until the switch says, under a
+// valid MAC, that it is done. The disk holds the card number enciphered, and no
+// track, PIN block or cryptogram. A trace number is never used for two sales.
+//
+// How: Host is one terminal, used by one goroutine. memory.go keeps trace,
+// batch, the reversal that is due and the last approved sale in one small file
+// that is replaced whole; sale.go and reversal.go are read top to bottom;
+// answer.go holds the checks in their order; conn.go knows whether a byte may
+// have left, which is what parts "not sent" from "no answer".
+//
+// Imported by: terminal/pos, tests of the switch. Imports: iso8583 and its
+// unionpaypos dialect, frame, bertlv, hsm, hsm/soft, internal/{env, money, secret}.
+package host

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+	"tapswitch/iso8583"
+)
+
+// Field values of a sale and of its reversal.
+const (
+	processingSale = "000000"
+	conditionSale  = "00"
+	longestPIN     = "12"
+	typeSale       = "22"
+	capability     = "60" // 60.4 contact and contactless, 60.5 no fallback
+	securityPIN    = "2600000000000000"
+	securityNoPIN  = "0600000000000000"
+)
+
+// Field 39 of a reversal: why it is sent.
+const (
+	whyNoAnswer = "98"
+	whyMAC      = "A0"
+	whyOther    = "06"
+)
+
+// Sale is the life of a sale at the terminal. Read it top to bottom: Ready came
+// before, so a sale that is not possible now is refused before anything is sent.
+func (h *Host) Sale(ctx context.Context, s Sale) Result {
+	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
+	if r.Reason, r.Err = h.admit(s); r.Err != nil {
+		return r
+	}
+	record, err := h.remember(s, r)
+	if err != nil {
+		return r.because(ReasonSaleMalformed, err)
+	}
+	request, err := h.buildSale(context.WithoutCancel(ctx), s, record)
+	defer clear(request)
+	if err != nil {
+		return r.because(ReasonMessageTooLong, err)
+	}
+	if err := h.connect(ctx); err != nil {
+		return r.because(ReasonUnreachable, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return r.because(ReasonCancelled, err)
+	}
+
+	// From here on the switch may hold the customer's money, so the reversal is
+	// on disk before the first byte leaves. A customer who walks away stops nothing.
+	ctx = context.WithoutCancel(ctx)
+	due := h.mem.now
+	due.trace, due.pending = r.Trace, record
+	err = h.mem.save(ctx, due)
+	h.mem.skip(r.Trace)
+	if err != nil {
+		return r.because(ReasonMemory, err)
+	}
+	var v iso8583.View
+	left, err := h.exchange(request, mtiSaleAnswer, r.Trace, &v)
+	defer func() { clear(v.Bytes()) }()
+	if !left {
+		return h.notSent(ctx, r.because(ReasonLost, err))
+	}
+	if err != nil {
+		r.Outcome = NoAnswer
+		return r.because(ReasonOf(err), err)
+	}
+	return h.settle(ctx, r, h.judge(ctx, &v, record), &v)
+}
+
+func (r Result) because(reason Reason, err error) Result {
+	r.Reason, r.Err = reason, err
+	return r
+}
+
+// errSale says what is wrong with the sale itself, never its data.
+var errSale = errors.New("host: sale refused before sending")
+
+// admit is the ladder of what must be so before a sale is built.
+func (h *Host) admit(s Sale) (Reason, error) {
+	refuse := func(r Reason, why string) (Reason, error) {
+		return r, fmt.Errorf("%w: %s", errSale, why)
+	}
+	switch c := s.Card; {
+	case h.signOn || h.tak == nil:
+		return refuse(ReasonNotSignedOn, "sign on first (Ready)")
+	case h.mem.now.pending != nil:
+		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
+	case s.Amount <= 0 || s.Amount > money.Max:
+		return refuse(ReasonSaleMalformed, "amount must be 1 to 999999999999 minor units")
+	case c.PAN.IsZero():
+		return refuse(ReasonSaleMalformed, "no card number")
+	case !digits(c.Expiry, 4):
+		return refuse(ReasonSaleMalformed, "expiry must be four digits YYMM")
+	case c.PSN != "" && !digits(c.PSN, 2) && !digits(c.PSN, 3):
+		return refuse(ReasonSaleMalformed, "card sequence number must be two or three digits")
+	case !digits(string(c.Entry), 2):
+		return refuse(ReasonSaleMalformed, "entry mode must be two digits")
+	}
+	return ReasonNone, nil
+}
+
+// remember makes the reversal of a sale that has not happened yet.
+func (h *Host) remember(s Sale, r Result) (*reversal, error) {
+	pan, err := secret.NewPAN(s.Card.PAN.Reveal(secret.ForStore))
+	if err != nil {
+		return nil, err
+	}
+	entry := string(s.Card.Entry) + "2"
+	if !s.PIN.IsZero() {
+		entry = string(s.Card.Entry) + "1"
+	}
+	psn := s.Card.PSN
+	if len(psn) == 2 {
+		psn = "0" + psn
+	}
+	return &reversal{
+		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount,
+		Expiry: s.Card.Expiry, PSN: psn, Entry: entry, ICC: shortICC(s.Card.ICC), pan: pan,
+	}, nil
+}
+
+// common sets what sale and reversal have in common, in the order of the wire.
+func (h *Host) common(b *iso8583.Builder, r *reversal) {
+	b.SetText(2, r.pan.Reveal(secret.ForWire))
+	b.SetString(3, processingSale)
+	b.SetUint(4, uint64(r.Amount))
+	b.SetUint(11, uint64(r.Trace))
+	b.SetString(14, r.Expiry)
+	b.SetString(22, r.Entry)
+	if r.PSN != "" {
+		b.SetString(23, r.PSN)
+	}
+	b.SetString(25, conditionSale)
+	b.SetString(41, h.cfg.Terminal)
+	b.SetString(42, h.cfg.Merchant)
+	b.SetString(49, fmt.Sprintf("%03d", uint16(h.cfg.Currency)))
+	b.SetString(60, typeSale+r.Batch+codeSale+capability)
+}
+
+func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {
+	track := s.Card.Track2.AppendTo(nil, secret.ForWire)
+	icc := s.Card.ICC.AppendTo(nil, secret.ForWire)
+	pin := s.PIN.AppendTo(nil, secret.ForWire)
+	defer func() { clear(track); clear(icc); clear(pin) }()
+
+	var b iso8583.Builder
+	b.Reset(h.layout, mtiSale)
+	h.common(&b, record)
+	b.SetString(26, longestPIN)
+	if len(track) > 0 {
+		b.SetText(35, track)
+	}
+	b.SetString(53, securityNoPIN)
+	if len(pin) > 0 {
+		b.SetBytes(52, pin)
+		b.SetString(53, securityPIN)
+	}
+	if len(icc) > 0 {
+		b.SetBytes(55, icc)
+	}
+	return h.sealed(ctx, &b)
+}
+
+// sealed lays the message down and puts the MAC over its last eight bytes.
+func (h *Host) sealed(ctx context.Context, b *iso8583.Builder) ([]byte, error) {
+	var zeros [8]byte
+	b.SetBytes(64, zeros[:])
+	raw, err := b.Append(nil)
+	if err != nil {
+		return nil, err
+	}
+	covered := raw[:len(raw)-8]
+	mac, err := h.keys.Module.MAC(ctx, h.tak, hsm.MACUnionPayECB, covered)
+	copy(raw[len(covered):], mac[:])
+	return raw, err
+}
+
+// notSent takes the reversal back: surely nothing left. When the disk refuses,
+// the reversal stays due; the switch answers that it knows no such sale.
+func (h *Host) notSent(ctx context.Context, r Result) Result {
+	clean := h.mem.now
+	clean.pending = nil
+	if err := h.mem.save(ctx, clean); err != nil {
+		r.Err = errors.Join(r.Err, err)
+	}
+	return r
+}
+
+// settle makes the verdict durable and only then tells of it.
+func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
+	r.Outcome, r.Reason, r.Code = j.outcome, j.reason, j.code
+	r.Auth, r.RRN = text(v, 38), text(v, 37)
+	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
+		r.ICC = icc
+	}
+	if signOnAgain(j.code) || j.reason == ReasonBadMAC {
+		h.signOn = true
+	}
+	next := h.mem.now
+	record := *next.pending
+	switch {
+	case j.undo != "":
+		record.Why = j.undo
+		next.pending = &record
+	case j.outcome == Approved:
+		record.Why, record.Auth = whyOther, r.Auth
+		next.pending, next.last = nil, &record
+	default:
+		next.pending = nil
+	}
+	if err := h.mem.save(ctx, next); err != nil {
+		// The reversal that is due stays so, in this process and on the disk.
+		r.Err = err
+		if j.undo == "" {
+			r.Outcome, r.Reason = Unrecorded, ReasonMemory
+		}
+	}
+	return r
+}

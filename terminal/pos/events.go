@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pos
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"tapswitch/internal/money"
+)
+
+// Event is one line of the till's output. Fields that an event does not have
+// are left out of its JSON.
+type Event struct {
+	Event    string `json:"event"`
+	Time     string `json:"time,omitempty"` // in the log only
+	Terminal string `json:"terminal,omitempty"`
+	Merchant string `json:"merchant,omitempty"`
+
+	Trace       string           `json:"trace,omitempty"`
+	Batch       string           `json:"batch,omitempty"`
+	RRN         string           `json:"rrn,omitempty"`
+	Auth        string           `json:"auth,omitempty"`
+	Card        string           `json:"card,omitempty"` // masked
+	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
+	Kernel      int              `json:"kernel,omitempty"`
+	AID         string           `json:"aid,omitempty"`
+	Label       string           `json:"label,omitempty"`
+	CVM         string           `json:"cvm,omitempty"`
+	Code        string           `json:"code,omitempty"`
+	Outcome     string           `json:"outcome,omitempty"`
+	Reason      string           `json:"reason,omitempty"`
+	Why         string           `json:"why,omitempty"`  // of a reversal: 98, A0, 06
+	Done        *bool            `json:"done,omitempty"` // of a reversal
+	Message     string           `json:"message,omitempty"`
+	MTI         string           `json:"mti,omitempty"`
+	Name        string           `json:"name,omitempty"`
+	MSTotal     *float64         `json:"ms_total,omitempty"`
+	MSCard      *float64         `json:"ms_card,omitempty"`
+	MSHost      *float64         `json:"ms_host,omitempty"`
+}
+
+// The events.
+const (
+	EventReady       = "ready"
+	EventSignedOn    = "signed_on"
+	EventSignedOff   = "signed_off"
+	EventEcho        = "echo"
+	EventPresentCard = "present_card"
+	EventEnterPIN    = "enter_pin"
+	EventSeePhone    = "see_phone"
+	EventResult      = "result"
+	EventReversal    = "reversal"
+	EventNote        = "note"
+	EventError       = "error"
+)
+
+// printer writes events to people or programs, and what is final to the log.
+type printer struct {
+	mu       sync.Mutex
+	out, log io.Writer
+	json     bool
+	currency money.Currency
+	terminal string
+	merchant string
+	now      func() time.Time
+	logErr   error // the first one
+}
+
+// emit prints e. Results and reversals go to the log as well.
+func (p *printer) emit(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.json {
+		writeJSON(p.out, e) // nobody is there to tell when this output is gone
+	} else {
+		fmt.Fprintln(p.out, p.human(e))
+	}
+	if e.Event != EventResult && e.Event != EventReversal {
+		return
+	}
+	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
+	if err := writeJSON(p.log, e); err != nil && p.logErr == nil {
+		p.logErr = fmt.Errorf("pos: write the terminal log: %w", err)
+	}
+}
+
+func writeJSON(w io.Writer, e Event) error {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(raw, '\n'))
+	return err
+}
+
+// human is the line for people.
+func (p *printer) human(e Event) string {
+	switch e.Event {
+	case EventPresentCard:
+		return p.amount(e) + ": present card"
+	case EventEnterPIN:
+		return e.Card + ": enter PIN"
+	case EventResult:
+		return p.receipt(e)
+	case EventReversal:
+		state := "not done: " + e.Reason
+		if e.Done != nil && *e.Done {
+			state = "done"
+		}
+		return words("reversal of", e.Trace, "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
+	case EventReady:
+		return words("terminal", e.Terminal, "ready, batch", e.Batch)
+	}
+	return words(strings.ReplaceAll(e.Event, "_", " "), e.Terminal, optional("batch", e.Batch), e.Name, e.MTI, e.Trace, e.Reason, e.Message)
+}
+
+// receipt is the sale in one line.
+func (p *printer) receipt(e Event) string {
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+		optional("trace", e.Trace), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+}
+
+func (p *printer) amount(e Event) string {
+	return money.Amount{Minor: e.AmountMinor, Currency: p.currency}.String()
+}
+
+func optional(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return name + " " + value
+}
+
+func words(all ...string) string {
+	kept := all[:0:0]
+	for _, w := range all {
+		if w != "" {
+			kept = append(kept, w)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+// milliseconds has a tenth as its smallest step.
+func milliseconds(d time.Duration) *float64 {
+	ms := float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+	return &ms
+}
