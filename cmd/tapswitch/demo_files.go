@@ -89,17 +89,18 @@ accounts:
   - {id: bob, pan: "4761739001010119", balance_minor: 900000000}
 `
 
-const terminalFile = `id: "{terminal}"
+const terminalFile = `version: 1
+id: "{terminal}"
 merchant: "{merchant}"
 tmk: ${file:tmk.hex}
 tpdu: "6000030000"
 header: "603100310100"
-switch: {switch}
-private_line: true
-reader: nfc
+switch: {address: "{switch}", private_line: true}
+reader: {port: nfc}
 batch: "000001"
 currency: 156
-country: "0156"
-state: terminal
+country: 156
+limits: {cvm_minor: 100000, contactless_minor: 5000000}
+state_dir: terminal
 log: terminal.log
 `

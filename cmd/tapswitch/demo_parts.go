@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -32,7 +33,20 @@ type part struct {
 type event map[string]any
 
 func (e event) text(key string) string { s, _ := e[key].(string); return s }
-func (e event) int(key string) int64   { f, _ := e[key].(float64); return int64(f) }
+
+// int is a number, or the number that a text of digits says; 0 when neither.
+func (e event) int(key string) int64 {
+	if s, ok := e[key].(string); ok {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	f, _ := e[key].(float64)
+	return int64(f)
+}
+
 func (e event) is(key string) bool     { b, _ := e[key].(bool); return b }
 
 // message is the books line inside an acquirer's event.

@@ -163,7 +163,7 @@ func (t *troupe) gather(ctx context.Context, p tap, s *seen) {
 		return
 	}
 	s.host, s.err = host.await(ctx, 5*time.Second, "message", func(e event) bool {
-		return e.message().text("mti") == "0200" && e.message().text("stan") == fmt.Sprintf("%06d", stan)
+		return e.message().text("mti") == "0200" && e.message().int("stan") == stan
 	})
 	if s.err == nil && p.Expect.Reversal {
 		s.reversal, s.err = host.await(ctx, 15*time.Second, "reversal", func(e event) bool {

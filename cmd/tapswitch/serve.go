@@ -57,7 +57,7 @@ func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
 		return fmt.Errorf("hsm: %w", err)
 	}
 	defer module.Close()
-	n, err := node.New(ctx, cfg, world, module, node.Options{Log: log, Version: version})
+	n, err := node.New(cfg, world, module, node.Options{Log: log, Version: version})
 	if err != nil {
 		return err
 	}

@@ -43,17 +43,18 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 		return f.repeated(old, err)
 	}
 	defer f.finish(p.Key)
-	r.step("claimed")
+	r.step(StepClaimed)
 
 	// 5 to 7: chip, route, PIN.
 	issuer, err := f.Routes.Issuer(in.Card.PAN)
 	if err != nil {
 		return f.refuse(err)
 	}
+	r.whose(issuer)
 	if err := f.chip(ctx, in, issuer); err != nil {
 		return f.refuse(err)
 	}
-	r.step("chip")
+	r.step(StepChip)
 	if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
 		return f.refuse(err)
 	}
@@ -61,7 +62,7 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	if err != nil {
 		return f.refusePIN(p, pin, err)
 	}
-	r.step("pin")
+	r.step(StepPIN)
 	if p.Numbers, err = f.Numbers.Next(); err != nil {
 		pin.failed()
 		return f.refuse(err)
@@ -73,12 +74,12 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	if err := f.intend(p, pin); err != nil {
 		return f.refuse(err)
 	}
-	r.step("intended")
+	r.step(StepIntended)
 
 	// 9: the exchange. Nothing sent, sent and unknown, and an answer that fails
 	// its checks are three different ends.
 	answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Card: &in.Card, PIN: pin.block, Deadline: in.Deadline})
-	r.step("answered")
+	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):
 		return f.unsent(p, err)
@@ -95,7 +96,7 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	if err != nil {
 		return f.undo(p, txn.CheckFailed, txn.DeclineJournal.Why(err))
 	}
-	r.step("decided")
+	r.step(StepDecided)
 	if state == txn.Reversing { // the terminal reversed it while it was in flight
 		return f.refuse(txn.DeclineUndone)
 	}

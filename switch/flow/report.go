@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/switch/chip"
 	"tapswitch/switch/txn"
 )
 
@@ -15,10 +16,22 @@ type Step struct {
 	Took time.Duration
 }
 
+// The names of the steps.
+const (
+	StepClaimed  = "claimed"
+	StepChip     = "chip"
+	StepPIN      = "pin"
+	StepIntended = "intended" // the intent is durable
+	StepAnswered = "answered" // the acquirer's answer, or that there is none
+	StepDecided  = "decided"  // the outcome is durable
+	StepUndo     = "undo"     // the terminal's reversal is durable
+)
+
 // Report is what one message came to; log, metrics and traces derive from it.
 type Report struct {
 	Key     txn.Key
 	Payment *txn.Payment // nil before the claim; never holds sensitive data
+	Issuer  string       // whose card it is, when on-us
 	Answer  txn.Answer
 	Steps   []Step
 	Total   time.Duration
@@ -29,6 +42,7 @@ type reporter struct {
 	f       *Flow
 	key     txn.Key
 	payment *txn.Payment
+	issuer  string
 	steps   []Step
 	began   env.Mono
 	last    env.Mono
@@ -44,8 +58,14 @@ func (r *reporter) step(name string) {
 	r.last = now
 }
 
+func (r *reporter) whose(is *chip.Issuer) {
+	if is != nil {
+		r.issuer = is.Name
+	}
+}
+
 func (r *reporter) end(a txn.Answer) {
 	if r.f.Observe != nil {
-		r.f.Observe(Report{Key: r.key, Payment: r.payment, Answer: a, Steps: r.steps, Total: r.f.Clock.Mono().Sub(r.began)})
+		r.f.Observe(Report{Key: r.key, Payment: r.payment, Issuer: r.issuer, Answer: a, Steps: r.steps, Total: r.f.Clock.Mono().Sub(r.began)})
 	}
 }

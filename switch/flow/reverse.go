@@ -39,7 +39,7 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err != nil {
 		return f.refuse(journalError(err))
 	}
-	r.step("undo")
+	r.step(StepUndo)
 	r.payment = now.Payment
 	if !known {
 		return f.refuse(txn.DeclineUnmatched)

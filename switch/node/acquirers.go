@@ -27,6 +27,7 @@ type acquirer struct {
 	zpk, zak *hsm.Key
 	timeout  time.Duration
 
+	ended   func(link, outcome string, took time.Duration) // of an exchange
 	macer   hsm.MACer
 	numbers flow.Numbers
 	clock   env.Clock
@@ -74,10 +75,13 @@ func (as acquirers) Up(name string) bool {
 
 // ask sets the MAC, sends body, and checks the answer. body held card data and
 // is wiped.
-func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.Numbers, until env.Mono) (txn.Answer, error) {
+func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.Numbers, until env.Mono) (ans txn.Answer, err error) {
+	began := a.clock.Mono()
+	defer func() { a.ended(a.name, exchange(err), a.clock.Mono().Sub(began)) }()
 	defer clear(body[:cap(body)])
 	covered, place := translate.SplitMAC(body)
-	mac, err := a.macer.MAC(ctx, a.zak, hsm.MACRetail, covered)
+	var mac [8]byte
+	mac, err = a.macer.MAC(ctx, a.zak, hsm.MACRetail, covered)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, pin.Refusal(err))
 	}

@@ -15,16 +15,18 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
+	"tapswitch/iso8583/frame"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
@@ -40,6 +42,7 @@ import (
 	"tapswitch/switch/replay"
 	"tapswitch/switch/route"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/translate"
 )
 
 // Module is what a switch needs of its HSM.
@@ -60,14 +63,18 @@ const maxPayments = 2_000_000
 // numberBlock is how many trace numbers one durable record reserves.
 const numberBlock = 1000
 
+// Options are what a node takes besides its configuration.
+type Options struct {
+	Log     io.Writer // one JSON object a line
+	Version string
+}
+
 // Node is one switch.
 type Node struct {
-	cfg     *config.Config
-	world   env.Env
-	module  Module
-	log     *slog.Logger
-	metrics *observe.Metrics
-	events  *observe.Events
+	cfg      *config.Config
+	world    env.Env
+	module   Module
+	observer *observe.Observer
 
 	journal   *segment.Journal
 	keys      *keystore.Store
@@ -75,30 +82,37 @@ type Node struct {
 	tries     *pin.Checker
 	saf       *saf.Queue
 	links     acquirers
+	admission *admission
 	flow      *flow.Flow
-	listeners []*listen.Listener
-	admin     *observe.Server
-	ready     ready
+	listeners []*listen.Server
+	serving   atomic.Bool
 
 	stopOnce sync.Once
 	fatal    chan error
 	delivery sync.WaitGroup // the store-and-forward lines
+	workers  sync.WaitGroup // observer and gauges
 }
 
 // New builds a switch and recovers its state from the journal; nothing is
 // started and nothing listens yet.
-func New(ctx context.Context, cfg *config.Config, world env.Env, module Module, log *slog.Logger) (*Node, error) {
-	n := &Node{cfg: cfg, world: world, module: module, log: log, fatal: make(chan error, 1), links: acquirers{}}
-	n.metrics = observe.New(metricNames(cfg))
-	n.events = observe.NewEvents(world, log, n.metrics)
+func New(cfg *config.Config, world env.Env, module Module, o Options) (*Node, error) {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(cfg.Observe.LogLevel)); err != nil {
+		return nil, fmt.Errorf("observe.log_level: %w", err)
+	}
+	n := &Node{
+		cfg: cfg, world: world, fatal: make(chan error, 1), links: acquirers{},
+		observer: observe.New(observe.Options{Sets: sets(cfg), Version: o.Version, Log: o.Log, Level: level}),
+	}
 	if err := module.Health(); err != nil {
 		return nil, fmt.Errorf("hsm: %w", err)
 	}
+	n.module = metered{module, n.observer.Metrics, world.Clock}
 	var err error
 	if n.journal, err = n.openJournal(); err != nil {
 		return nil, err
 	}
-	if err := n.build(ctx); err != nil {
+	if err := n.build(); err != nil {
 		return nil, errors.Join(err, n.journal.Close())
 	}
 	return n, nil
@@ -117,14 +131,15 @@ func (n *Node) openJournal() (*segment.Journal, error) {
 }
 
 // build makes the parts over the journal, recovers, and joins the flow.
-func (n *Node) build(ctx context.Context) error {
+func (n *Node) build() error {
 	var err error
+	durable := timedJournal{n.journal, n.observer.Metrics, n.world.Clock}
 	if n.keys, err = keystore.Open(n.world.Disk, n.cfg.HSM.Keystore); err != nil {
 		return err
 	}
-	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, n.journal)
+	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
-	source := number.New(n.world, n.journal, number.Config{Kind: record.KindNumbers, Block: numberBlock})
+	source := number.New(n.world, durable, number.Config{Kind: record.KindNumbers, Block: numberBlock})
 	began := n.world.Clock.Mono()
 	records, err := recover.Replay(n.journal, n.index, n.tries, source)
 	if err != nil {
@@ -138,7 +153,7 @@ func (n *Node) build(ctx context.Context) error {
 	if err := n.buildLinks(nums, vault); err != nil {
 		return err
 	}
-	n.saf = saf.New(saf.Config{Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry}, n.world, n.index, n.links, n.reversalAttempt)
+	n.saf = saf.New(saf.Config{Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry}, n.world, n.index, n.links, n.attempt)
 	if err := n.buildFlow(nums, vault); err != nil {
 		return err
 	}
@@ -146,9 +161,9 @@ func (n *Node) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.log.Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
+	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
-	return n.buildListeners()
+	return nil
 }
 
 // key finds a key by name and refuses one of another usage.
@@ -184,9 +199,10 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	if err != nil {
 		return err
 	}
+	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{
 		Terminals: terminals{fl},
-		Admission: newAdmission(n.cfg.Payment.MaxInFlight),
+		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,
 		Routes:    routes{table, issuers, n.links},
@@ -197,10 +213,53 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Reversals: n.saf,
 		Currency:  []uint16{156},
 		Clock:     n.world.Clock,
-		Observe:   n.observe,
+		Observe:   n.report,
 		Stop:      n.stop,
 	}
 	return nil
+}
+
+// buildLinks makes the acquirer links; Run starts them.
+func (n *Node) buildLinks(nums numbers, vault *cards) error {
+	for _, c := range n.cfg.Links {
+		a := &acquirer{
+			name: c.Name, dialect: translate.NewAcquirer(c.Institution, c.MerchantType), timeout: c.Timeout, ended: n.observer.Exchange,
+			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
+		}
+		var err error
+		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {
+			return err
+		}
+		if a.zak, err = n.key(c.ZAK, hsm.ZAK); err != nil {
+			return err
+		}
+		if a.link, err = link.New(n.linkConfig(c, a)); err != nil {
+			return fmt.Errorf("link %s: %w", c.Name, err)
+		}
+		n.links[c.Name] = a
+	}
+	return nil
+}
+
+func (n *Node) linkConfig(c config.Link, a *acquirer) link.Config {
+	return link.Config{
+		Name: c.Name, Addresses: c.Addresses, Frame: frame.ISO87(), Protocol: a, Env: n.world, Connections: c.Connections, Timeout: c.Timeout,
+		Table:   link.TableConfig{MaxInFlight: c.MaxInFlight},
+		Session: link.SessionConfig{SignOnTimeout: c.SignOn, EchoEvery: c.Echo},
+		Count:   n.observer.LinkEvents(c.Name),
+		OnStray: func(s link.Stray) {
+			if s.Outcome == link.Late {
+				n.observer.LateAnswer(c.Name)
+			}
+			a.stray(n.flow.Late, s)
+		},
+		OnState: func(connection int, s link.State, why link.Kind) { // told with the link locked: no call back
+			n.observer.Log().Info("link", "name", c.Name, "connection", connection, "state", s.String(), "why", why.String())
+			if s == link.Up {
+				n.saf.Nudge(c.Name)
+			}
+		},
+	}.Defaults()
 }
 
 // routes builds the BIN table and the issuers of on-us cards.
@@ -250,14 +309,16 @@ func (n *Node) fleet() (*fleet.Fleet, error) {
 	}
 	return fleet.New(fleet.Config{
 		Clock: n.world.Clock, Waits: n.world.Waits, Store: fleetKeys{n.keys}, Maker: n.module, MACer: n.module, SignOnWait: time.Second,
-		Trouble: func(terminal string, err error) { n.log.Warn("key set not retired", "terminal", terminal, "err", err) },
+		Trouble: func(terminal string, err error) {
+			n.observer.Log().Warn("key set not retired", "terminal", terminal, "err", err)
+		},
 	}, terminals)
 }
 
 // stop ends the process: what cannot be made durable must not be answered.
 func (n *Node) stop(err error) {
 	n.stopOnce.Do(func() {
-		n.log.Error("stopping", "err", err)
+		n.observer.Log().Error("stopping", "err", err)
 		n.fatal <- err
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/bertlv"
@@ -114,6 +115,41 @@ func (a *admission) Enter(class txn.Class) (func(), error) {
 		defer a.mu.Unlock()
 		*n--
 	}, nil
+}
+
+// InFlight is the number of payments being worked on.
+func (a *admission) InFlight() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.payments
+}
+
+// fleetKeys is the fleet's port on the keystore.
+type fleetKeys struct{ store *keystore.Store }
+
+// Put makes a set durable.
+func (k fleetKeys) Put(keys ...hsm.Key) error { return k.store.Put(keys...) }
+
+// Get gives the versions kept.
+func (k fleetKeys) Get(name string) ([]hsm.Key, error) {
+	var all []hsm.Key
+	if key, ok := k.store.Get(name); ok {
+		all = append(all, key)
+	}
+	if key, ok := k.store.Previous(name); ok {
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+// Retire forgets versions for good.
+func (k fleetKeys) Retire(keys ...hsm.Key) error {
+	for _, key := range keys {
+		if err := k.store.Retire(key.Name, key.Version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // vault is what card numbers need of the HSM.

@@ -75,6 +75,7 @@ type line struct {
 
 type item struct {
 	key   txn.Key
+	since env.Mono
 	due   env.Mono
 	tries int
 }
@@ -107,7 +108,7 @@ func (q *Queue) Enqueue(link string, k txn.Key) {
 			return
 		}
 	}
-	l.items = append(l.items, item{key: k, due: q.world.Clock.Mono()})
+	l.items = append(l.items, item{key: k, since: q.world.Clock.Mono(), due: q.world.Clock.Mono()})
 	q.mu.Unlock()
 	q.Nudge(link)
 }
@@ -128,6 +129,20 @@ func (q *Queue) Depth(link string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.line(link).items)
+}
+
+// Oldest is how long the oldest reversal of all links has waited.
+func (q *Queue) Oldest() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.world.Clock.Mono()
+	oldest := time.Duration(0)
+	for _, l := range q.lines {
+		for _, it := range l.items {
+			oldest = max(oldest, now.Sub(it.since))
+		}
+	}
+	return oldest
 }
 
 // Close ends every Run after its present attempt.

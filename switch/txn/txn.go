@@ -29,6 +29,9 @@ var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
 
+// Classes are all classes, for metrics labels.
+func Classes() []Class { return []Class{Purchase, Reversal, SignOn, SignOff, Echo} }
+
 // TerminalID is field 41, eight characters; MerchantID is field 42, fifteen.
 type (
 	TerminalID [8]byte
@@ -46,6 +49,14 @@ type STAN uint32
 
 // RRN is a retrieval reference number, twelve characters (ISO 8583 DE 37).
 type RRN [12]byte
+
+// String gives the characters, empty when there is no number.
+func (r RRN) String() string {
+	if r == (RRN{}) {
+		return ""
+	}
+	return string(r[:])
+}
 
 // Key is the replay key: two messages with the same Key are the same request.
 // UnionPay POS: terminal, merchant, batch, trace, class and transaction type.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/observe"
+)
+
+// metered is the HSM with every call counted and timed.
+type metered struct {
+	Module
+	metrics *observe.Metrics
+	clock   env.Clock
+}
+
+// The operations as metrics name them.
+func operations() []string {
+	return []string{"mac", "verify_mac", "translate_pin", "verify_pvv", "verify_arqc", "arpc", "generate_under", "seal", "open", "token"}
+}
+
+// The ends of a call of the HSM or of the journal as metrics name them.
+func results() []string { return []string{"ok", "refused", "busy", "unavailable", "full", "failed"} }
+
+// outcome names how a call of the HSM ended.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, hsm.ErrBusy):
+		return "busy"
+	case errors.Is(err, hsm.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, journal.ErrFull):
+		return "full"
+	case errors.Is(err, journal.ErrBroken), errors.Is(err, journal.ErrUnknown):
+		return "failed"
+	}
+	return "refused"
+}
+
+func (m metered) since(operation string, began env.Mono, err error) {
+	m.metrics.HSMCall(operation, outcome(err), m.clock.Mono().Sub(began))
+}
+
+// MAC implements hsm.MACer.
+func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([8]byte, error) {
+	began := m.clock.Mono()
+	mac, err := m.Module.MAC(ctx, key, alg, data)
+	m.since("mac", began, err)
+	return mac, err
+}
+
+// VerifyMAC implements hsm.MACer.
+func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, mac [8]byte) error {
+	began := m.clock.Mono()
+	err := m.Module.VerifyMAC(ctx, key, alg, data, mac)
+	m.since("verify_mac", began, err)
+	return err
+}
+
+// TranslatePIN implements hsm.Translator.
+func (m metered) TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *hsm.Key, account hsm.Account12) (secret.PINBlock, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.TranslatePIN(ctx, in, from, to, account)
+	m.since("translate_pin", began, err)
+	return out, err
+}
+
+// VerifyPVV implements hsm.PINVerifier.
+func (m metered) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key, account hsm.Account12, ref hsm.PVV) error {
+	began := m.clock.Mono()
+	err := m.Module.VerifyPVV(ctx, in, key, account, ref)
+	m.since("verify_pvv", began, err)
+	return err
+}
+
+// VerifyARQC implements hsm.CryptogramVerifier.
+func (m metered) VerifyARQC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram) error {
+	began := m.clock.Mono()
+	err := m.Module.VerifyARQC(ctx, imk, c)
+	m.since("verify_arqc", began, err)
+	return err
+}
+
+// ARPC implements hsm.CryptogramVerifier.
+func (m metered) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [2]byte) ([10]byte, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.ARPC(ctx, imk, c, arc)
+	m.since("arpc", began, err)
+	return out, err
+}
+
+// GenerateUnder implements hsm.KeyMaker.
+func (m metered) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
+	began := m.clock.Mono()
+	key, out, err := m.Module.GenerateUnder(ctx, tmk, spec)
+	m.since("generate_under", began, err)
+	return key, out, err
+}
+
+// Seal implements hsm.Sealer.
+func (m metered) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]byte, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.Seal(ctx, key, plain, aad)
+	m.since("seal", began, err)
+	return out, err
+}
+
+// Open implements hsm.Sealer.
+func (m metered) Open(ctx context.Context, key *hsm.Key, sealed, aad []byte) ([]byte, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.Open(ctx, key, sealed, aad)
+	m.since("open", began, err)
+	return out, err
+}
+
+// Token implements hsm.Tokener.
+func (m metered) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]byte, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.Token(ctx, key, pan)
+	m.since("token", began, err)
+	return out, err
+}
+
+// timedJournal is the journal with every append counted and timed.
+type timedJournal struct {
+	journal.Journal
+	metrics *observe.Metrics
+	clock   env.Clock
+}
+
+// Append implements journal.Appender.
+func (j timedJournal) Append(records ...journal.Record) error {
+	began := j.clock.Mono()
+	err := j.Journal.Append(records...)
+	j.metrics.Appended(outcome(err), time.Duration(j.clock.Mono()-began))
+	return err
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tapswitch/switch/flow"
+	"tapswitch/switch/link"
+	"tapswitch/switch/listen"
+	"tapswitch/switch/observe"
+	"tapswitch/switch/saf"
+	"tapswitch/switch/txn"
+
+	"tapswitch/iso8583/frame"
+	"tapswitch/switch/config"
+)
+
+// The ends of an exchange on a link and of a reversal's delivery as metrics name them.
+const (
+	exchangeAnswered = "answered"
+	exchangeNotSent  = "not_sent"
+	exchangeNoAnswer = "no_answer"
+	exchangeChecks   = "failed_checks"
+
+	attemptDone    = "acknowledged"
+	attemptRefused = "refused"
+	attemptFailed  = "no_answer"
+)
+
+// sets are the closed label sets of a switch.
+func sets(cfg *config.Config) observe.Sets {
+	s := observe.Sets{
+		Outcomes:   []string{"approved", "declined"},
+		Exchanges:  []string{exchangeAnswered, exchangeNotSent, exchangeNoAnswer, exchangeChecks},
+		Attempts:   []string{attemptDone, attemptRefused, attemptFailed},
+		Operations: operations(),
+		Results:    results(),
+		Refusals: []string{
+			frame.ReasonLengthZero, frame.ReasonTooShort, frame.ReasonTooLong, frame.ReasonLengthNotDigits, frame.ReasonHeaderLength,
+			frame.ReasonEndInLength, frame.ReasonEndInFrame, frame.ReasonReadFailed,
+			listen.ReasonTooMany, listen.ReasonAccept, listen.ReasonHandshake, listen.ReasonIdle, listen.ReasonTooSlow, listen.ReasonLost,
+			listen.ReasonEnd, listen.ReasonProcessFull, listen.ReasonAnswerForm, listen.ReasonAnswerLost, listen.ReasonAnswerMaybe,
+			string(txn.DeclineFormat.Reason), string(txn.DeclineMalfunction.Reason),
+		},
+		LinkEvents: []string{
+			link.CountGarbage, link.CountFrame, link.CountUnserved, link.CountNetworkUnknown, link.CountNetworkRequest, link.CountEchoRefused,
+			link.CountNetworkFailed, link.CountTimeout, link.CountLost, link.CountNotSent,
+			link.OutcomeCount(link.Late), link.OutcomeCount(link.Duplicate), link.OutcomeCount(link.Unknown), link.OutcomeCount(link.WrongLink),
+		},
+	}
+	for _, c := range txn.Classes() {
+		s.Classes = append(s.Classes, c.String())
+	}
+	for _, d := range txn.Reasons() {
+		s.Reasons = append(s.Reasons, string(d.Reason))
+	}
+	for _, l := range cfg.Links {
+		s.Links = append(s.Links, l.Name)
+	}
+	return s
+}
+
+// exchange names how an exchange ended.
+func exchange(err error) string {
+	switch {
+	case err == nil:
+		return exchangeAnswered
+	case errors.Is(err, flow.ErrNotSent):
+		return exchangeNotSent
+	case errors.Is(err, flow.ErrChecks):
+		return exchangeChecks
+	}
+	return exchangeNoAnswer
+}
+
+// report derives metrics and the wide event from what the flow reports.
+func (n *Node) report(r flow.Report) {
+	e := observe.Event{
+		At: n.world.Clock.Now(), Class: r.Key.Class.String(), Outcome: "declined", Reason: string(r.Answer.Reason), Code: r.Answer.Code.String(),
+		Terminal: r.Key.Terminal.String(), Merchant: r.Key.Merchant.String(), Batch: r.Key.Batch, Trace: uint32(r.Key.Trace),
+		Issuer: r.Issuer, Repeat: r.Answer.Repeat, Total: r.Total,
+	}
+	if r.Answer.Approved() {
+		e.Outcome = "approved"
+	}
+	if p := r.Payment; p != nil {
+		e.STAN, e.RRN, e.Card, e.Amount, e.Link = uint32(p.Numbers.STAN), p.Numbers.RRN.String(), p.Masked, p.Amount, p.Link
+		e.PIN, e.Chip = p.PINGiven, p.ChipRead
+	}
+	for _, s := range r.Steps {
+		e.Steps = append(e.Steps, observe.Step{Name: s.Name, Took: s.Took})
+		switch s.Name {
+		case flow.StepIntended, flow.StepDecided:
+			e.Journal += s.Took
+		case flow.StepAnswered:
+			e.Acquirer += s.Took
+		}
+	}
+	n.observer.Payment(e)
+}
+
+// attempt reports one delivery of the store-and-forward.
+func (n *Node) attempt(a saf.Attempt) {
+	end := attemptFailed
+	switch {
+	case a.Done:
+		end = attemptDone
+	case a.Err == nil:
+		end = attemptRefused
+	}
+	n.observer.SAFAttempt(a.Payment.Link, end)
+	p := a.Payment
+	n.observer.Log().Info("reversal", "terminal", p.Key.Terminal.String(), "trace", uint32(p.Key.Trace), "link", p.Link, "stan", uint32(p.Undo.STAN),
+		"original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String(), "code", a.Code.String(), "tries", a.Tries, "end", end, "err", errText(a.Err))
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// checks are what /readyz asks.
+func (n *Node) checks() []observe.Check {
+	list := []observe.Check{
+		{Name: "serving", Ask: func() error {
+			if !n.serving.Load() {
+				return errors.New("starting or stopping")
+			}
+			return nil
+		}},
+		{Name: "hsm", Ask: n.module.Health},
+	}
+	for _, c := range n.cfg.Links {
+		list = append(list, observe.Check{Name: "link " + c.Name, Ask: func() error {
+			if h := n.links[c.Name].link.Health(); !h.Up {
+				return fmt.Errorf("%s", h.Reason)
+			}
+			return nil
+		}})
+	}
+	return list
+}
+
+// gauges refreshes what is measured and not counted.
+func (n *Node) gauges() {
+	n.observer.HSMUp(n.module.Health() == nil)
+	s := n.journal.Stats()
+	n.observer.JournalRoom(s.Bytes, s.Reserved)
+	depth := 0
+	for _, c := range n.cfg.Links {
+		depth += n.saf.Depth(c.Name)
+		l := n.links[c.Name].link
+		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
+	}
+	n.observer.SAF(depth, n.saf.Oldest())
+	n.observer.InFlight(n.admission.InFlight())
+}
+
+// gaugePause is how often gauges are refreshed.
+const gaugePause = time.Second
