@@ -239,6 +239,7 @@ func TestNewPurchase(t *testing.T) {
 
 func TestNumbersKeepTheirRightEnd(t *testing.T) {
 	m := begin(t, "amount=1234")
+	m.chosen.ttq = [4]byte{0x26, 0x80, 0x40, 0x00}
 	for _, c := range []struct {
 		tag  bertlv.Tag
 		n    int
@@ -247,7 +248,7 @@ func TestNumbersKeepTheirRightEnd(t *testing.T) {
 		{bertlv.AmountAuthorised, 6, "000000001234"},
 		{bertlv.AmountAuthorised, 8, "0000000000001234"},
 		{bertlv.AmountAuthorised, 2, "1234"},
-		{bertlv.TTQ, 2, "2600"},
+		{bertlv.TTQ, 2, "2680"},
 		{bertlv.Unpredictable, 6, "2B29EBE40000"},
 		{bertlv.TransactionDate, 3, "170601"},
 		{0x9F21, 3, "131415"},
