@@ -76,7 +76,7 @@ func (b *Builder) Copy(n int, v *View) {
 		return
 	}
 	if b.layout != nil && b.layout.fields[n].enc == v.layout.fields[n].enc {
-		b.set(n, slot{p: v.Raw(n), chars: v.spans[n].chars, wire: true})
+		b.set(n, slot{p: v.Raw(n), chars: uint16(v.spans[n].chars()), wire: true})
 		return
 	}
 	from := len(b.scratch)

@@ -20,7 +20,7 @@ const (
 	EncodingDigits           // one ASCII decimal digit a byte
 	EncodingBCD              // decimal nibbles, an odd count filled by a 0 on the left
 	EncodingLeftBCD          // decimal nibbles, an odd count filled by a 0 on the right
-	EncodingTrack            // any nibbles, D written as '=', an odd count filled by a 0 on the right
+	EncodingTrack            // any nibbles (an encrypted track has them), D as '=', filled like LeftBCD
 )
 
 // String gives the encoding's name.
@@ -63,91 +63,82 @@ const (
 	highBits  = 0x8080808080808080
 	highNibs  = 0xF0F0F0F0F0F0F0F0
 	lowNibs   = 0x0F0F0F0F0F0F0F0F
-	sixes     = 0x0606060606060606 // nibble+6 passes 15 when the nibble is above 9
+	sixes     = 0x0606060606060606 // a nibble plus 6 passes 15 when it is above 9
 	digitHigh = 0x3030303030303030
 )
 
-func allASCII(p []byte) bool {
-	for len(p) >= 8 {
-		if binary.LittleEndian.Uint64(p)&highBits != 0 {
-			return false
-		}
-		p = p[8:]
-	}
-	var all byte
-	for _, c := range p {
-		all |= c
-	}
-	return all < 0x80
+// charset is a test of eight characters at once, without a branch: the bits in
+// mask must be as in want, and no low or high nibble plus its addend may pass 15.
+type charset struct {
+	mask, want, low, high uint64
 }
 
-func allDigits(p []byte) bool {
-	for len(p) >= 8 {
-		w := binary.LittleEndian.Uint64(p)
-		if w&highNibs != digitHigh || (w&lowNibs+sixes)&highNibs != 0 {
-			return false
-		}
-		p = p[8:]
-	}
-	for _, c := range p {
-		if c-'0' > 9 {
-			return false
-		}
-	}
-	return true
+// charsets are the tests of the encodings; want is also a word that passes.
+var charsets = [...]charset{
+	EncodingBytes:   {},
+	EncodingASCII:   {mask: highBits},
+	EncodingDigits:  {mask: highNibs, want: digitHigh, low: sixes},
+	EncodingBCD:     {low: sixes, high: sixes},
+	EncodingLeftBCD: {low: sixes, high: sixes},
+	EncodingTrack:   {},
 }
 
-func allBCD(p []byte) bool {
-	for len(p) >= 8 {
-		w := binary.LittleEndian.Uint64(p)
-		if ((w&lowNibs+sixes)|(w>>4&lowNibs+sixes))&highNibs != 0 {
-			return false
-		}
-		p = p[8:]
-	}
-	for _, c := range p {
-		if c > 0x99 || c&0x0F > 9 {
-			return false
-		}
-	}
-	return true
+// bad has a bit set when a character of w is not in the set.
+func (c *charset) bad(w uint64) uint64 {
+	tens := ((w & lowNibs) + c.low) | ((w >> 4 & lowNibs) + c.high)
+	return (w&c.mask ^ c.want) | tens&highNibs
 }
 
-// wireFault names what is wrong with the bytes of a value of n characters, or "".
-func (e Encoding) wireFault(p []byte, n int) string {
+// holds says whether all bytes of p are in the set. The last eight are looked at
+// together, some of them for the second time.
+func (c *charset) holds(p []byte) bool {
+	if len(p) < 8 {
+		return c.bad(word(p, c.want)) == 0
+	}
+	last := p[len(p)-8:]
+	bad := c.bad(binary.LittleEndian.Uint64(last))
+	for ; len(p) > 8; p = p[8:] {
+		bad |= c.bad(binary.LittleEndian.Uint64(p))
+	}
+	return bad == 0
+}
+
+// word gives less than 8 bytes as one word, filled up with bytes of their own or
+// of pass, a word of eight equal bytes.
+func word(p []byte, pass uint64) uint64 {
+	switch n := len(p); {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(p)) | uint64(binary.LittleEndian.Uint32(p[n-4:]))<<32
+	case n >= 2:
+		return pass<<32 | uint64(binary.LittleEndian.Uint16(p)) | uint64(binary.LittleEndian.Uint16(p[n-2:]))<<16
+	case n == 1:
+		return pass<<8 | uint64(p[0])
+	}
+	return pass
+}
+
+func allDigits(p []byte) bool { return charsets[EncodingDigits].holds(p) }
+func allBCD(p []byte) bool    { return charsets[EncodingBCD].holds(p) }
+
+// misfit names a character that is not in the set.
+func (e Encoding) misfit() string {
+	if e == EncodingASCII {
+		return ReasonNotASCII
+	}
+	return ReasonNotDigit
+}
+
+// filler says whether the nibble that fills an odd count of characters is as e
+// wants it. Chips fill a track with F, and some terminals send that through.
+func (e Encoding) filler(p []byte) bool {
 	switch e {
-	case EncodingASCII:
-		if !allASCII(p) {
-			return ReasonNotASCII
-		}
-	case EncodingDigits:
-		if !allDigits(p) {
-			return ReasonNotDigit
-		}
 	case EncodingBCD:
-		if !allBCD(p) {
-			return ReasonNotDigit
-		}
-		if n&1 != 0 && p[0] > 0x0F {
-			return ReasonPaddingNotZero
-		}
+		return p[0] <= 0x0F
 	case EncodingLeftBCD:
-		if !allBCD(p) {
-			return ReasonNotDigit
-		}
-		if n&1 != 0 && p[len(p)-1]&0x0F != 0 {
-			return ReasonPaddingNotZero
-		}
-	case EncodingTrack:
-		// Any nibble: an encrypted track is no digits. Chips fill with F and
-		// some terminals send that through, so F is taken as a filler as well.
-		if n&1 != 0 {
-			if fill := p[len(p)-1] & 0x0F; fill != 0 && fill != 0x0F {
-				return ReasonPaddingNotZero
-			}
-		}
+		return p[len(p)-1]&0x0F == 0
 	}
-	return ""
+	fill := p[len(p)-1] & 0x0F
+	return fill == 0 || fill == 0x0F
 }
 
 // appendText appends the n characters that p holds.
@@ -178,7 +169,7 @@ func (e Encoding) appendText(dst, p []byte, n int) []byte {
 func (e Encoding) appendWire(dst, text []byte) ([]byte, string) {
 	switch e {
 	case EncodingASCII:
-		if !allASCII(text) {
+		if !charsets[e].holds(text) {
 			return dst, ReasonNotASCII
 		}
 		return append(dst, text...), ""

@@ -5,7 +5,7 @@ package iso8583
 import "strconv"
 
 // Why a message could not be read or written. Each is a constant, so that it can
-// be counted; docs/dialects/README.md says what each means.
+// be counted; docs/dialects/README.md says what each means and what to do.
 const (
 	ReasonMessageTooLong    = "message_too_long"
 	ReasonTruncated         = "truncated"

@@ -2,7 +2,10 @@
 
 package iso8583
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Parse reads raw, which must be exactly one message, into v. It is one pass
 // without allocation; v aliases raw. On failure the error is an *Error and v
@@ -33,42 +36,54 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 
 // parseFields reads the fields of one bitmap half; it is the hot loop.
 func (l *Layout) parseFields(raw []byte, at, half int, bitmap uint64, v *View) (int, error) {
+	v.has[half] = bitmap
+	n := half << 6
 	for bitmap != 0 {
-		n := leftmost(half, bitmap)
+		skip := bits.LeadingZeros64(bitmap) + 1
+		bitmap <<= uint(skip)
+		n += skip
 		f := &l.fields[n]
 		if f.enc == encodingNone {
-			return at, l.fault(n, at, ReasonFieldUnknown, 0, 0)
+			return at, l.stop(v, n, at, ReasonFieldUnknown, 0, 0)
 		}
 		from, chars := at, int(f.max)
 		if f.pref != prefixFixed {
 			if len(raw)-at < int(f.prefLen) {
-				return at, l.fault(n, at, ReasonTruncated, int(f.prefLen), len(raw)-at)
+				return at, l.stop(v, n, at, ReasonTruncated, int(f.prefLen), len(raw)-at)
 			}
-			var ok bool
-			if chars, ok = f.pref.readLength(raw[at : at+int(f.prefLen)]); !ok {
-				return at, l.fault(n, at, ReasonPrefixNotDigits, 0, 0)
+			chars = f.pref.readLength(raw[at : at+int(f.prefLen)])
+			if chars < 0 {
+				return at, l.stop(v, n, at, ReasonPrefixNotDigits, 0, 0)
 			}
 			if chars > int(f.max) {
-				return at, l.fault(n, at, ReasonLengthAboveMax, int(f.max), chars)
+				return at, l.stop(v, n, at, ReasonLengthAboveMax, int(f.max), chars)
 			}
 			at += int(f.prefLen)
 		}
 		size := f.enc.size(chars)
 		if len(raw)-at < size {
-			return at, l.fault(n, at, ReasonTruncated, size, len(raw)-at)
+			return at, l.stop(v, n, at, ReasonTruncated, size, len(raw)-at)
 		}
 		if f.enc != EncodingBytes {
-			if reason := f.enc.wireFault(raw[at:at+size], chars); reason != "" {
-				return at, l.fault(n, at, reason, 0, 0)
+			p := raw[at : at+size]
+			if !charsets[f.enc].holds(p) {
+				return at, l.stop(v, n, at, f.enc.misfit(), 0, 0)
+			}
+			if chars&1 != 0 && f.enc >= EncodingBCD && !f.enc.filler(p) {
+				return at, l.stop(v, n, at, ReasonPaddingNotZero, 0, 0)
 			}
 		}
-		v.spans[n] = span{uint16(from), uint16(at), uint16(at + size), uint16(chars)}
+		v.spans[n] = spanOf(from, at, at+size, chars)
 		at += size
-		mask := uint64(1) << 63 >> uint((n-1)&63)
-		bitmap &^= mask
-		v.has[half] |= mask
 	}
 	return at, nil
+}
+
+// stop takes field n and those after it out of the view again.
+func (l *Layout) stop(v *View, n, at int, reason string, want, got int) error {
+	half, mask := bit(n)
+	v.has[half] &^= mask | (mask - 1)
+	return l.fault(n, at, reason, want, got)
 }
 
 func (l *Layout) parseMTI(raw []byte, v *View) (int, error) {
@@ -121,25 +136,30 @@ func (l *Layout) parseBitmap(raw []byte, at int) (bitmap uint64, next int, err e
 	if !l.bitmapHex {
 		return binary.BigEndian.Uint64(raw[at:]), at + size, nil
 	}
+	bad := byte(0)
 	for _, c := range raw[at : at+size] {
-		nibble, ok := hexNibble(c)
-		if !ok {
-			return 0, at, l.fault(1, at, ReasonBitmapNotHex, 0, 0)
-		}
+		nibble := hexNibbles[c]
+		bad |= nibble
 		bitmap = bitmap<<4 | uint64(nibble)
+	}
+	if bad > 0x0F {
+		return 0, at, l.fault(1, at, ReasonBitmapNotHex, 0, 0)
 	}
 	return bitmap, at + size, nil
 }
 
-func hexNibble(c byte) (byte, bool) {
-	switch {
-	case c-'0' <= 9:
-		return c - '0', true
-	case c|0x20-'a' <= 5:
-		return c | 0x20 - 'a' + 10, true
+const none = 0xFF // no hexadecimal digit
+
+// hexNibbles gives the value of a hexadecimal digit of either case.
+var hexNibbles = func() (t [256]byte) {
+	for i := range t {
+		t[i] = none
 	}
-	return 0, false
-}
+	for i, c := range []byte(hexDigits) {
+		t[c], t[c|0x20] = byte(i), byte(i)
+	}
+	return t
+}()
 
 func (l *Layout) mtiSize() int {
 	if l.mtiBCD {
@@ -155,9 +175,7 @@ func (l *Layout) bitmapSize() int {
 	return 8
 }
 
-// fault is not inlined, to keep the hot loop small.
-//
-//go:noinline
+// fault makes an error about this dialect.
 func (l *Layout) fault(field, at int, reason string, want, got int) error {
 	return &Error{Layout: l.name, Field: field, Offset: at, Reason: reason, Want: want, Got: got}
 }

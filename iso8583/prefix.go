@@ -12,30 +12,32 @@ const (
 	prefixBinary
 )
 
-// readLength reads the length that fills all of p. Every nibble and byte counts,
-// so that a filler that is not zero shows as a length above the maximum.
-func (k prefixKind) readLength(p []byte) (n int, ok bool) {
+// readLength reads the length that fills all of p; below 0 when it is no number.
+// Every nibble and byte counts, so that a filler that is not zero shows as a
+// length above the maximum.
+func (k prefixKind) readLength(p []byte) int {
+	n := 0
 	switch k {
 	case prefixASCII:
 		for _, c := range p {
 			if c-'0' > 9 {
-				return 0, false
+				return -1
 			}
 			n = n*10 + int(c-'0')
 		}
 	case prefixBCD:
 		for _, c := range p {
 			if c > 0x99 || c&0x0F > 9 {
-				return 0, false
+				return -1
 			}
-			n = n*100 + int(c>>4)*10 + int(c&0x0F)
+			n = n*100 + int(c-6*(c>>4))
 		}
 	case prefixBinary:
 		for _, c := range p {
 			n = n<<8 | int(c)
 		}
 	}
-	return n, true
+	return n
 }
 
 // appendLength appends n in size bytes; Compile has checked that it fits.

@@ -2,11 +2,19 @@
 
 package iso8583
 
-// span is where a field lies: its prefix starts at from, its value at at.
-type span struct {
-	from, at, to uint16
-	chars        uint16
+// span is where a field lies, as four numbers of 16 bits: its length prefix
+// starts at from, its value at at and ends before to, and it has chars
+// characters. One word, because one store is what the hot loop can afford.
+type span uint64
+
+func spanOf(from, at, to, chars int) span {
+	return span(from) | span(at)<<16 | span(to)<<32 | span(chars)<<48
 }
+
+func (s span) from() int  { return int(uint16(s)) }
+func (s span) at() int    { return int(uint16(s >> 16)) }
+func (s span) to() int    { return int(uint16(s >> 32)) }
+func (s span) chars() int { return int(uint16(s >> 48)) }
 
 // View is a parsed message. It has a fixed size, is reused by the next Parse,
 // and points into the bytes it was parsed from: it is good only as long as they
@@ -43,8 +51,8 @@ func (v *View) Raw(n int) []byte {
 	if !v.Has(n) {
 		return nil
 	}
-	s := &v.spans[n]
-	return v.raw[s.at:s.to:s.to]
+	s := v.spans[n]
+	return v.raw[s.at():s.to():s.to()]
 }
 
 // Len is the length of field n in its own unit: digits, characters or bytes.
@@ -52,7 +60,7 @@ func (v *View) Len(n int) int {
 	if !v.Has(n) {
 		return 0
 	}
-	return int(v.spans[n].chars)
+	return v.spans[n].chars()
 }
 
 // AppendText appends the characters of field n: digits unpacked, the filler
@@ -62,8 +70,8 @@ func (v *View) AppendText(dst []byte, n int) []byte {
 	if !v.Has(n) {
 		return dst
 	}
-	s := &v.spans[n]
-	return v.layout.fields[n].enc.appendText(dst, v.raw[s.at:s.to], int(s.chars))
+	s := v.spans[n]
+	return v.layout.fields[n].enc.appendText(dst, v.raw[s.at():s.to()], s.chars())
 }
 
 // Uint gives field n as a number.
@@ -71,19 +79,19 @@ func (v *View) Uint(n int) (uint64, error) {
 	if !v.Has(n) {
 		return 0, v.fault(n, 0, ReasonFieldAbsent)
 	}
-	s := &v.spans[n]
+	s := v.spans[n]
 	f := &v.layout.fields[n]
-	if !f.enc.numeric() || s.chars == 0 {
-		return 0, v.fault(n, int(s.at), ReasonNotNumeric)
+	if !f.enc.numeric() || s.chars() == 0 {
+		return 0, v.fault(n, s.at(), ReasonNotNumeric)
 	}
-	if s.chars > maxUintDigits {
-		return 0, v.fault(n, int(s.at), ReasonNumberTooLarge)
+	if s.chars() > maxUintDigits {
+		return 0, v.fault(n, s.at(), ReasonNumberTooLarge)
 	}
 	var digits [maxUintDigits]byte
 	var u uint64
-	for _, c := range f.enc.appendText(digits[:0], v.raw[s.at:s.to], int(s.chars)) {
+	for _, c := range f.enc.appendText(digits[:0], v.raw[s.at():s.to()], s.chars()) {
 		if c-'0' > 9 {
-			return 0, v.fault(n, int(s.at), ReasonNotNumeric)
+			return 0, v.fault(n, s.at(), ReasonNotNumeric)
 		}
 		u = u*10 + uint64(c-'0')
 	}
@@ -109,7 +117,7 @@ func (v *View) Span(n int) (from, to int) {
 	if !v.Has(n) {
 		return 0, 0
 	}
-	return int(v.spans[n].from), int(v.spans[n].to)
+	return v.spans[n].from(), v.spans[n].to()
 }
 
 // Next gives the first field after n that is in the message, or 0 after the

@@ -235,4 +235,4 @@ func Vectors(t *testing.T, file, function string, compute func(in map[string][]b
 }
 
 // textInput names inputs that are text though they may look like hex.
-var textInput = map[string]bool{"pan": true, "pan12": true, "psn": true, "pin": true, "pvki": true}
+var textInput = map[string]bool{"pan": true, "pan12": true, "psn": true, "pin": true, "pvki": true, "hex_digits": true}

@@ -24,7 +24,8 @@ type Record struct {
 	// payment will need) or given back (negative) together with this record.
 	// A record with Reserve > 0 is refused with ErrFull unless that room is there
 	// beyond everything reserved before; a record with Reserve <= 0 may use
-	// reserved room.
+	// reserved room. The records of one Append are counted as one: their sum asks
+	// or gives back. Ask for Overhead with every record that is to come.
 	Reserve int
 }
 
@@ -32,6 +33,9 @@ type Record struct {
 const (
 	MaxKey  = 255
 	MaxBody = 64 << 10
+
+	// Overhead is the most a store takes for one record beyond key and body.
+	Overhead = 96
 )
 
 // Errors of Append. Any other error, too, means that the record may be durable.

@@ -43,6 +43,11 @@ func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (
 func (x *Index) view(e *entry) View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return e.view()
+}
+
+// view copies what a change may see; the index's lock is held.
+func (e *entry) view() View {
 	v := View{Known: e.p != nil || e.running || e.tombstone, Running: e.running, Tombstone: e.tombstone}
 	if e.p != nil {
 		p := *e.p

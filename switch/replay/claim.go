@@ -72,8 +72,10 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 }
 
 // Finish ends the claim: repeats that wait are served now. A claim that left
-// nothing durable is forgotten, so that a repeat is judged anew.
-func (x *Index) Finish(k txn.Key) {
+// nothing durable is forgotten, so that a repeat is judged anew. It returns how
+// the payment stands: whoever reversed it meanwhile left its delivery to the
+// caller.
+func (x *Index) Finish(k txn.Key) View {
 	x.mu.Lock()
 	e := x.payments[k]
 	if e == nil || !e.running {
@@ -81,6 +83,7 @@ func (x *Index) Finish(k txn.Key) {
 		assert.Fail("replay: finish without a claim, terminal %s trace %d", k.Terminal, k.Trace)
 	}
 	e.running = false
+	now := e.view()
 	done := e.done
 	e.done = x.waits.NewEvent()
 	if e.p == nil && !e.tombstone && !e.busy {
@@ -89,6 +92,7 @@ func (x *Index) Finish(k txn.Key) {
 	}
 	x.mu.Unlock()
 	done.Wake()
+	return now
 }
 
 // dropOrder removes the newest mention of k; claims end soon after they begin,

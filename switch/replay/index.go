@@ -110,9 +110,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		if err != nil {
 			return err
 		}
-		if e.p.Undo.STAN == 0 { // a reopened undo keeps the first numbers
-			e.p.Undo, e.p.UndoWhy = u.Numbers, u.Reason
-		}
+		e.p.Undo, e.p.UndoWhy = u.Numbers, u.Reason
 		if e.p.State == txn.Intended && u.Event != txn.UndoAsked {
 			e.p.State = txn.Sent // the intent alone is durable, not that it was forwarded
 		}

@@ -10,5 +10,5 @@
 // Next is the table; reasons and response codes are constants in one file.
 //
 // Imported by: flow, translate, record and all that speak of payments.
-// Imports: internal/{assert,env,money,secret}.
+// Imports: hsm, internal/{assert,env,money,secret}.
 package txn

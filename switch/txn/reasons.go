@@ -119,7 +119,8 @@ var (
 	DeclineAnswer    = reason(CodeMalfunction, "acquirer_answer_failed_checks")
 	DeclineAnswerMAC = reason(CodeMalfunction, "acquirer_answer_mac_wrong")
 	DeclineDeadline  = reason(CodeNoAnswer, "deadline_passed")
-	DeclineUndone    = reason(CodeNoAnswer, "reversed_while_in_flight")
+	DeclineUndone    = reason(CodeNoAnswer, "reversed_by_terminal")
+	DeclineUnwritten = reason(CodeNoAnswer, "answer_not_written")
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
@@ -140,7 +141,7 @@ func Reasons() []*Decline {
 		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
-		DeclineUndone, DeclineAnswerKey, DeclineAcquirer, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

@@ -5,6 +5,7 @@ package txn
 import (
 	"time"
 
+	"tapswitch/hsm"
 	"tapswitch/internal/env"
 	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
@@ -89,6 +90,10 @@ type Request struct {
 	Original Key     // Reversal: the key of what is reversed
 	Why      [2]byte // Reversal: field 39 of the request
 
+	// The keys of the set that verified the MAC, set by authentication: the PIN
+	// is under PINKey, the answer goes under MACKey.
+	PINKey, MACKey *hsm.Key
+
 	MAC      [8]byte
 	HasMAC   bool
 	MACInput []byte // aliases the message: MTI up to the byte before the MAC
@@ -97,7 +102,8 @@ type Request struct {
 	Deadline env.Mono
 }
 
-// Answer is what the terminal is told.
+// Answer is what the terminal is told. An Answer without Code means that
+// nothing may be told: it is not known what is durable, and the process stops.
 type Answer struct {
 	Code     Code
 	Reason   Reason

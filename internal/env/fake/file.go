@@ -21,11 +21,12 @@ type inode struct {
 	pending []change
 }
 
-// change is a write (bytes set) or a new size.
+// change is a write (bytes set), a new size, or blocks up to a size.
 type change struct {
 	at    int64
 	bytes []byte
 	size  int64
+	grow  bool // size is the least, not the new one
 }
 
 // apply does the change to data; with keep, only to the sectors it says.
@@ -33,6 +34,9 @@ func (c change) apply(data []byte, keep func() bool) []byte {
 	if c.bytes == nil {
 		if keep != nil && !keep() {
 			return data
+		}
+		if c.grow {
+			return resize(data, max(c.size, int64(len(data))))
 		}
 		return resize(data, c.size)
 	}
@@ -176,13 +180,10 @@ func (f *file) Allocate(size int64) error {
 		return err
 	}
 	defer f.disk.mu.Unlock()
-	if size <= int64(len(f.node.data)) {
-		return nil
-	}
 	if !f.disk.room(size - int64(len(f.node.data))) {
 		return wrap(OpAllocate, f.name, syscall.ENOSPC)
 	}
-	f.node.do(change{size: size})
+	f.node.do(change{size: size, grow: true})
 	return nil
 }
 

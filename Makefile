@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make` alone prints the targets. A new clone needs only `make demo` or
+# `make test`: both install what they lack (see .ci/setup) and build first.
+
+GO ?= go
+export CGO_ENABLED = 1
+
+# What the pattern targets run; all can be set on the command line.
+ARGS ?=
+ROUNDS ?= 20
+SEEDS ?= 5
+FUZZTIME ?= 5s
+BENCH ?= .
+
+# A clone that belongs to somebody else has no version information that git
+# would give us; the build must not fail for that.
+BUILDVCS := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
+BUILD := -trimpath -buildvcs=$(BUILDVCS)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build demo test lint tidy race sim faults bench fuzz clean
+
+help: ## print every target with one line
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what build and tests need (gcc, libc6-dev, softhsm2), only if it is missing
+	@.ci/setup
+
+build: setup ## write bin/tapswitch
+	$(GO) build $(BUILD) -o bin/tapswitch ./cmd/tapswitch
+
+demo: build ## tap cards on a simulated reader through the whole switch: make demo ARGS="--taps 20"
+	@bin/tapswitch demo $(ARGS)
+
+test: build lint ## everything a change must pass: vet, gofmt, staticcheck, all tests, the tree's own rules
+	$(GO) test ./...
+	$(GO) test -count=1 ./internal/tidy
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null || echo .)); \
+	if [ -n "$$unformatted" ]; then echo "gofmt these files: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+tidy: ## the tree's own rules alone (imports, lengths, names, links)
+	$(GO) test -count=1 ./internal/tidy
+
+race: ## all tests under the race detector
+	$(GO) test -race ./...
+
+# named runs the tests whose names match $(1) and fails when there is none, so
+# that a renamed test is noticed.
+define named
+@found=$$($(GO) test -list '$(1)' ./... | grep -c '^Test'); \
+echo "$$found tests named $(1)"; [ "$$found" -gt 0 ]
+$(GO) test -count=1 -run '$(1)' ./...
+endef
+
+sim: export TAPSWITCH_SEEDS = $(SEEDS)
+sim: ## simulated runs under several seeds (tests named Sim or Seed): make sim SEEDS=50
+	$(call named,Sim|Seed)
+
+faults: export TAPSWITCH_ROUNDS = $(ROUNDS)
+faults: ## crash and fault tests in larger counts (tests named Crash or Fault): make faults ROUNDS=500
+	$(call named,Crash|Fault)
+
+bench: ## benchmarks with allocations: make bench BENCH=View
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## every fuzz target for a short while: make fuzz FUZZTIME=1m
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+clean: ## remove what make wrote
+	rm -rf bin

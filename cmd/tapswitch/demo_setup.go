@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/keystore"
+	"tapswitch/hsm/pkcs11"
+	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
+	"tapswitch/simulators/card"
+)
+
+// The keys of the demonstration: published test values, and never of use
+// anywhere else.
+const (
+	demoTMK      = "0123456789ABCDEFFEDCBA9876543210"
+	demoZPKa     = "1F1E1D1C1B1A19181716151413121110"
+	demoZAKa     = "76850752AD7307ADE554D06D3BA73279"
+	demoZPKb     = "233220CCDDCC322315C44C2A51A2DFFD"
+	demoZAKb     = "CE293B8CC12A977379EF256D76109492"
+	demoUserPIN  = "demo-user-pin"
+	demoSOPIN    = "demo-so-pin"
+	demoToken    = "tapswitch-demo"
+	demoTerminal = "10000001"
+	demoMerchant = "104110059990001"
+)
+
+// stage is where a demonstration keeps its files.
+type stage struct {
+	Dir                           string
+	Switch, Observe, HostA, HostB string // addresses on loopback
+}
+
+func (s stage) path(name string) string { return filepath.Join(s.Dir, name) }
+
+// prepare writes everything that the parts need into dir: a SoftHSM token with
+// its keys, a configuration for each part, a deck of cards.
+func prepare(ctx context.Context, dir string) (stage, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return stage{}, err
+	}
+	s := stage{Dir: dir}
+	if s.Switch, s.Observe, s.HostA, s.HostB, err = freeAddresses(); err != nil {
+		return s, err
+	}
+	for _, sub := range []string{"token", "keystore", "journal", "terminal"} {
+		if err := os.MkdirAll(s.path(sub), 0o700); err != nil {
+			return s, err
+		}
+	}
+	deck, err := card.Deck()
+	if err != nil {
+		return s, err
+	}
+	if err := card.WriteDeck(s.path("deck.json"), deck); err != nil {
+		return s, err
+	}
+	for name, text := range s.files() {
+		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
+			return s, err
+		}
+	}
+	if err := s.makeToken(); err != nil {
+		return s, err
+	}
+	return s, s.loadKeys(ctx)
+}
+
+// freeAddresses finds ports on loopback that nobody uses now.
+func freeAddresses() (a, b, c, d string, err error) {
+	var got [4]string
+	for i := range got {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", "", "", "", err
+		}
+		defer ln.Close()
+		got[i] = ln.Addr().String()
+	}
+	return got[0], got[1], got[2], got[3], nil
+}
+
+// modulePaths is where Debian and others keep SoftHSM.
+func modulePaths() []string {
+	return []string{
+		"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+		"/usr/lib64/softhsm/libsofthsm.so", "/usr/local/lib/softhsm/libsofthsm2.so",
+	}
+}
+
+func softHSM() (string, error) {
+	for _, p := range modulePaths() {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("SoftHSM is not installed (looked for %s): run `make setup`, or apt-get install softhsm2", strings.Join(modulePaths(), ", "))
+}
+
+// makeToken initialises a token and forms its local master keys.
+func (s stage) makeToken() error {
+	module, err := softHSM()
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("SOFTHSM2_CONF", s.path("softhsm2.conf")); err != nil {
+		return err
+	}
+	so, user, err := demoPINs()
+	if err != nil {
+		return err
+	}
+	if err := pkcs11.InitToken(module, demoToken, so, user); err != nil {
+		return err
+	}
+	return pkcs11.FormLMK(module, demoToken, user)
+}
+
+func demoPINs() (so, user secret.Key, err error) {
+	if so, err = secret.NewKey([]byte(demoSOPIN)); err != nil {
+		return so, user, err
+	}
+	user, err = secret.NewKey([]byte(demoUserPIN))
+	return so, user, err
+}
+
+// demoKey is a key that the switch holds; an empty value is made at random.
+type demoKey struct {
+	spec  hsm.Spec
+	value string
+}
+
+func demoKeys() []demoKey {
+	cards := card.TestKeys()
+	tdes := func(name, owner string, u hsm.Usage, value string) demoKey {
+		return demoKey{hsm.Spec{Name: name, Usage: u, Algorithm: hsm.TDES2, Owner: owner, Version: 1}, value}
+	}
+	return []demoKey{
+		tdes("terminal/"+demoTerminal+"/tmk", demoTerminal, hsm.TMK, demoTMK),
+		tdes("link/acq-a/zpk", linkA, hsm.ZPK, demoZPKa), tdes("link/acq-a/zak", linkA, hsm.ZAK, demoZAKa),
+		tdes("link/acq-b/zpk", linkB, hsm.ZPK, demoZPKb), tdes("link/acq-b/zak", linkB, hsm.ZAK, demoZAKb),
+		tdes("issuer/test-visa/imk", "test-visa", hsm.IMKAC, cards.VisaIMK), tdes("issuer/test-visa/pvk", "test-visa", hsm.PVK, cards.PVK),
+		{hsm.Spec{Name: "store/pan-seal", Usage: hsm.PANSeal, Algorithm: hsm.AES256, Owner: "store", Version: 1}, ""},
+		{hsm.Spec{Name: "store/pan-token", Usage: hsm.PANToken, Algorithm: hsm.AES256, Owner: "store", Version: 1}, ""},
+	}
+}
+
+// loadKeys wraps the keys under the token's LMK and keeps them in the keystore.
+func (s stage) loadKeys(ctx context.Context) error {
+	module, err := softHSM()
+	if err != nil {
+		return err
+	}
+	_, user, err := demoPINs()
+	if err != nil {
+		return err
+	}
+	world := env.Real()
+	m, err := pkcs11.Open(world, pkcs11.Config{Module: module, TokenLabel: demoToken, UserPIN: user})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	store, err := keystore.Open(world.Disk, s.path("keystore"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	keys := make([]hsm.Key, 0, 16)
+	for _, k := range demoKeys() {
+		key, err := makeKey(ctx, m, k)
+		if err != nil {
+			return fmt.Errorf("key %s: %w", k.spec.Name, err)
+		}
+		keys = append(keys, key)
+	}
+	return store.Put(keys...)
+}
+
+func makeKey(ctx context.Context, m hsm.KeyLoader, k demoKey) (hsm.Key, error) {
+	if k.value == "" {
+		return m.Generate(ctx, k.spec)
+	}
+	b, err := hex.DecodeString(k.value)
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	value, err := secret.NewKey(b)
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	return m.LoadClear(ctx, k.spec, value)
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command tapswitch is the switch, its terminal program and its simulators in
+// one binary.
+//
+// Promise: one file a subcommand; flags in, wiring calls out. Exit code 0 means
+// that what was asked was done, 1 that it was not, 2 that it could not be
+// understood.
+//
+// How: main hands everything it touches to run, so that a test can call it.
+//
+// Imported by: nothing. Imports: everything.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tapswitch:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// usageError is a command line that could not be understood.
+type usageError struct{ error }
+
+func exitCode(err error) int {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// run is main with everything it touches passed in.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) error {
+	root := &cobra.Command{
+		Use:           "tapswitch",
+		Short:         "An open payment switch: terminals over ISO 8583, PIN and cryptograms in an HSM, acquirer links",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
+	})
+	root.AddCommand(newDemoCommand(), newServeCommand(), newTerminalCommand(), newSimulateCommand(), newConfigCommand(),
+		newJournalCommand(), newVersionCommand())
+	return root.ExecuteContext(ctx)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/hsm/pkcs11"
+	"tapswitch/internal/env"
+	"tapswitch/switch/config"
+	"tapswitch/switch/node"
+)
+
+func newServeCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:     "serve --config FILE",
+		Short:   "Run the switch",
+		Long:    "Run the switch until it is told to stop (SIGTERM, SIGINT); then finish what is in flight.",
+		Example: "  tapswitch serve --config switch.yaml\n  tapswitch config check switch.yaml && tapswitch serve --config switch.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(file, machine())
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), cfg, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	required(c, "config")
+	return c
+}
+
+// serve runs one switch over the machine's own world and HSM.
+func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
+	log, closeLog, err := openLog(cfg.Observe.Log, out, errs)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if cfg.HSM.SoftHSMConf != "" {
+		if err := os.Setenv("SOFTHSM2_CONF", cfg.HSM.SoftHSMConf); err != nil {
+			return err
+		}
+	}
+	world := env.Real()
+	module, err := pkcs11.Open(world, pkcs11.Config{
+		Module: cfg.HSM.Module, TokenLabel: cfg.HSM.Token, UserPIN: cfg.HSM.UserPIN, Sessions: cfg.HSM.Sessions, Timeout: cfg.HSM.Timeout,
+	})
+	if err != nil {
+		return fmt.Errorf("hsm: %w", err)
+	}
+	defer module.Close()
+	n, err := node.New(ctx, cfg, world, module, node.Options{Log: log, Version: version})
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+// openLog opens the log: stderr, stdout, or a file that is appended to.
+func openLog(name string, out, errs io.Writer) (io.Writer, func(), error) {
+	switch name {
+	case "", "stderr":
+		return errs, func() {}, nil
+	case "stdout":
+		return out, func() {}, nil
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, nil, fmt.Errorf("log: %w", err)
+	}
+	return f, func() { f.Close() }, nil
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acquirer
+
+import (
+	"fmt"
+
+	"tapswitch/internal/money"
+)
+
+// audit is the state of CheckBooks: it repeats no code of the ledger.
+type audit struct {
+	balances map[string]money.MinorUnits
+	debits   map[string]Entry
+	credited map[string]bool
+	deltas   money.MinorUnits // sum of what balances moved by
+	effects  money.MinorUnits // sum of credits less debits
+}
+
+// CheckBooks checks that at every prefix of the books the balances moved by
+// exactly the effects, that one key was debited at most once, and that a credit
+// gives one debit back, whole and once. The error names the first bad entry.
+func CheckBooks(entries []Entry) error {
+	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, 0, 0}
+	for i, e := range entries {
+		if e.Seq != uint64(i)+1 {
+			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
+		}
+		if err := a.add(e); err != nil {
+			return fmt.Errorf("acquirer: books: entry %d: %w", e.Seq, err)
+		}
+	}
+	return nil
+}
+
+func (a *audit) add(e Entry) error {
+	before, known := a.balances[e.Account]
+	if e.MTI == mtiOpening {
+		if known || e.Account == "" || e.Effect != EffectNone {
+			return fmt.Errorf("account %s is opened twice or with an effect", e.Account)
+		}
+		a.balances[e.Account] = e.BalanceMinor
+		return nil
+	}
+	if e.Account == "" {
+		if e.Effect != EffectNone || e.BalanceMinor != 0 {
+			return fmt.Errorf("an effect without an account")
+		}
+		return nil
+	}
+	if !known {
+		return fmt.Errorf("account %s was never opened", e.Account)
+	}
+	change, err := a.effect(e)
+	if err != nil {
+		return err
+	}
+	a.balances[e.Account] = e.BalanceMinor
+	a.deltas += e.BalanceMinor - before
+	a.effects += change
+	if e.BalanceMinor != before+change || a.deltas != a.effects {
+		return fmt.Errorf("the balance of %s moved by %d, the effect is %d", e.Account, e.BalanceMinor-before, change)
+	}
+	if e.BalanceMinor < 0 {
+		return fmt.Errorf("the balance of %s is negative", e.Account)
+	}
+	return nil
+}
+
+// effect checks the right to an effect and returns what it moves.
+func (a *audit) effect(e Entry) (money.MinorUnits, error) {
+	if e.Effect == EffectNone {
+		return 0, nil
+	}
+	if e.MAC != StateOK || e.AmountMinor <= 0 {
+		return 0, fmt.Errorf("an effect of an unauthenticated or empty message")
+	}
+	switch e.Effect {
+	case EffectDebit:
+		if e.MTI != mtiFinancial || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+			return 0, fmt.Errorf("a debit of a message that was not approved")
+		}
+		if _, twice := a.debits[e.Key()]; twice {
+			return 0, fmt.Errorf("a second debit of %s", e.Key())
+		}
+		a.debits[e.Key()] = e
+		return -e.AmountMinor, nil
+	case EffectCredit:
+		d, ok := a.debits[e.Original]
+		if !ok || a.credited[e.Original] {
+			return 0, fmt.Errorf("a credit for %s, which was not debited or is given back already", e.Original)
+		}
+		if d.AmountMinor != e.AmountMinor || d.Account != e.Account || d.Currency != e.Currency {
+			return 0, fmt.Errorf("a credit that differs from its debit %s", e.Original)
+		}
+		a.credited[e.Original] = true
+		return e.AmountMinor, nil
+	}
+	return 0, fmt.Errorf("effect %q is not known", e.Effect)
+}

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acquirer
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+)
+
+// The message types that are served.
+const (
+	mtiFinancial      = "0200"
+	mtiReversal       = "0400"
+	mtiReversalRepeat = "0401"
+	mtiNetwork        = "0800"
+)
+
+// Response codes, field 39 (ISO 8583:1987; 62, 75, 94 and 99 as UnionPay uses them).
+const (
+	codeApproved     = "00"
+	codeNotHonoured  = "05" // cryptogram wrong or missing
+	codeInvalid      = "12" // function, currency or message type not served
+	codeBadAmount    = "13"
+	codeUnknownCard  = "14"
+	codeNotFound     = "25" // original of a reversal unknown
+	codeFormat       = "30"
+	codeInstitution  = "31"
+	codeNoFunds      = "51"
+	codePINWrong     = "55"
+	codeBlocked      = "62"
+	codeOrigDiffers  = "64"
+	codePINTries     = "75"
+	codeNotSignedOn  = "91"
+	codeDuplicate    = "94" // repeat that differs, or original after its reversal
+	codeMalfunction  = "96" // MAC wrong or missing
+	codePINMalformed = "99"
+)
+
+// Account status.
+const (
+	StatusActive  = "active"
+	StatusBlocked = "blocked"
+)
+
+// maxTries is the number of wrong PINs after which a PIN is not looked at.
+const maxTries = 3
+
+type account struct {
+	Account
+	balance money.MinorUnits
+	tries   int
+}
+
+type decision struct {
+	entry    Entry
+	reversed bool
+}
+
+type panHash [sha256.Size]byte
+
+// ledger decides messages. Deciding only reads; apply is the one place where
+// state changes, for a message served now and for one read from the books.
+type ledger struct {
+	cfg       Config
+	zpk, zak  []byte
+	pvk       []byte
+	accounts  map[panHash]*account
+	byID      map[string]*account
+	decisions map[string]*decision // by message key
+	early     map[string]bool      // originals reversed before they arrived
+	seq       uint64
+}
+
+func newLedger(cfg Config) *ledger {
+	l := &ledger{cfg: cfg, zpk: cfg.Keys.ZPK.raw(), zak: cfg.Keys.ZAK.raw(), pvk: cfg.Keys.PVK.raw(),
+		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}}
+	for _, a := range cfg.Accounts {
+		acct := &account{Account: a}
+		l.accounts[sha256.Sum256(a.PAN.Reveal(secret.ForTest))] = acct
+		l.byID[a.ID] = acct
+	}
+	return l
+}
+
+// openings are the entries that open accounts the books do not know yet.
+func (l *ledger) openings(known map[string]bool, now time.Time) (out []Entry) {
+	for _, a := range l.cfg.Accounts {
+		if !known[a.ID] {
+			out = append(out, Entry{Time: now, Seq: l.seq + uint64(len(out)) + 1, MTI: mtiOpening, Account: a.ID, PAN: a.PAN.String(),
+				Currency: l.cfg.Currency, Reason: "opening_balance", MAC: StateNone, PIN: StateNone, ARQC: StateNone, Effect: EffectNone, BalanceMinor: a.BalanceMinor})
+		}
+	}
+	return out
+}
+
+// apply changes the state by one entry; the error is a contradiction in the books.
+func (l *ledger) apply(e Entry) error {
+	a := l.byID[e.Account]
+	if e.Account != "" && a == nil {
+		return fmt.Errorf("acquirer: books: entry %d is of account %s, which the configuration does not have; put it back or move the books away", e.Seq, e.Account)
+	}
+	l.seq = e.Seq
+	switch {
+	case e.MTI == mtiOpening:
+		a.balance = e.BalanceMinor
+	case e.Effect == EffectDebit:
+		a.balance -= e.AmountMinor
+	case e.Effect == EffectCredit:
+		a.balance += e.AmountMinor
+		if d := l.decisions[e.Original]; d != nil {
+			d.reversed = true
+		}
+	case e.Reason == reasonUnknownOriginal:
+		l.early[e.Original] = true
+	}
+	if a != nil && a.balance != e.BalanceMinor {
+		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
+	}
+	if !e.Decision {
+		return nil
+	}
+	l.decisions[e.Key()] = &decision{entry: e}
+	switch e.PIN {
+	case StateWrong:
+		a.tries++
+	case StateOK:
+		a.tries = 0
+	}
+	return nil
+}
+
+// session is what a connection (or the host) remembers of its peer.
+type session struct{ signedOn bool }
+
+// serve decides one message. It does not change the state, apply does; the
+// session it changes is not on record.
+func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) Entry {
+	e := l.describe(m, now)
+	switch m.mti {
+	case mtiNetwork:
+		e.Response, e.Reason = l.network(m, malformed, s)
+	case mtiFinancial:
+		if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+			l.decideSale(m, &e)
+		}
+	case mtiReversal, mtiReversalRepeat:
+		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
+			l.decideReversal(m, &e)
+		}
+	default:
+		e.Response, e.Reason = codeInvalid, "message_type_not_served"
+	}
+	if a := l.byID[e.Account]; a != nil {
+		e.BalanceMinor = a.balance
+		switch e.Effect {
+		case EffectDebit:
+			e.BalanceMinor -= e.AmountMinor
+		case EffectCredit:
+			e.BalanceMinor += e.AmountMinor
+		}
+	}
+	return e
+}
+
+// drop is the entry of a message that a mood throws away.
+func (l *ledger) drop(m *message, now time.Time) Entry {
+	e := l.describe(m, now)
+	e.Reason = "dropped_by_mood"
+	if a := l.byID[e.Account]; a != nil {
+		e.BalanceMinor = a.balance
+	}
+	return e
+}
+
+func (l *ledger) describe(m *message, now time.Time) Entry {
+	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
+		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
+		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
+	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
+		e.AmountMinor = money.MinorUnits(n)
+	}
+	if pan, err := secret.NewPAN([]byte(m.fields[2])); err == nil {
+		e.PAN = pan.String()
+	}
+	if a := l.find(m); a != nil {
+		e.Account = a.ID
+	}
+	return e
+}
+
+func (l *ledger) find(m *message) *account {
+	return l.accounts[sha256.Sum256([]byte(m.fields[2]))]
+}
+
+func saleFields() []int     { return []int{2, 3, 4, 7, 11, 12, 13, 22, 32, 37, 41, 42, 49} }
+func reversalFields() []int { return []int{2, 3, 4, 7, 11, 32, 37, 41, 42, 49, 90} }
+
+// refusedAtDoor applies the rules that leave no trace beyond the line: a
+// message refused here settles nothing, its key stays free.
+func (l *ledger) refusedAtDoor(m *message, malformed string, s *session, need []int, e *Entry) bool {
+	switch {
+	case m.mac == StateNone:
+		e.Response, e.Reason = codeMalfunction, "mac_missing"
+	case m.mac == StateBad:
+		e.Response, e.Reason = codeMalfunction, "mac_wrong"
+	case malformed != "":
+		e.Response, e.Reason = codeFormat, malformed
+	case missing(m, need) != 0:
+		e.Response, e.Reason = codeFormat, fmt.Sprintf("field_%d_missing", missing(m, need))
+	case l.cfg.Institution != "" && messageKey("", "", m.fields[32]) != messageKey("", "", l.cfg.Institution):
+		e.Response, e.Reason = codeInstitution, "institution_unknown"
+	case !s.signedOn:
+		e.Response, e.Reason = codeNotSignedOn, "not_signed_on"
+	default:
+		return false
+	}
+	return true
+}
+
+func missing(m *message, need []int) int {
+	for _, id := range need {
+		if m.fields[id] == "" {
+			return id
+		}
+	}
+	return 0
+}
+
+// network serves sign-on, echo and sign-off.
+func (l *ledger) network(m *message, malformed string, s *session) (code, reason string) {
+	switch {
+	case malformed != "":
+		return codeFormat, malformed
+	case missing(m, []int{7, 11, 70}) != 0:
+		return codeFormat, fmt.Sprintf("field_%d_missing", missing(m, []int{7, 11, 70}))
+	}
+	switch m.fields[70] {
+	case "001":
+		s.signedOn = true
+		return codeApproved, "signed_on"
+	case "002":
+		s.signedOn = false
+		return codeApproved, "signed_off"
+	case "301":
+		return codeApproved, "echo"
+	}
+	return codeInvalid, "network_code_not_served"
+}
+
+// decideSale is the life of a purchase here, one rule a line, in this order.
+func (l *ledger) decideSale(m *message, e *Entry) {
+	if d := l.decisions[m.key()]; d != nil {
+		l.repeat(m, d, e)
+		return
+	}
+	e.Decision = true
+	e.Response, e.Reason = l.judge(m, e)
+	if e.Response == codeApproved {
+		e.Effect, e.AuthCode = EffectDebit, fmt.Sprintf("%06d", e.Seq%1_000_000)
+	}
+}
+
+func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
+	a := l.find(m)
+	switch {
+	case l.early[m.key()]:
+		return codeDuplicate, "reversed_before_arrival"
+	case m.fields[3] != "000000":
+		return codeInvalid, "processing_code_not_served"
+	case e.AmountMinor <= 0:
+		return codeBadAmount, "amount_must_be_positive"
+	case m.fields[49] != l.cfg.Currency:
+		return codeInvalid, "currency_not_served"
+	case a == nil:
+		return codeUnknownCard, "account_unknown"
+	case a.Status == StatusBlocked:
+		return codeBlocked, "account_blocked"
+	}
+	if code, reason := l.checkPIN(m, a, e); code != "" {
+		return code, reason
+	}
+	if reason := l.checkChip(m, a, e); reason != "" {
+		return codeNotHonoured, reason
+	}
+	if a.balance < e.AmountMinor {
+		return codeNoFunds, "balance_too_low"
+	}
+	return codeApproved, "approved"
+}
+
+// repeat answers a message whose key is settled: the same answer when it is the
+// same message, and no effect in any case.
+func (l *ledger) repeat(m *message, d *decision, e *Entry) {
+	first := d.entry
+	if first.ARQC != StateNone {
+		if a := l.find(m); a != nil {
+			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
+		}
+	}
+	same := first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
+		first.Terminal == e.Terminal && first.RRN == e.RRN && first.ARQC == e.ARQC
+	if !same {
+		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
+		return
+	}
+	e.Response, e.AuthCode, e.Reason = first.Response, first.AuthCode, "duplicate"
+}
+
+// checkPIN compares the PIN of field 52; an empty code means go on.
+func (l *ledger) checkPIN(m *message, a *account, e *Entry) (code, reason string) {
+	block := m.fields[52]
+	if block == "" {
+		return "", ""
+	}
+	if a.tries >= maxTries {
+		e.PIN = StateExceeded
+		return codePINTries, "pin_tries_exceeded"
+	}
+	pin, ok := pinFromISO0(l.zpk, []byte(block), a.PAN.Account12())
+	if !ok {
+		e.PIN = StateMalformed
+		return codePINMalformed, "pin_block_malformed"
+	}
+	want, got := string(a.PIN.AppendTo(nil, secret.ForTest)), pin
+	if a.PVV != "" {
+		want, got = a.PVV, visaPVV(l.pvk, a.PAN.Reveal(secret.ForTest), a.PVKI[0], pin)
+	}
+	if subtle.ConstantTimeCompare([]byte(want), []byte(got)) != 1 {
+		e.PIN = StateWrong
+		return codePINWrong, "pin_wrong"
+	}
+	e.PIN = StateOK
+	return "", ""
+}
+
+// chipOf finds the issuer by the longest prefix and prepares the check; false
+// when this host is not the issuer.
+func (l *ledger) chipOf(m *message, a *account) (chip, bool) {
+	pan := a.PAN.Reveal(secret.ForTest)
+	issuers := append([]Issuer(nil), l.cfg.Issuers...)
+	sort.Slice(issuers, func(i, j int) bool { return len(issuers[i].Prefix) > len(issuers[j].Prefix) })
+	for _, s := range issuers {
+		if !strings.HasPrefix(string(pan), s.Prefix) {
+			continue
+		}
+		tags, err := parseTLV([]byte(m.fields[55]))
+		if err != nil {
+			tags = nil // the check names the first missing tag
+		}
+		psn := "00"
+		if v := tags["5f34"]; len(v) == 1 && v[0]>>4 <= 9 && v[0]&0x0F <= 9 {
+			psn = fmt.Sprintf("%02x", v[0])
+		}
+		if f := m.fields[23]; f != "" {
+			psn = f[1:]
+		}
+		r, _ := s.Profile.rules() // validated with the configuration
+		return chip{r, cardKey(s.IMK.raw(), pan, psn, s.MKOption == "b"), tags}, true
+	}
+	return chip{}, false
+}
+
+// checkChip verifies the cryptogram where this host is the issuer; an empty
+// reason means go on.
+func (l *ledger) checkChip(m *message, a *account, e *Entry) (reason string) {
+	c, issuer := l.chipOf(m, a)
+	if !issuer {
+		return ""
+	}
+	if m.fields[55] == "" {
+		if chipRead(m.fields[22]) {
+			e.ARQC = StateBad
+			return "arqc_missing"
+		}
+		return ""
+	}
+	if err := c.check(); err != nil {
+		e.ARQC = StateBad
+		return err.Error()
+	}
+	e.ARQC = StateOK
+	return ""
+}
+
+// chipRead reports whether field 22 says that a chip was read (05 contact, 07
+// contactless).
+func chipRead(f22 string) bool {
+	return strings.HasPrefix(f22, "05") || strings.HasPrefix(f22, "07")
+}
+
+const reasonUnknownOriginal = "original_unknown"
+
+// decideReversal finds the original by field 90 and gives its debit back once.
+// It keeps no answers: what is true of the original now is the answer.
+func (l *ledger) decideReversal(m *message, e *Entry) {
+	key, ok := m.originalKey()
+	if !ok {
+		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
+		return
+	}
+	e.Original = key
+	d := l.decisions[key]
+	if d == nil {
+		e.Response, e.Reason = codeNotFound, reasonUnknownOriginal
+		return
+	}
+	o := d.entry
+	switch {
+	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
+		e.Response, e.Reason = codeOrigDiffers, "original_differs"
+	case o.Effect != EffectDebit:
+		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
+	case d.reversed:
+		e.Response, e.Reason = codeApproved, "reversed_already"
+	default:
+		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
+	}
+}
+
+// answer builds the fields of the reply to a decided message.
+func (l *ledger) answer(m *message, e Entry) map[int]string {
+	keep := []int{3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49}
+	switch m.mti {
+	case mtiNetwork:
+		keep = []int{7, 11, 70}
+	case mtiReversal, mtiReversalRepeat:
+		keep = []int{3, 4, 7, 11, 32, 37, 41, 42, 49, 90}
+	}
+	out := map[int]string{39: e.Response}
+	for _, id := range keep {
+		if v, ok := m.fields[id]; ok {
+			out[id] = v
+		}
+	}
+	if m.mti != mtiFinancial {
+		return out
+	}
+	if f7 := m.fields[7]; f7 != "" {
+		out[15] = f7[:4] // settled on the day of transmission: a repeat gets the same
+	}
+	if e.AuthCode != "" {
+		out[38] = e.AuthCode
+	}
+	if a := l.find(m); a != nil && e.ARQC == StateOK {
+		if c, ok := l.chipOf(m, a); ok {
+			out[55] = "\x91\x0a" + string(arpc(c.key(), c.tags["9f26"], e.Response))
+		}
+	}
+	return out
+}

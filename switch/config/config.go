@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config turns the one configuration file into a checked struct.
+//
+// Promise: a file that loads has no unknown key, no value out of its bounds, no
+// two values that contradict each other and no secret in it; a file that does
+// not load is told all its mistakes at once, each with its place, the reason and
+// what to do. No error and no explanation ever shows the value of a secret.
+//
+// How: the YAML node tree keeps line and column. decode.go walks it along the
+// struct tags below (key, help, bounds), relations.go compares values with each
+// other, defaults.go has every default. The machine's files and environment
+// come in as functions.
+//
+// Imported by: node, cmd. Imports: internal/secret, go.yaml.in/yaml/v3.
+package config
+
+import (
+	"regexp"
+	"time"
+
+	"tapswitch/internal/secret"
+)
+
+// Config is the whole configuration. Struct tags are the schema:
+//
+//	key   name in the file; *_ms fields are whole milliseconds
+//	need  "yes": no default, must be given
+//	min, max, of   bounds, or the closed set of words
+//	kind  address, path, log, name, key, text, secret, or digits with a length ("digits 6-11")
+//	help  one line for `config explain`
+type Config struct {
+	Version     int        `key:"version" need:"yes" min:"1" max:"1" help:"version of this file's form"`
+	Environment string     `key:"environment" of:"test production" help:"production refuses what is only good for tests"`
+	Node        Node       `key:"node" help:"the process"`
+	Listeners   []Listener `key:"listeners" need:"yes" max:"64" help:"where terminals connect"`
+	Payment     Payment    `key:"payment" help:"bounds of one payment and of all together"`
+	Journal     Journal    `key:"journal" help:"the durable memory"`
+	HSM         HSM        `key:"hsm" need:"yes" help:"the security module and the keys at rest"`
+	Links       []Link     `key:"links" need:"yes" max:"256" help:"sessions with acquirers"`
+	Issuers     []Issuer   `key:"issuers" max:"256" help:"issuers whose cards are checked here"`
+	BINs        []BIN      `key:"bins" max:"65536" help:"card number ranges and where they go"`
+	Terminals   []Terminal `key:"terminals" max:"65536" help:"terminals that may speak to us"`
+	Reversal    Reversal   `key:"reversal" help:"how reversals are repeated until acknowledged"`
+	Observe     Observe    `key:"observe" help:"metrics, health and the log"`
+	PAN         PAN        `key:"pan" help:"card numbers at rest"`
+
+	file    string
+	entries []Entry
+}
+
+// Node is the process itself.
+type Node struct {
+	Name  string        `key:"name" kind:"name" help:"this process in logs and metrics"`
+	Drain time.Duration `key:"drain_ms" min:"0" max:"600000" help:"how long payments in flight may finish at stop"`
+}
+
+// Listener is an address where terminals connect.
+type Listener struct {
+	Name                  string        `key:"name" need:"yes" kind:"name" help:"name in logs and metrics"`
+	Address               string        `key:"address" need:"yes" kind:"address" help:"host:port"`
+	Dialect               string        `key:"dialect" of:"unionpaypos" help:"message format"`
+	PrivateLine           bool          `key:"private_line" help:"true: plain TCP, on a line that nobody else can reach"`
+	MaxConnections        int           `key:"max_connections" min:"1" max:"1000000" help:"connections at the same time"`
+	Idle                  time.Duration `key:"idle_ms" min:"1000" max:"86400000" help:"a connection without a message is closed after this"`
+	Message               time.Duration `key:"message_ms" min:"100" max:"60000" help:"a message must be complete this long after its first byte"`
+	InFlightPerConnection int           `key:"in_flight_per_connection" min:"1" max:"64" help:"messages worked on at the same time for one connection"`
+}
+
+// Payment bounds one payment, and all of them together.
+type Payment struct {
+	Deadline     time.Duration `key:"deadline_ms" min:"200" max:"120000" help:"from the first byte of the request to the last moment for a yes"`
+	MaxInFlight  int           `key:"max_in_flight" min:"1" max:"100000" help:"payments at the same time; one more is refused at once"`
+	ReplayWindow time.Duration `key:"replay_window_ms" min:"60000" max:"2678400000" help:"how long the same message gets the same answer"`
+	PINTries     int           `key:"pin_tries" min:"1" max:"10" help:"wrong PINs before the card's PIN is blocked here"`
+}
+
+// Journal is the durable memory.
+type Journal struct {
+	Dir          string `key:"dir" kind:"path" help:"folder of the segment files"`
+	SegmentBytes int64  `key:"segment_bytes" min:"65536" max:"1073741824" help:"size of one segment file, allocated at once"`
+	MaxBytes     int64  `key:"max_bytes" min:"131072" max:"17592186044416" help:"room of all segments; beyond it new payments are refused"`
+	Queue        int    `key:"queue" min:"1" max:"65536" help:"records waiting to be written; one more is refused at once"`
+}
+
+// HSM is the security module and the keystore.
+type HSM struct {
+	Module                string        `key:"module" need:"yes" kind:"path" help:"the vendor's PKCS#11 library"`
+	Token                 string        `key:"token" need:"yes" kind:"text" help:"label of the token"`
+	UserPIN               secret.Key    `key:"user_pin" need:"yes" kind:"secret" help:"user PIN of the token"`
+	Sessions              int           `key:"sessions" min:"1" max:"1024" help:"sessions open at the same time"`
+	Timeout               time.Duration `key:"timeout_ms" min:"10" max:"1000" help:"one call of the module; past it the payment is refused"`
+	Keystore              string        `key:"keystore" kind:"path" help:"folder of the wrapped keys"`
+	SoftHSMConf           string        `key:"softhsm_conf" kind:"path" help:"configuration file of SoftHSM; tests only"`
+	AcceptPINInHostMemory bool          `key:"accept_pin_in_host_memory" help:"production: accept that plain PKCS#11 has the clear PIN in locked host memory for microseconds"`
+}
+
+// Link is a session with an acquirer.
+type Link struct {
+	Name         string        `key:"name" need:"yes" kind:"name" help:"name in rules, logs and metrics"`
+	Dialect      string        `key:"dialect" of:"iso87ascii" help:"message format"`
+	Addresses    []string      `key:"addresses" need:"yes" max:"8" kind:"address" help:"the acquirer's hosts, tried in order"`
+	Institution  string        `key:"institution" need:"yes" kind:"digits 1-11" help:"our institution code at this acquirer (field 32)"`
+	Connections  int           `key:"connections" min:"1" max:"16" help:"connections at the same time"`
+	Timeout      time.Duration `key:"timeout_ms" min:"50" max:"60000" help:"how long an answer may take"`
+	Echo         time.Duration `key:"echo_ms" min:"100" max:"3600000" help:"an echo is sent after this much silence"`
+	SignOn       time.Duration `key:"sign_on_ms" min:"50" max:"60000" help:"how long the answer to a sign-on may take"`
+	MaxInFlight  int           `key:"max_in_flight" min:"1" max:"65536" help:"requests without an answer; one more is refused at once"`
+	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
+	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
+}
+
+// Issuer holds the keys of an issuer whose cards are checked here.
+type Issuer struct {
+	Name    string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
+	Profile string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn18 unionpay_cvn01" help:"how its cards make cryptograms"`
+	IMK     string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
+	PVK     string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
+}
+
+// BIN is a range of card numbers by their first digits, and where they go.
+type BIN struct {
+	Low    string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
+	High   string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
+	Scheme string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
+	Links  []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
+	Issuer string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
+}
+
+// Terminal is a point of sale that may speak to us.
+type Terminal struct {
+	ID       string `key:"id" need:"yes" kind:"letters 8" help:"terminal number (field 41)"`
+	Merchant string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
+	TMK      string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
+	Status   string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+}
+
+// Reversal says how reversals are repeated.
+type Reversal struct {
+	Retry    time.Duration `key:"retry_ms" min:"50" max:"3600000" help:"first pause before a reversal is sent again"`
+	MaxRetry time.Duration `key:"max_retry_ms" min:"50" max:"86400000" help:"longest pause"`
+}
+
+// Observe is what operators see.
+type Observe struct {
+	Address  string `key:"address" kind:"address" help:"host:port of /metrics, /healthz and /readyz"`
+	Log      string `key:"log" kind:"log" help:"stderr, stdout, or a file"`
+	LogLevel string `key:"log_level" of:"debug info warn error" help:"info is one line per payment"`
+}
+
+// PAN names the keys that protect card numbers at rest.
+type PAN struct {
+	Seal  string `key:"seal" kind:"key" help:"key that enciphers card numbers"`
+	Token string `key:"token" kind:"key" help:"key of the search token"`
+}
+
+// Source is what loading needs of the machine; cmd passes os.ReadFile and os.LookupEnv.
+type Source struct {
+	ReadFile  func(name string) ([]byte, error)
+	LookupEnv func(name string) (string, bool)
+}
+
+// Load reads, checks and completes the file at path. Relative paths in it are
+// relative to its folder. The error is Problems when the content is at fault.
+func Load(path string, from Source) (*Config, error) {
+	return load(path, from, true)
+}
+
+// Check is Load without opening the secrets, for machines that do not have them.
+func Check(path string, from Source) error {
+	_, err := load(path, from, false)
+	return err
+}
+
+// File is the path the configuration was loaded from.
+func (c *Config) File() string { return c.file }
+
+func load(path string, from Source, secrets bool) (*Config, error) {
+	b, err := from.ReadFile(path)
+	if err != nil {
+		return nil, Problems{{Code: Unreadable, File: path, Message: "the configuration file cannot be read",
+			Why: err.Error(), Fix: "give the right path, or let this user read the file"}}
+	}
+	d := &decoder{file: path, from: from, openSecrets: secrets, bad: map[string]bool{}, at: map[string]place{}, forms: map[string]*regexp.Regexp{}}
+	c := &Config{file: path}
+	d.decode(b, c)
+	if d.structured {
+		d.relate(c)
+	}
+	if len(d.problems) > 0 {
+		return nil, d.problems.sorted()
+	}
+	c.entries = d.entries
+	return c, nil
+}

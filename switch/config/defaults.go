@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// defaults sets every default of a section; it is called before the section's
+// own values are read. What is not here starts as zero or must be given.
+func defaults(section any) {
+	switch s := section.(type) {
+	case *Config:
+		s.Environment = "test"
+	case *Node:
+		s.Name, s.Drain = "tapswitch", 5*time.Second
+	case *Listener:
+		s.Dialect = "unionpaypos"
+		s.MaxConnections, s.InFlightPerConnection = 1000, 4
+		s.Idle, s.Message = time.Minute, 5*time.Second
+	case *Payment:
+		s.Deadline, s.MaxInFlight = 4*time.Second, 256
+		s.ReplayWindow, s.PINTries = 24*time.Hour, 3
+	case *Journal:
+		s.Dir, s.Queue = "journal", 1024
+		s.SegmentBytes, s.MaxBytes = 16<<20, 1<<30
+	case *HSM:
+		s.Sessions, s.Timeout, s.Keystore = 8, 800*time.Millisecond, "keystore"
+	case *Link:
+		s.Dialect, s.Connections, s.MaxInFlight = "iso87ascii", 1, 256
+		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
+		s.MerchantType = "5999"
+	case *Terminal:
+		s.Status = "active"
+	case *Reversal:
+		s.Retry, s.MaxRetry = time.Second, 30*time.Second
+	case *Observe:
+		s.Address, s.Log, s.LogLevel = "127.0.0.1:9100", "stderr", "info"
+	case *PAN:
+		s.Seal, s.Token = "store/pan-seal", "store/pan-token"
+	}
+}

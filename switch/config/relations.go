@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// relate compares values with each other. One rule is one line or one helper;
+// a value that already has a mistake of its own is left alone.
+func (d *decoder) relate(c *Config) {
+	d.shorter("hsm.timeout_ms", c.HSM.Timeout, "payment.deadline_ms", c.Payment.Deadline, "a module that hangs must be noticed while the payment can still be refused")
+	d.shorter("payment.deadline_ms", c.Payment.Deadline, "payment.replay_window_ms", c.Payment.ReplayWindow, "a repeat must find the answer of its first message")
+	d.atMost("payment.deadline_ms", c.Payment.Deadline, "node.drain_ms", c.Node.Drain, "payments in flight at stop must be able to finish")
+	d.atMost("reversal.retry_ms", c.Reversal.Retry, "reversal.max_retry_ms", c.Reversal.MaxRetry, "pauses grow from the first to the longest")
+	if d.sound("journal.segment_bytes", "journal.max_bytes") && c.Journal.MaxBytes < 2*c.Journal.SegmentBytes {
+		d.contradiction("journal.max_bytes", "journal.max_bytes must hold two segments", "while one segment is full the next must be there", fmt.Sprintf("set %d or more", 2*c.Journal.SegmentBytes))
+	}
+	for i, l := range c.Listeners {
+		at := fmt.Sprintf("listeners[%d]", i)
+		d.atMost(at+".message_ms", l.Message, at+".idle_ms", l.Idle, "a message under way must not count as silence")
+		d.shorter("payment.deadline_ms", c.Payment.Deadline, at+".idle_ms", l.Idle, "a terminal that waits for its answer must not be cut off")
+		if d.sound(at+".private_line") && !l.PrivateLine {
+			d.problem(Problem{Code: Unsafe, Message: fmt.Sprintf("listener %q is plain TCP without private_line", l.Name), Why: "this version has no TLS for terminals, and plain TCP is only for a line that nobody else can reach",
+				Fix: "put `private_line: true` if that is so"}, at+".private_line", d.at[at+".private_line"])
+		}
+	}
+	for i, l := range c.Links {
+		at := fmt.Sprintf("links[%d]", i)
+		d.shorter(at+".timeout_ms", l.Timeout, "payment.deadline_ms", c.Payment.Deadline, "the terminal would give up first and reverse every slow answer")
+	}
+	d.names(c)
+	d.bins(c)
+	d.production(c)
+}
+
+// sound tells that none of the values has a mistake of its own.
+func (d *decoder) sound(paths ...string) bool {
+	for _, p := range paths {
+		for q := p; q != ""; q = parent(q) {
+			if d.bad[q] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parent is the section of a path, "" at the top.
+func parent(path string) string {
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+}
+
+func (d *decoder) contradiction(path, message, why, fix string) {
+	d.problem(Problem{Code: Contradicts, Message: message, Why: why, Fix: fix}, path, d.at[path])
+}
+
+func (d *decoder) shorter(a string, av time.Duration, b string, bv time.Duration, why string) {
+	if d.sound(a, b) && av >= bv {
+		d.compare(a, av, b, bv, "be shorter than", "below", why)
+	}
+}
+
+func (d *decoder) atMost(a string, av time.Duration, b string, bv time.Duration, why string) {
+	if d.sound(a, b) && av > bv {
+		d.compare(a, av, b, bv, "not be longer than", "at most", why)
+	}
+}
+
+func (d *decoder) compare(a string, av time.Duration, b string, bv time.Duration, relation, limit, why string) {
+	where := d.at[b]
+	d.contradiction(a, fmt.Sprintf("%s (%d) must %s %s (%d, line %d)", a, av.Milliseconds(), relation, b, bv.Milliseconds(), where.line), why,
+		fmt.Sprintf("set %s %s %d, or raise %s", a, limit, bv.Milliseconds(), b))
+}
+
+// names looks for entries that share a name or an address.
+func (d *decoder) names(c *Config) {
+	seen := map[string]string{}
+	unique := func(kind, value, path string) {
+		if value == "" || !d.sound(path) {
+			return
+		}
+		if first, twice := seen[kind+" "+value]; twice {
+			d.problem(Problem{Code: NotUnique, Message: fmt.Sprintf("%s %q is used twice", kind, value), Why: fmt.Sprintf("line %d has it already", d.at[first].line), Fix: "change one of the two"}, path, d.at[path])
+			return
+		}
+		seen[kind+" "+value] = path
+	}
+	for i, l := range c.Listeners {
+		unique("listener name", l.Name, fmt.Sprintf("listeners[%d].name", i))
+		unique("listening address", l.Address, fmt.Sprintf("listeners[%d].address", i))
+	}
+	unique("listening address", c.Observe.Address, "observe.address")
+	for i, l := range c.Links {
+		unique("link name", l.Name, fmt.Sprintf("links[%d].name", i))
+	}
+	for i, s := range c.Issuers {
+		unique("issuer name", s.Name, fmt.Sprintf("issuers[%d].name", i))
+	}
+	for i, t := range c.Terminals {
+		unique("terminal", t.ID, fmt.Sprintf("terminals[%d].id", i))
+	}
+	for i, b := range c.BINs {
+		unique("range", b.Low+"-"+b.High, fmt.Sprintf("bins[%d].low", i))
+	}
+}
+
+// bins checks each range by itself and what it refers to; whether ranges
+// overlap is for the BIN table (switch/route) to say.
+func (d *decoder) bins(c *Config) {
+	var links, issuers []string
+	for _, l := range c.Links {
+		links = append(links, l.Name)
+	}
+	for _, s := range c.Issuers {
+		issuers = append(issuers, s.Name)
+	}
+	for i, b := range c.BINs {
+		at := fmt.Sprintf("bins[%d]", i)
+		low, high := at+".low", at+".high"
+		if d.sound(low, high) && (len(b.Low) != len(b.High) || b.Low > b.High) {
+			d.contradiction(high, fmt.Sprintf("range %s-%s is not a range", b.Low, b.High), "low and high need the same number of digits, and low comes first", "correct one of the two")
+		}
+		for j, name := range b.Links {
+			d.refers("link", name, links, fmt.Sprintf("%s.links[%d]", at, j))
+		}
+		if b.Issuer != "" {
+			d.refers("issuer", b.Issuer, issuers, at+".issuer")
+		}
+	}
+}
+
+func (d *decoder) refers(kind, name string, names []string, path string) {
+	if !d.sound(path) || contains(names, name) {
+		return
+	}
+	fix := fmt.Sprintf("add it under %ss", kind)
+	if meant := nearest(name, names); meant != "" {
+		fix = fmt.Sprintf("did you mean %q?", meant)
+	}
+	d.problem(Problem{Code: NoSuchName, Message: fmt.Sprintf("there is no %s %q", kind, name), Why: "a range can only be sent where something is", Fix: fix}, path, d.at[path])
+}
+
+// production refuses what is only good for tests.
+func (d *decoder) production(c *Config) {
+	if c.Environment != "production" || !d.sound("environment", "hsm") {
+		return
+	}
+	if d.sound("hsm.module") && (c.HSM.SoftHSMConf != "" || strings.Contains(filepath.Base(c.HSM.Module), "softhsm")) {
+		d.problem(Problem{Code: Unsafe, Message: "production on SoftHSM", Why: "its keys lie in files of this machine", Fix: "name the library of a hardware module and remove softhsm_conf"}, "hsm.module", d.at["hsm.module"])
+	}
+	if !c.HSM.AcceptPINInHostMemory {
+		d.problem(Problem{Code: Unsafe, Message: "production without accept_pin_in_host_memory", Why: "plain PKCS#11 has no PIN functions: a PIN is clear in locked host memory for microseconds",
+			Fix: "use a module with PIN functions when it is supported, or accept the risk by `accept_pin_in_host_memory: true`"}, "hsm.accept_pin_in_host_memory", d.at["hsm"])
+	}
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package flow is what happens to the customer's money, one file per message
+// flow, each read from top to bottom.
+//
+// Promise: a payment is journaled before its first byte leaves and again, with
+// its answer, before the terminal hears of it; whatever else happens ends in a
+// durable undo; a refusal is always named.
+//
+// How: authorize.go is the life of a payment, reverse.go the terminal's
+// reversal, undo.go what both share, network.go sign-on and echo. The ports a
+// flow needs are interfaces of one or two methods declared in ports.go, in the
+// order of use; the drivers behind them never import this package's callers.
+//
+// Imported by: node. Imports: switch/{txn,record,journal,replay}, internal.
+package flow

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/chip"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Flow is the payment flows over their ports, which stand in the order of use.
+type Flow struct {
+	Terminals Terminals
+	Admission Admission
+	Cards     Cards
+	Payments  Payments
+	Routes    Routes
+	Chips     Chips
+	PINs      PINs
+	Numbers   Numbers
+	Acquirers Acquirers
+	Reversals Reversals
+
+	Currency []uint16 // accepted ISO 4217 numbers
+	Clock    env.Clock
+	Observe  func(Report) // one call per message, at its end
+	Stop     func(error)  // stops the process: an undo could not be made durable
+}
+
+// Terminals says who may speak to us.
+type Terminals interface {
+	// Authenticate returns a Decline for unknown, blocked and unauthentic terminals,
+	// and sets the keys of in.
+	Authenticate(ctx context.Context, in *txn.Request) error
+	// SignOn makes a new key set; the result is for the answer only.
+	SignOn(ctx context.Context, in *txn.Request) (Keys, error)
+	// Known checks terminal and merchant without authentication (echo, sign-off).
+	Known(in *txn.Request) error
+}
+
+// Keys is a new set of working keys as it travels to the terminal.
+type Keys struct {
+	PIN, MAC hsm.Exported
+}
+
+// Admission keeps the number of messages in flight bounded; reversals have
+// slots of their own.
+type Admission interface {
+	Enter(class txn.Class) (leave func(), err error)
+}
+
+// Cards seals card numbers and makes tokens and fingerprints.
+type Cards interface {
+	Protect(ctx context.Context, in *txn.Request, p *txn.Payment) error
+}
+
+// Payments is the index of payments over the journal.
+type Payments interface {
+	Claim(p *txn.Payment, until env.Mono) (*txn.Answer, error)
+	Finish(k txn.Key) replay.View
+	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
+	Move(k txn.Key, e txn.Event)
+	FindSent(l replay.LinkKey) (txn.Key, bool)
+}
+
+// Route is where a payment goes.
+type Route struct {
+	Link   string
+	Issuer *chip.Issuer // set when the card is on-us
+}
+
+// Routes chooses link and issuer by card number.
+type Routes interface {
+	// Issuer returns the issuer of an on-us card, nil for others; DeclineNoRoute
+	// for a card nobody takes.
+	Issuer(pan secret.PAN) (*chip.Issuer, error)
+	// Choose returns a healthy link.
+	Choose(pan secret.PAN) (link string, err error)
+}
+
+// Chips checks and answers cryptograms.
+type Chips interface {
+	Check(ctx context.Context, in *txn.Request, is chip.Issuer) error
+	Respond(ctx context.Context, in *txn.Request, is chip.Issuer, code txn.Code) ([]byte, error)
+}
+
+// PINs verifies a PIN where the card is on-us and translates it otherwise.
+type PINs interface {
+	Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
+	Translate(ctx context.Context, in *txn.Request, link string) (secret.PINBlock, error)
+}
+
+// Numbers gives trace and reference numbers that are unique per the promises.
+type Numbers interface {
+	Next() (txn.Numbers, error)
+}
+
+// Send is what an acquirer is to be asked.
+type Send struct {
+	Payment  *txn.Payment
+	Card     *txn.CardData
+	PIN      secret.PINBlock // under the link's zone key, zero when none
+	Deadline env.Mono
+}
+
+// Errors of Exchange: the difference is money. A Decline inside ErrNoAnswer's
+// place means that an answer came and failed its checks.
+var (
+	ErrNotSent  = errors.New("flow: surely nothing was sent")
+	ErrNoAnswer = errors.New("flow: sent, and no answer in time")
+	ErrChecks   = errors.New("flow: the answer failed its checks")
+)
+
+// Acquirers asks the acquirer of a route.
+type Acquirers interface {
+	Exchange(ctx context.Context, s Send) (txn.Answer, error)
+}
+
+// Reversals delivers undos until they are acknowledged.
+type Reversals interface {
+	Enqueue(link string, k txn.Key)
+}

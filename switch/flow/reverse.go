@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Reverse is the terminal's reversal. It is answered yes as soon as the undo is
+// durable; delivery to the acquirer is the store-and-forward's work. A reversal
+// whose original is unknown leaves a tombstone that refuses a later original.
+func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	defer in.Card.Wipe()
+	r := f.report(in)
+	defer func() { r.end(ans) }()
+
+	if err := f.Terminals.Authenticate(ctx, in); err != nil {
+		return f.refuse(err)
+	}
+	leave, err := f.Admission.Enter(in.Key.Class)
+	if err != nil {
+		return f.refuse(err)
+	}
+	defer leave()
+	numbers, err := f.Numbers.Next()
+	if err != nil {
+		return f.refuse(err)
+	}
+	known := false
+	now, err := f.Payments.Change(in.Original, func(now replay.View) ([]journal.Record, error) {
+		known = now.Known
+		return undoAsked(now, in, numbers)
+	})
+	if err != nil {
+		return f.refuse(journalError(err))
+	}
+	r.step("undo")
+	r.payment = now.Payment
+	if !known {
+		return f.refuse(txn.DeclineUnmatched)
+	}
+	ans = txn.Answer{Code: txn.CodeApproved, At: f.Clock.Now()}
+	if now.Payment != nil {
+		ans.RRN = now.Payment.Numbers.RRN
+		f.enqueue(in.Original, now)
+	}
+	return ans
+}
+
+// undoAsked chooses what a terminal's reversal makes durable.
+func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Record, error) {
+	p := now.Payment
+	switch {
+	case p == nil && now.Tombstone:
+		return nil, nil
+	case p == nil: // unknown, or claimed and not yet intended: it will find the tombstone
+		return []journal.Record{record.Tombstone(in.Original)}, nil
+	case p.Amount != in.Amount:
+		return nil, txn.DeclineOriginal
+	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
+		return nil, nil // nothing is held that could be undone
+	}
+	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
+
+// TestTranscripts plays every file of testdata: commands, a line "----", and
+// what the switch said. One scenario a file; its head says why it exists.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("found %d transcripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(newWorld(t), string(text))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != string(text) {
+				t.Errorf("%s differs; run with -rewrite and review the diff. Got:\n%s", file, got)
+			}
+		})
+	}
+}
+
+func play(w *world, text string) string {
+	var out strings.Builder
+	for i, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		commands, _, has := strings.Cut(block, "----")
+		out.WriteString(strings.TrimRight(commands, "\n") + "\n")
+		if !has {
+			continue
+		}
+		w.out = nil
+		for _, line := range strings.Split(strings.TrimSpace(commands), "\n") {
+			if !strings.HasPrefix(line, "#") {
+				w.command(line)
+			}
+		}
+		out.WriteString("----\n")
+		for _, line := range w.out {
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
+}
+
+// command carries out one line of a transcript.
+func (w *world) command(line string) {
+	words := strings.Fields(line)
+	args := map[string]string{"trace": "1", "amount": "1000", "card": "6224242300000069", "pin": ""}
+	for _, word := range words[1:] {
+		if k, v, ok := strings.Cut(word, "="); ok {
+			args[k] = v
+		}
+	}
+	trace, _ := strconv.Atoi(args["trace"])
+	amount, _ := strconv.Atoi(args["amount"])
+	switch words[0] {
+	case "purchase":
+		in := w.request(txn.Purchase, trace, amount, args["card"], args["pin"])
+		if args["mac"] == "none" {
+			in.HasMAC = false
+		}
+		w.lastKey = in.Key
+		w.last = w.flow.Authorize(context.Background(), in)
+		w.answered(w.last)
+	case "reverse":
+		w.answered(w.flow.Reverse(context.Background(), w.request(txn.Reversal, trace, amount, args["card"], "")))
+	case "delivered":
+		w.flow.Delivered(w.lastKey, w.last, map[string]Delivery{"written": Written, "maybe": MaybeWritten, "not": NotWritten}[words[1]])
+	case "acquirer":
+		w.mood = append(w.mood, words[1:]...)
+	case "meanwhile": // while the acquirer holds the next purchase
+		rest := strings.Join(words[1:], " ")
+		w.during = func() { w.during = nil; w.command(rest) }
+	case "late": // the acquirer's yes comes late
+		p, _ := w.index.Find(w.request(txn.Purchase, trace, amount, args["card"], "").Key)
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
+		if w.undone[p.Numbers.STAN] {
+			w.books[p.Numbers.STAN] = 0
+		}
+		w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+	case "saf":
+		for w.saf.Deliver(context.Background(), "acq") {
+		}
+	case "advance":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.clock.Advance(d)
+	case "restart":
+		w.start()
+	case "journal":
+		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
+	case "hsm":
+		w.hsmGone = words[1] == "gone"
+	case "overload":
+		w.busy = words[1] == "on"
+	case "state":
+		p, ok := w.index.Find(w.request(txn.Purchase, trace, amount, args["card"], "").Key)
+		w.say("state: %v, held at the acquirer %d, waiting reversals %d", map[bool]any{true: p.State, false: "none"}[ok], w.books[p.Numbers.STAN], w.saf.Depth("acq"))
+	default:
+		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
+	}
+}

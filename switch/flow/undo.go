@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"errors"
+	"fmt"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// refuse answers no; nothing is durable and nothing was sent.
+func (f *Flow) refuse(err error) txn.Answer { return txn.Refusal(err, f.Clock.Now()) }
+
+// repeated answers a repeat: the stored answer, or why there is none.
+func (f *Flow) repeated(old *txn.Answer, err error) txn.Answer {
+	if err != nil {
+		return f.refuse(err)
+	}
+	return *old
+}
+
+// refusePIN makes a counted PIN try durable together with its refusal, so that
+// a repeat of this message gets the same answer and is not counted again.
+func (f *Flow) refusePIN(p *txn.Payment, v verified, err error) txn.Answer {
+	p.Answer = f.refuse(err)
+	if len(v.records) == 0 {
+		return p.Answer
+	}
+	_, failed := f.Payments.Change(p.Key, func(replay.View) ([]journal.Record, error) {
+		return append(v.records, record.Refused(p)), nil
+	})
+	if failed != nil {
+		v.failed()
+		return f.refuse(journalError(failed)) // whether the PIN was right is not told
+	}
+	return p.Answer
+}
+
+// intend makes the intent durable, with what the PIN check left to count.
+func (f *Flow) intend(p *txn.Payment, v verified) error {
+	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		if now.Tombstone {
+			return nil, txn.DeclineTombstone // its reversal overtook it
+		}
+		return append(v.records, record.Intent(p)), nil
+	})
+	if err != nil {
+		v.failed()
+		return journalError(err)
+	}
+	p.State = txn.Intended
+	return nil
+}
+
+// outcome makes the acquirer's answer durable and tells how the payment stands.
+func (f *Flow) outcome(p *txn.Payment, a txn.Answer) (txn.State, error) {
+	event := txn.SaidNo
+	if a.Approved() {
+		event = txn.SaidYes
+	}
+	now, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeOutcome(now.Payment, record.Outcome{Event: event, Answer: a})}, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	p.State, p.Answer = now.Payment.State, a
+	return p.State, nil
+}
+
+// unsent ends a payment of which surely nothing left.
+func (f *Flow) unsent(p *txn.Payment, cause error) txn.Answer {
+	ans := f.refuse(cause)
+	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeOutcome(now.Payment, record.Outcome{Event: txn.NotSent, Answer: ans})}, nil
+	})
+	if err != nil {
+		// The intent alone is durable: recovery will reverse it, which is harmless.
+		return f.refuse(txn.DeclineJournal.Why(err))
+	}
+	return ans
+}
+
+// undo makes durable that p is to be reversed, then refuses. An undo that
+// cannot be made durable stops the process without an answer.
+func (f *Flow) undo(p *txn.Payment, e txn.Event, why error) txn.Answer {
+	d := txn.AsDecline(why)
+	if err := f.reverse(p.Key, e, d.Reason); err != nil {
+		// Not even a no may leave: a yes may be durable, and recovery would take it
+		// for delivered. The terminal's own reversal decides.
+		f.Stop(fmt.Errorf("undo of payment stan %06d could not be made durable: %w", p.Numbers.STAN, err))
+		return txn.Answer{}
+	}
+	return txn.Refusal(d, f.Clock.Now())
+}
+
+// reverse makes an undo durable and queues it for delivery. Undo is one: what
+// is being reversed already stays as it is.
+func (f *Flow) reverse(k txn.Key, e txn.Event, why txn.Reason) error {
+	numbers, err := f.Numbers.Next()
+	if err != nil {
+		return err
+	}
+	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		return undoRecords(now, e, why, numbers)
+	})
+	if err != nil {
+		return err
+	}
+	f.enqueue(k, now)
+	return nil
+}
+
+// enqueue hands a payment that is to be reversed to the store-and-forward,
+// unless a call of Authorize still runs it: sent then, the reversal could
+// overtake its original. That call enqueues it when it ends.
+func (f *Flow) enqueue(k txn.Key, now replay.View) {
+	if now.Payment != nil && now.Payment.State == txn.Reversing && !now.Running {
+		f.Reversals.Enqueue(now.Payment.Link, k)
+	}
+}
+
+// finish ends Authorize's claim.
+func (f *Flow) finish(k txn.Key) { f.enqueue(k, f.Payments.Finish(k)) }
+
+// undoRecords gives the undo record unless the payment is undone already.
+func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
+	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Unmatched && e != txn.SaidYes {
+		return nil, nil
+	}
+	n.RRN = now.Payment.Numbers.RRN
+	return []journal.Record{record.MakeUndo(now.Payment.Key, record.Undo{Event: e, Reason: why, Numbers: n})}, nil
+}
+
+// Delivery is what became of an answer's bytes.
+type Delivery uint8
+
+// The ends of a write.
+const (
+	Written      Delivery = iota + 1
+	MaybeWritten          // broken in the middle: presumed delivered
+	NotWritten            // surely not one byte, or it could not be authenticated
+)
+
+// Delivered ends the life of a payment: an approval that surely did not reach
+// the terminal is reversed. Repeats and refusals need nothing.
+func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
+	if !a.Approved() || a.Repeat || k.Class != txn.Purchase {
+		return
+	}
+	switch d {
+	case Written:
+		f.Payments.Move(k, txn.Written)
+	case MaybeWritten:
+		f.Payments.Move(k, txn.MaybeWritten)
+	default:
+		if err := f.reverse(k, txn.NotWritten, txn.DeclineUnwritten.Reason); err != nil {
+			f.Stop(fmt.Errorf("undo of an answer that was not written, terminal %s trace %06d: %w", k.Terminal, k.Trace, err))
+		}
+	}
+}
+
+// Late takes an acquirer's yes that came after its time: a payment whose
+// reversal found nothing is reversed again, everything else stays as it is.
+func (f *Flow) Late(l replay.LinkKey) {
+	k, ok := f.Payments.FindSent(l)
+	if !ok {
+		return
+	}
+	numbers, err := f.Numbers.Next()
+	if err != nil {
+		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
+		return
+	}
+	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		if now.Running || now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined {
+			return nil, nil
+		}
+		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
+	})
+	if err != nil {
+		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
+		return
+	}
+	f.enqueue(k, now)
+}
+
+// journalError names what the journal said. ErrFull and ErrBusy are refusals at
+// once, everything else may be durable.
+func journalError(err error) error {
+	var d *txn.Decline
+	switch {
+	case errors.As(err, &d):
+		return d
+	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrBusy):
+		return txn.DeclineJournalFull.Why(err)
+	}
+	return txn.DeclineJournal.Why(err)
+}

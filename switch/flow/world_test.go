@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/chip"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/pin"
+	"tapswitch/switch/record"
+	"tapswitch/switch/recover"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/saf"
+	"tapswitch/switch/txn"
+)
+
+// memory is a journal in memory; full and broken are its moods.
+type memory struct {
+	records      []journal.Record
+	full, broken bool
+	hear         func(journal.Record)
+}
+
+func (m *memory) Append(rs ...journal.Record) error {
+	for _, r := range rs {
+		if m.full && r.Reserve > 0 {
+			return journal.ErrFull
+		}
+	}
+	if m.broken {
+		return journal.ErrBroken
+	}
+	m.records = append(m.records, rs...)
+	for _, r := range rs {
+		m.hear(r)
+	}
+	return nil
+}
+
+func (m *memory) Replay(fn func(uint64, journal.Record) error) error {
+	for i, r := range m.records {
+		if err := fn(uint64(i), r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// world is a switch whose terminals, HSM and acquirers are scripted.
+type world struct {
+	t       *testing.T
+	clock   *fake.Clock
+	env     env.Env
+	journal *memory
+	index   *replay.Index
+	tries   *pin.Checker
+	saf     *saf.Queue
+	flow    *Flow
+	next    uint32
+	out     []string
+	mood    []string // what the acquirer does, one per message; "approve" when used up
+	during  func()   // runs while the acquirer holds a purchase
+	books   map[txn.STAN]int64
+	undone  map[txn.STAN]bool
+	busy    bool
+	stopped error
+	last    txn.Answer
+	lastKey txn.Key
+	hsmGone bool
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}}
+	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
+	w.env = env.Env{Clock: w.clock, Waits: w.clock}
+	w.start()
+	return w
+}
+
+// start wires a switch over the journal, as node does.
+func (w *world) start() {
+	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour}, w.env, w.journal)
+	w.tries = pin.New(module{w}, 3)
+	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second}, w.env, w.index, w, nil)
+	w.flow = &Flow{
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
+	}
+	if _, err := recover.Replay(w.journal, w.index, w.tries); err != nil {
+		w.t.Fatal(err)
+	}
+	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if sum != (recover.Summary{}) {
+		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered)
+	}
+}
+
+func (w *world) say(format string, args ...any) { w.out = append(w.out, fmt.Sprintf(format, args...)) }
+
+// describe is a record in one line.
+func describe(r journal.Record) string {
+	name := record.KindName(r.Kind)
+	switch r.Kind {
+	case record.KindOutcome:
+		o, _ := record.ParseOutcome(r.Body)
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", name, o.Event, o.Answer.Code, o.Answer.Reason))
+	case record.KindUndo:
+		u, _ := record.ParseUndo(r.Body)
+		return fmt.Sprintf("%s %s (%s) stan=%d", name, u.Event, u.Reason, u.Numbers.STAN)
+	case record.KindUndone:
+		u, _ := record.ParseUndone(r.Body)
+		return fmt.Sprintf("%s %s %s", name, u.Event, u.Code)
+	case record.KindTries:
+		_, t, _ := record.ParseTries(r.Key, r.Body)
+		return fmt.Sprintf("%s %d", name, t.Count)
+	case record.KindIntent:
+		k, _ := record.ParseKey(r.Key)
+		p, _ := record.ParsePayment(k, r.Body)
+		return fmt.Sprintf("%s trace=%d stan=%d amount=%d", name, k.Trace, p.Numbers.STAN, p.Amount.Minor)
+	}
+	k, _ := record.ParseKey(r.Key)
+	return fmt.Sprintf("%s trace=%d", name, k.Trace)
+}
+
+// The ports, scripted.
+
+func (w *world) Authenticate(_ context.Context, in *txn.Request) error {
+	if w.hsmGone {
+		return txn.DeclineHSM
+	}
+	if !in.HasMAC {
+		return txn.DeclineMACMissing
+	}
+	in.PINKey = &hsm.Key{}
+	return nil
+}
+
+func (w *world) SignOn(context.Context, *txn.Request) (Keys, error) { return Keys{}, nil }
+func (w *world) Known(*txn.Request) error                           { return nil }
+
+func (w *world) Enter(class txn.Class) (func(), error) {
+	if w.busy && class != txn.Reversal {
+		return nil, txn.DeclineOverload
+	}
+	return func() {}, nil
+}
+
+func (w *world) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
+	digits := in.Card.PAN.Reveal(secret.ForTest)
+	copy(p.Token[:], digits[len(digits)-16:])
+	copy(p.Fingerprint[:], fmt.Sprintf("%s%d", digits[len(digits)-4:], in.Amount.Minor))
+	return nil
+}
+
+func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
+	switch pan.Reveal(secret.ForTest)[0] {
+	case '6':
+		return nil, nil
+	case '4':
+		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}}, nil
+	}
+	return nil, txn.DeclineNoRoute
+}
+
+func (w *world) Choose(secret.PAN) (string, error) { return "acq", nil }
+
+func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error { return nil }
+
+func (w *world) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {
+	return []byte{0x91, 1, 0}, nil
+}
+
+func (w *world) Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) ([]journal.Record, func(), error) {
+	return w.tries.Verify(ctx, pin.Attempt{Key: in.PINKey, PVK: is.PVK, Card: &in.Card, Token: p.Token, For: p.Key})
+}
+
+func (w *world) Translate(context.Context, *txn.Request, string) (secret.PINBlock, error) {
+	return secret.NewPINBlock(make([]byte, 8))
+}
+
+// module knows one right PIN block.
+type module struct{ w *world }
+
+func (m module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+	return secret.PINBlock{}, hsm.ErrUnavailable
+}
+
+func (m module) VerifyPVV(_ context.Context, in secret.PINBlock, _ *hsm.Key, _ hsm.Account12, _ hsm.PVV) error {
+	if string(in.AppendTo(nil, secret.ForTest)) != "rightpin" {
+		return hsm.ErrPIN
+	}
+	return nil
+}
+
+func (w *world) Next() (txn.Numbers, error) {
+	w.next++
+	return txn.Numbers{STAN: txn.STAN(w.next), At: w.clock.Now(), RRN: txn.RRN([]byte(fmt.Sprintf("%012d", w.next)))}, nil
+}
+
+func (w *world) act() string {
+	if len(w.mood) == 0 {
+		return "approve"
+	}
+	m := w.mood[0]
+	w.mood = w.mood[1:]
+	return m
+}
+
+// Exchange is the acquirer for purchases.
+func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
+	act := w.act()
+	if act == "down" {
+		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
+	}
+	w.say("to acquirer: 0200 stan=%d amount=%d pin=%v", s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	if w.during != nil {
+		w.during()
+	}
+	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
+		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
+	}
+	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: s.Payment.Numbers.RRN, At: w.clock.Now()}
+	switch act {
+	case "silent", "lost":
+		w.clock.Advance(2 * time.Second)
+		return txn.Answer{}, ErrNoAnswer
+	case "decline":
+		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
+	case "slow":
+		w.clock.Advance(time.Minute)
+	case "mangle":
+		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
+	}
+	return a, nil
+}
+
+func (w *world) Up(string) bool { return true }
+
+// Reverse is the acquirer for reversals.
+func (w *world) Reverse(_ context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
+	mti := "0400"
+	if repeat {
+		mti = "0401"
+	}
+	w.say("to acquirer: %s stan=%d original=%d", mti, p.Undo.STAN, p.Numbers.STAN)
+	switch w.act() {
+	case "silent":
+		return txn.Code{}, errors.New("no answer")
+	case "decline":
+		return txn.Code{'9', '6'}, nil
+	case "lost":
+		return txn.CodeUnmatched, nil
+	}
+	w.undone[p.Numbers.STAN] = true
+	if w.books[p.Numbers.STAN] == 0 {
+		return txn.CodeUnmatched, nil
+	}
+	w.books[p.Numbers.STAN] = 0
+	return txn.CodeApproved, nil
+}
+
+// request makes what a terminal would send.
+func (w *world) request(class txn.Class, trace, amount int, card, pinText string) *txn.Request {
+	pan, err := secret.NewPAN([]byte(card))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	k := txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: txn.STAN(trace), Class: class, Type: 22}
+	r := &txn.Request{Key: k, Amount: money.Amount{Minor: money.MinorUnits(amount), Currency: money.CNY}, HasMAC: true, Received: w.clock.Mono(), Deadline: w.clock.Mono().Add(4 * time.Second)}
+	r.Card.PAN = pan
+	r.Card.Track2, _ = secret.NewTrack2([]byte(card + "=30122011123400000"))
+	if pinText != "" {
+		r.Card.PIN, _ = secret.NewPINBlock([]byte(pinText))
+	}
+	if class == txn.Reversal {
+		r.Original = k
+		r.Original.Class = txn.Purchase
+	}
+	return r
+}
+
+func (w *world) answered(a txn.Answer) {
+	if a.Code == (txn.Code{}) {
+		w.say("to terminal: nothing")
+		return
+	}
+	w.say("to terminal: %s %s%s", a.Code, a.Reason, map[bool]string{true: " (repeat)"}[a.Repeat])
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"tapswitch/internal/batch"
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+)
+
+// Config says where the journal is and how large it may be.
+type Config struct {
+	Dir          string
+	SegmentBytes int64 // length of one file; 0 is 64 MiB
+	MaxBytes     int64 // of all files; 0 is as much as the disk has
+	QueueMax     int   // callers that may wait; 0 is 4096
+	AppendMax    int64 // bytes one Append may take on the disk; 0 is 256 KiB
+
+	// OnBroken is called once, when a write or a sync has failed and nothing
+	// more will be stored: the process must stop. It must not call the journal.
+	OnBroken func(error)
+}
+
+// The defaults and the bounds of a Config.
+const (
+	DefaultSegmentBytes = 64 << 20
+	DefaultQueueMax     = 4096
+	DefaultAppendMax    = 256 << 10
+
+	// segmentBytesMax keeps distances within a segment in 32 bits.
+	segmentBytesMax = 1 << 30
+
+	// retryRoom is how long a disk that had no room for another segment is not
+	// asked again.
+	retryRoom = time.Second
+)
+
+func (c Config) withDefaults() Config {
+	if c.SegmentBytes == 0 {
+		c.SegmentBytes = DefaultSegmentBytes
+	}
+	if c.QueueMax == 0 {
+		c.QueueMax = DefaultQueueMax
+	}
+	if c.AppendMax == 0 {
+		c.AppendMax = min(DefaultAppendMax, c.SegmentBytes/4)
+	}
+	if c.OnBroken == nil {
+		c.OnBroken = func(error) {}
+	}
+	return c
+}
+
+// Validate names everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var all []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			all = append(all, fmt.Errorf("journal: "+format, args...))
+		}
+	}
+	wrong(c.Dir == "", "no directory is named")
+	wrong(c.SegmentBytes%sectorSize != 0, "segment_bytes %d is not a multiple of %d", c.SegmentBytes, sectorSize)
+	wrong(c.SegmentBytes > segmentBytesMax, "segment_bytes %d is over %d", c.SegmentBytes, segmentBytesMax)
+	wrong(c.AppendMax < recordMin, "append_max %d is under the %d bytes of the smallest record", c.AppendMax, recordMin)
+	wrong(usable(c.SegmentBytes) < 2*c.AppendMax, "segment_bytes %d cannot hold two appends of %d", c.SegmentBytes, c.AppendMax)
+	wrong(c.MaxBytes != 0 && c.MaxBytes < 2*c.SegmentBytes, "max_bytes %d is under two segments of %d", c.MaxBytes, c.SegmentBytes)
+	wrong(c.QueueMax < 1, "queue_max %d leaves nobody to wait", c.QueueMax)
+	return errors.Join(all...)
+}
+
+// Journal is an open journal.
+type Journal struct {
+	env   env.Env
+	cfg   Config
+	queue *batch.Queue[*request]
+	lock  io.Closer
+	writer
+	mu    sync.Mutex // guards stats and end
+	stats Stats
+	end   position // all before it is durable
+}
+
+var _ journal.Journal = (*Journal)(nil)
+
+// Stats is what the journal counts. Bytes are those of all files.
+type Stats struct {
+	Records  uint64
+	Segments uint64 // with records or ready for them
+	Bytes    int64
+	Reserved int64 // outstanding for payments in flight
+	Free     int64 // for new payments, on blocks the files already have
+	Batches  uint64
+	Appends  uint64
+	Syncs    uint64
+	Full     uint64 // refused with journal.ErrFull
+	Stranded uint64 // of those, records that were owed room: never, while reserves are honest
+	Waiting  int
+	Broken   bool
+	TornCut  int64 // bytes of a torn end that Open cut
+}
+
+// Stats reads the counters as of the last batch.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	s := j.stats
+	j.mu.Unlock()
+	s.Waiting = j.queue.Waiting()
+	return s
+}
+
+// Reserved is the room outstanding for payments in flight.
+func (j *Journal) Reserved() int64 { return j.Stats().Reserved }
+
+// Append makes the records durable together; see journal.Appender.
+func (j *Journal) Append(records ...journal.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	r := request{records: records}
+	for i := range records {
+		if err := check(records[i]); err != nil {
+			return err
+		}
+		r.size += int64(Size(records[i]))
+		r.net += int64(records[i].Reserve)
+	}
+	if r.size > j.cfg.AppendMax {
+		return fmt.Errorf("%w: %d bytes in one append, %d are allowed", journal.ErrTooBig, r.size, j.cfg.AppendMax)
+	}
+	return j.do(&r)
+}
+
+func (j *Journal) do(r *request) error {
+	if err := j.queue.Do(r); err != nil {
+		if errors.Is(err, batch.ErrFull) {
+			return journal.ErrBusy
+		}
+		return err
+	}
+	return r.err
+}
+
+func check(r journal.Record) error {
+	switch {
+	case len(r.Key) > journal.MaxKey:
+		return fmt.Errorf("%w: a key of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Key), journal.MaxKey)
+	case len(r.Body) > journal.MaxBody:
+		return fmt.Errorf("%w: a body of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Body), journal.MaxBody)
+	case r.Reserve > math.MaxInt32 || r.Reserve < -math.MaxInt32:
+		return fmt.Errorf("%w: a reserve of %d", journal.ErrTooBig, r.Reserve)
+	}
+	return nil
+}
+
+// Replay walks all records that were durable when it was called. It may run
+// beside Append.
+func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
+	j.mu.Lock()
+	end := j.end
+	j.mu.Unlock()
+	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, stop: end, visit: func(_ string, e entry) error {
+		return fn(e.number, e.Record)
+	}}
+	return s.run()
+}
+
+// Close ends the journal once nobody appends any more; later Appends fail with
+// journal.ErrBroken. While the queue is full it fails with journal.ErrBusy.
+func (j *Journal) Close() error { return j.do(&request{close: true}) }

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/iso8583"
+	"tapswitch/switch/flow"
+	"tapswitch/switch/link"
+	"tapswitch/switch/pin"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/translate"
+	"tapswitch/switch/txn"
+)
+
+// acquirer is one link with its dialect and keys.
+type acquirer struct {
+	name     string
+	dialect  *translate.Acquirer
+	link     *link.Link
+	zpk, zak *hsm.Key
+	timeout  time.Duration
+
+	macer   hsm.MACer
+	numbers flow.Numbers
+	clock   env.Clock
+	cards   *cards
+}
+
+// acquirers is all links; it is flow's port for payments and the
+// store-and-forward's for reversals.
+type acquirers map[string]*acquirer
+
+// Exchange asks the acquirer of s.Payment.Link.
+func (as acquirers) Exchange(ctx context.Context, s flow.Send) (txn.Answer, error) {
+	a := as[s.Payment.Link]
+	body, err := a.dialect.Purchase(make([]byte, 0, 1024), s.Payment, s.Card, s.PIN)
+	if err != nil {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, txn.DeclineField.Why(err))
+	}
+	return a.ask(ctx, body, s.Payment, s.Payment.Numbers, s.Deadline)
+}
+
+// Reverse sends the reversal of p and returns the acquirer's field 39.
+func (as acquirers) Reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
+	a := as[p.Link]
+	if a == nil {
+		return txn.Code{}, fmt.Errorf("link %s is no longer configured: a reversal waits for it", p.Link)
+	}
+	pan, err := a.cards.open(ctx, &p)
+	if err != nil {
+		return txn.Code{}, err
+	}
+	defer pan.Wipe()
+	body, err := a.dialect.Reversal(make([]byte, 0, 512), &p, pan, repeat)
+	if err != nil {
+		return txn.Code{}, err
+	}
+	answer, err := a.ask(ctx, body, &p, p.Undo, a.clock.Mono().Add(a.timeout))
+	return answer.Code, err
+}
+
+// Up reports whether the link can carry a message now.
+func (as acquirers) Up(name string) bool {
+	a := as[name]
+	return a != nil && a.link.Health().Up
+}
+
+// ask sets the MAC, sends body, and checks the answer. body held card data and
+// is wiped.
+func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.Numbers, until env.Mono) (txn.Answer, error) {
+	defer clear(body[:cap(body)])
+	covered, place := translate.SplitMAC(body)
+	mac, err := a.macer.MAC(ctx, a.zak, hsm.MACRetail, covered)
+	if err != nil {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, pin.Refusal(err))
+	}
+	copy(place, mac[:])
+	key, err := a.keyOf(body)
+	if err != nil {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, err)
+	}
+	reply, err := a.link.Exchange(link.Request{Key: key, Body: body, Deadline: until})
+	defer clear(reply)
+	switch {
+	case errors.Is(err, link.ErrNotSent):
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, txn.DeclineNotSent.Why(err))
+	case err != nil:
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNoAnswer, err)
+	}
+	return a.checked(ctx, reply, p, n)
+}
+
+// checked reads an answer; whatever is wrong with it is ErrChecks.
+func (a *acquirer) checked(ctx context.Context, reply []byte, p *txn.Payment, n txn.Numbers) (txn.Answer, error) {
+	var v iso8583.View
+	if err := a.dialect.Layout().Parse(reply, &v); err != nil {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswer.Why(err))
+	}
+	r, err := a.dialect.Reply(&v, p, n)
+	if err != nil {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswer.Why(err))
+	}
+	if !r.HasMAC {
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC)
+	}
+	err = a.macer.VerifyMAC(ctx, a.zak, hsm.MACRetail, r.MACInput, r.MAC)
+	switch {
+	case errors.Is(err, hsm.ErrMAC):
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC.Why(err))
+	case err != nil:
+		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, pin.Refusal(err))
+	}
+	r.Answer.At = a.clock.Now()
+	return r.Answer, nil
+}
+
+// keyOf is the in-flight key of one of our own messages.
+func (a *acquirer) keyOf(body []byte) (link.Key, error) {
+	var v iso8583.View
+	if err := a.dialect.Layout().Parse(body, &v); err != nil {
+		return link.Key{}, err
+	}
+	key, _ := a.linkKey(&v)
+	return key, nil
+}
+
+func (a *acquirer) linkKey(v *iso8583.View) (link.Key, translate.Kind) {
+	raw, kind := translate.InFlightKey(v)
+	key, _ := link.KeyOf(raw[:])
+	return key, kind
+}
+
+// Key implements link.Protocol.
+func (a *acquirer) Key(body []byte) (link.Key, link.MessageKind, error) {
+	var v iso8583.View
+	if err := a.dialect.Layout().Parse(body, &v); err != nil {
+		return link.Key{}, 0, err
+	}
+	key, kind := a.linkKey(&v)
+	switch kind {
+	case translate.FinancialReply:
+		return key, link.Response, nil
+	case translate.NetworkReply:
+		return key, link.NetworkResponse, nil
+	case translate.NetworkRequest:
+		return key, link.NetworkRequest, nil
+	}
+	return key, link.Unserved, nil
+}
+
+func (a *acquirer) network(code uint64) ([]byte, link.Key, error) {
+	n, err := a.numbers.Next()
+	if err != nil {
+		return nil, link.Key{}, err
+	}
+	body, err := a.dialect.Network(nil, code, n)
+	if err != nil {
+		return nil, link.Key{}, err
+	}
+	key, err := a.keyOf(body)
+	return body, key, err
+}
+
+// SignOn implements link.Protocol.
+func (a *acquirer) SignOn() ([]byte, link.Key, error) { return a.network(translate.NetworkSignOn) }
+
+// Echo implements link.Protocol.
+func (a *acquirer) Echo() ([]byte, link.Key, error) { return a.network(translate.NetworkEcho) }
+
+// SignOff implements link.Protocol.
+func (a *acquirer) SignOff() ([]byte, link.Key, error) { return a.network(translate.NetworkSignOff) }
+
+// Accepted implements link.Protocol.
+func (a *acquirer) Accepted(body []byte) bool {
+	var v iso8583.View
+	return a.dialect.Layout().Parse(body, &v) == nil && string(v.Raw(39)) == txn.CodeApproved.String()
+}
+
+// Answer implements link.Protocol: the host's own echo and sign-on get a yes.
+func (a *acquirer) Answer(body []byte) ([]byte, error) {
+	var v iso8583.View
+	if err := a.dialect.Layout().Parse(body, &v); err != nil {
+		return nil, err
+	}
+	return a.dialect.NetworkAnswer(nil, &v)
+}
+
+// stray hands a late yes to the flow; every other stray is only counted.
+func (a *acquirer) stray(late func(replay.LinkKey), s link.Stray) {
+	var v iso8583.View
+	if s.Outcome != link.Late || a.dialect.Layout().Parse(s.Body, &v) != nil || v.MTI() != 0x0210 || string(v.Raw(39)) != txn.CodeApproved.String() {
+		return
+	}
+	if stan, err := v.Uint(11); err == nil {
+		late(replay.LinkKey{Link: a.name, STAN: txn.STAN(stan), At: string(v.Raw(7))})
+	}
+}

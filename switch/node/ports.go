@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
+	"tapswitch/iso8583/bertlv"
+	"tapswitch/switch/chip"
+	"tapswitch/switch/fleet"
+	"tapswitch/switch/flow"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/number"
+	"tapswitch/switch/pin"
+	"tapswitch/switch/record"
+	"tapswitch/switch/route"
+	"tapswitch/switch/txn"
+)
+
+// terminals is flow's port on the fleet.
+type terminals struct{ fleet *fleet.Fleet }
+
+// Authenticate finds the terminal and verifies the MAC of its message.
+func (t terminals) Authenticate(ctx context.Context, in *txn.Request) error {
+	who, err := t.fleet.Lookup(in.Key.Terminal.String(), in.Key.Merchant.String())
+	if err != nil {
+		return terminalRefusal(err)
+	}
+	if !in.HasMAC {
+		return txn.DeclineMACMissing
+	}
+	set, err := t.fleet.VerifyMAC(ctx, who, hsm.MACUnionPayECB, in.MACInput, in.MAC)
+	if err != nil {
+		return terminalRefusal(err)
+	}
+	in.PINKey, in.MACKey = set.PIN, set.MAC
+	return nil
+}
+
+// SignOn makes a new key set.
+func (t terminals) SignOn(ctx context.Context, in *txn.Request) (flow.Keys, error) {
+	who, err := t.fleet.Lookup(in.Key.Terminal.String(), in.Key.Merchant.String())
+	if err != nil {
+		return flow.Keys{}, terminalRefusal(err)
+	}
+	keys, err := t.fleet.SignOn(ctx, who)
+	if err != nil {
+		return flow.Keys{}, terminalRefusal(err)
+	}
+	return flow.Keys{PIN: keys.PIN, MAC: keys.MAC}, nil
+}
+
+// Known checks terminal and merchant alone.
+func (t terminals) Known(in *txn.Request) error {
+	if _, err := t.fleet.Lookup(in.Key.Terminal.String(), in.Key.Merchant.String()); err != nil {
+		return terminalRefusal(err)
+	}
+	return nil
+}
+
+// terminalRefusal names what the fleet said.
+func terminalRefusal(err error) error {
+	for _, c := range []struct {
+		err error
+		no  *txn.Decline
+	}{
+		{fleet.ErrUnknownTerminal, txn.DeclineTerminalUnknown},
+		{fleet.ErrTerminalBlocked, txn.DeclineTerminalBlocked},
+		{fleet.ErrMerchantMismatch, txn.DeclineMerchant},
+		{fleet.ErrMerchantBlocked, txn.DeclineMerchant},
+		{fleet.ErrNoKeys, txn.DeclineNotSignedOn},
+		{fleet.ErrSignOnBusy, txn.DeclineOverload},
+		{fleet.ErrKeysNotStored, txn.DeclineJournal},
+		{fleet.ErrVersions, txn.DeclineKey},
+	} {
+		if errors.Is(err, c.err) {
+			return c.no.Why(err)
+		}
+	}
+	return pin.Refusal(err)
+}
+
+// admission bounds the messages in flight; reversals have a share of their own,
+// so that payments never crowd them out.
+type admission struct {
+	mu              sync.Mutex
+	payments, undos int
+	max, maxUndos   int
+}
+
+func newAdmission(max int) *admission { return &admission{max: max, maxUndos: max/4 + 1} }
+
+// Enter takes a slot, or refuses at once.
+func (a *admission) Enter(class txn.Class) (func(), error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, limit := &a.payments, a.max
+	if class == txn.Reversal {
+		n, limit = &a.undos, a.maxUndos
+	}
+	if *n >= limit {
+		return nil, txn.DeclineOverload
+	}
+	*n++
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		*n--
+	}, nil
+}
+
+// vault is what card numbers need of the HSM.
+type vault interface {
+	hsm.Sealer
+	hsm.Tokener
+}
+
+// cards seals card numbers and makes tokens and fingerprints.
+type cards struct {
+	module      vault
+	seal, token *hsm.Key
+}
+
+// Protect fills what p keeps of the card.
+func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) error {
+	var err error
+	if p.Token, err = c.module.Token(ctx, c.token, in.Card.PAN); err != nil {
+		return pin.Refusal(err)
+	}
+	p.SealedPAN, err = c.module.Seal(ctx, c.seal, in.Card.PAN.Reveal(secret.ForStore), record.AppendKey(nil, p.Key))
+	if err != nil {
+		return pin.Refusal(err)
+	}
+	p.Fingerprint = fingerprint(in, p.Token)
+	return nil
+}
+
+// fingerprint is a hash over token, amount and cryptogram. The token is keyed,
+// so the hash gives nothing about the card number away.
+func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
+	b := append(make([]byte, 0, 64), token[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
+	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
+	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
+	defer clear(icc[:cap(icc)])
+	if ac, ok := bertlv.Find(icc, 0x9F26); ok {
+		b = append(b, ac...)
+	}
+	sum := sha256.Sum256(b)
+	copy(f[:], sum[:])
+	return f
+}
+
+// open gives the card number of p back, for its reversal.
+func (c *cards) open(ctx context.Context, p *txn.Payment) (secret.PAN, error) {
+	digits, err := c.module.Open(ctx, c.seal, p.SealedPAN, record.AppendKey(nil, p.Key))
+	if err != nil {
+		return secret.PAN{}, err
+	}
+	defer clear(digits)
+	return secret.NewPAN(digits)
+}
+
+// routes is flow's port on the BIN table.
+type routes struct {
+	table   *route.Table
+	issuers map[string]*chip.Issuer
+	links   acquirers
+}
+
+// Issuer finds whose card it is.
+func (r routes) Issuer(pan secret.PAN) (*chip.Issuer, error) {
+	d, err := r.table.Choose(pan, func(string) bool { return true })
+	if err != nil {
+		return nil, txn.DeclineNoRoute.Why(err)
+	}
+	if !d.OnUs {
+		return nil, nil
+	}
+	return r.issuers[d.IssuerProfile], nil
+}
+
+// Choose finds a healthy link.
+func (r routes) Choose(pan secret.PAN) (string, error) {
+	d, err := r.table.Choose(pan, r.links.Up)
+	switch {
+	case errors.Is(err, route.ErrNoHealthyLink):
+		return "", txn.DeclineLinkDown.Why(err)
+	case err != nil:
+		return "", txn.DeclineNoRoute.Why(err)
+	}
+	return d.Link, nil
+}
+
+// pins is flow's port on the PIN checker and the links' zone keys.
+type pins struct {
+	checker *pin.Checker
+	links   acquirers
+}
+
+// Verify checks the PIN of an on-us card.
+func (p pins) Verify(ctx context.Context, in *txn.Request, pay *txn.Payment, is chip.Issuer) ([]journal.Record, func(), error) {
+	return p.checker.Verify(ctx, pin.Attempt{Key: in.PINKey, PVK: is.PVK, Card: &in.Card, Token: pay.Token, For: pay.Key})
+}
+
+// Translate moves the PIN block to the zone key of a link.
+func (p pins) Translate(ctx context.Context, in *txn.Request, name string) (secret.PINBlock, error) {
+	return p.checker.Translate(ctx, &in.Card, in.PINKey, p.links[name].zpk)
+}
+
+// numbers is flow's port on the reserved blocks.
+type numbers struct {
+	source *number.Source
+	clock  env.Clock
+}
+
+// Next gives numbers that no other request within the window carries.
+func (n numbers) Next() (txn.Numbers, error) {
+	now := n.clock.Now().UTC()
+	stan, rrn, err := n.source.Next(now)
+	if err != nil {
+		return txn.Numbers{}, txn.DeclineNumbers.Why(err)
+	}
+	return txn.Numbers{STAN: txn.STAN(stan), At: now, RRN: rrn}, nil
+}

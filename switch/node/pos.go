@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/iso8583"
+	"tapswitch/iso8583/frame"
+	"tapswitch/switch/flow"
+	"tapswitch/switch/listen"
+	"tapswitch/switch/translate"
+	"tapswitch/switch/txn"
+)
+
+// pos answers terminals: bytes in, bytes out, the flow in between.
+type pos struct {
+	dialect  *translate.Terminal
+	flow     *flow.Flow
+	macer    hsm.MACer
+	deadline time.Duration
+	count    func(reason string) // messages that could not be understood
+}
+
+// Serve implements listen.Handler.
+func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
+	var v iso8583.View
+	if err := s.dialect.Layout().Parse(m.Frame.Body, &v); err != nil {
+		// Nothing in it can be trusted, not even the terminal number.
+		s.count(string(txn.DeclineFormat.Reason))
+		return listen.Reply{Close: true}
+	}
+	in, err := s.dialect.Request(&v)
+	in.Received, in.Deadline = m.At, m.At.Add(s.deadline)
+	var ans txn.Answer
+	var keys *translate.Keys
+	switch {
+	case err != nil:
+		ans = s.flow.Refuse(&in, err)
+	case in.Key.Class == txn.Purchase:
+		ans = s.flow.Authorize(ctx, &in)
+	case in.Key.Class == txn.Reversal:
+		ans = s.flow.Reverse(ctx, &in)
+	case in.Key.Class == txn.SignOn:
+		var made flow.Keys
+		if ans, made = s.flow.SignOn(ctx, &in); ans.Approved() {
+			keys = &translate.Keys{PIN: made.PIN, MAC: made.MAC}
+		}
+	default:
+		ans = s.flow.Network(&in)
+	}
+	return s.reply(ctx, &v, m, &in, ans, keys)
+}
+
+// reply builds the answer. One that cannot be built or authenticated was never
+// given: the flow undoes it, and the terminal gets a refusal.
+func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *txn.Request, a txn.Answer, keys *translate.Keys) listen.Reply {
+	if a.Code == (txn.Code{}) {
+		return listen.Reply{Close: true}
+	}
+	body, err := s.build(ctx, v, a, keys, in.MACKey)
+	if err != nil {
+		s.flow.Delivered(in.Key, a, flow.NotWritten)
+		a = txn.Refusal(txn.DeclineAnswerKey.Why(err), a.At)
+		if body, err = s.build(ctx, v, a, nil, nil); err != nil {
+			s.count(string(txn.DeclineMalfunction.Reason))
+			return listen.Reply{Close: true}
+		}
+	}
+	return listen.Reply{
+		Frame: frame.Frame{TPDU: m.Frame.TPDU.Swap(), Header: append([]byte(nil), m.Frame.Header...), Body: body},
+		Done:  func(d listen.Delivery) { s.flow.Delivered(in.Key, a, delivery(d)) },
+	}
+}
+
+// build makes the message, with a MAC when the request was authenticated.
+func (s *pos) build(ctx context.Context, v *iso8583.View, a txn.Answer, keys *translate.Keys, macKey *hsm.Key) ([]byte, error) {
+	body, err := s.dialect.Answer(make([]byte, 0, 512), v, a, keys, macKey != nil)
+	if err != nil || macKey == nil {
+		return body, err
+	}
+	covered, place := translate.SplitMAC(body)
+	mac, err := s.macer.MAC(ctx, macKey, hsm.MACUnionPayECB, covered)
+	if err != nil {
+		return nil, err
+	}
+	copy(place, mac[:])
+	return body, nil
+}
+
+func delivery(d listen.Delivery) flow.Delivery {
+	switch d {
+	case listen.Written:
+		return flow.Written
+	case listen.MaybeWritten:
+		return flow.MaybeWritten
+	}
+	return flow.NotWritten
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Metrics are the numbers of one switch, with every label set resolved at start.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	payments       *family // class, outcome, reason
+	paymentSeconds []prometheus.Observer
+	inFlight       prometheus.Gauge
+	repeats        prometheus.Counter
+
+	connections prometheus.Gauge
+	refused     *family // reason
+
+	exchanges    *family // link, outcome
+	linkSeconds  []prometheus.Observer
+	linkUp       []prometheus.Gauge
+	linkInFlight []prometheus.Gauge
+	lateAnswers  *family // link
+	linkEvents   *family // link, event
+
+	hsmCalls   *family // operation, outcome
+	hsmSeconds []prometheus.Observer
+	hsmUp      prometheus.Gauge
+
+	appends       *family // outcome
+	appendSeconds prometheus.Histogram
+	journalUsed   prometheus.Gauge
+	journalKept   prometheus.Gauge
+
+	safDepth    prometheus.Gauge
+	safOldest   prometheus.Gauge
+	safAttempts *family // link, outcome
+
+	eventsWritten prometheus.Counter
+	eventsDropped prometheus.Counter
+	writeErrors   prometheus.Counter
+}
+
+// buckets run from 100 µs to 10 s; every third doubles or so.
+func buckets() []float64 {
+	return []float64{1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+}
+
+// NewMetrics makes the metrics over a registry of their own.
+func NewMetrics(s Sets, version string) *Metrics {
+	b := builder{registry: prometheus.NewRegistry()}
+	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &Metrics{registry: b.registry}
+	b.payments(m, s)
+	b.links(m, s)
+	b.hsm(m, s)
+	b.store(m, s)
+
+	m.connections = b.gauge("tapswitch_listen_connections", "terminal connections open")
+	m.refused = b.family("tapswitch_listen_refused_total", "connections and messages refused, by reason", newLabels(s.Refusals), "reason")
+	m.eventsWritten = b.counter("tapswitch_observe_events_written_total", "payment events written to the log")
+	m.eventsDropped = b.counter("tapswitch_observe_events_dropped_total", "payment events dropped because the ring was full")
+	m.writeErrors = b.counter("tapswitch_observe_write_errors_total", "writes of events to the log that failed")
+	b.gauges("tapswitch_build_info", "always 1; the label says what runs", "version", []string{version})[0].Set(1)
+	return m
+}
+
+func (b builder) payments(m *Metrics, s Sets) {
+	l := newLabels(s.Classes, s.Outcomes, s.Reasons)
+	m.payments = b.family("tapswitch_flow_payments_total", "messages answered, by class, outcome and reason", l, "class", "outcome", "reason")
+	m.paymentSeconds = b.histograms("tapswitch_flow_seconds", "from the first byte of a request to its answer", "class", l.set[0])
+	m.inFlight = b.gauge("tapswitch_flow_in_flight", "payments being worked on")
+	m.repeats = b.counter("tapswitch_flow_repeats_total", "messages answered from what was told before")
+}
+
+func (b builder) links(m *Metrics, s Sets) {
+	l := newLabels(s.Links, s.Exchanges)
+	m.exchanges = b.family("tapswitch_link_exchanges_total", "requests to an acquirer by how they ended", l, "link", "outcome")
+	m.linkSeconds = b.histograms("tapswitch_link_seconds", "from a request to its end", "link", l.set[0])
+	m.linkUp = b.gauges("tapswitch_link_up", "1 while the link is signed on", "link", l.set[0])
+	m.linkInFlight = b.gauges("tapswitch_link_in_flight", "requests without an answer yet", "link", l.set[0])
+	m.lateAnswers = b.family("tapswitch_link_late_answers_total", "answers that nobody waited for any more", newLabels(s.Links), "link")
+	m.linkEvents = b.family("tapswitch_link_events_total", "what a link counts besides: connections lost, frames refused, strange answers", newLabels(s.Links, s.LinkEvents), "link", "event")
+	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
+}
+
+func (b builder) hsm(m *Metrics, s Sets) {
+	l := newLabels(s.Operations, s.Results)
+	m.hsmCalls = b.family("tapswitch_hsm_calls_total", "operations asked of the HSM by how they ended", l, "operation", "outcome")
+	m.hsmSeconds = b.histograms("tapswitch_hsm_seconds", "time of an operation, waiting included", "operation", l.set[0])
+	m.hsmUp = b.gauge("tapswitch_hsm_up", "1 while the HSM can be used")
+}
+
+func (b builder) store(m *Metrics, s Sets) {
+	m.appends = b.family("tapswitch_journal_appends_total", "appends by how they ended", newLabels(s.Results), "outcome")
+	m.appendSeconds = b.histogram("tapswitch_journal_append_seconds", "time until an append is durable")
+	m.journalUsed = b.gauge("tapswitch_journal_used_bytes", "bytes written to the journal")
+	m.journalKept = b.gauge("tapswitch_journal_reserved_bytes", "room kept for outcomes and reversals of payments in flight")
+	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals not acknowledged yet")
+	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
+}
+
+func (m *Metrics) countPayment(e Event) {
+	m.payments.of(e.Class, e.Outcome, e.Reason).Inc()
+	m.paymentSeconds[m.payments.labels.index(0, e.Class)].Observe(e.Total.Seconds())
+	if e.Repeat {
+		m.repeats.Inc()
+	}
+}
+
+// InFlight sets the number of payments being worked on.
+func (m *Metrics) InFlight(n int) { m.inFlight.Set(float64(n)) }
+
+// Connections adds to the number of open terminal connections.
+func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }
+
+// Refused counts a connection or message that a listener refused.
+func (m *Metrics) Refused(reason string) { m.refused.of(reason).Inc() }
+
+// Exchange counts a request to an acquirer and its time.
+func (m *Metrics) Exchange(link, outcome string, took time.Duration) {
+	m.exchanges.of(link, outcome).Inc()
+	m.linkSeconds[m.exchanges.labels.index(0, link)].Observe(took.Seconds())
+}
+
+// LateAnswer counts an answer that nobody waited for any more.
+func (m *Metrics) LateAnswer(link string) { m.lateAnswers.of(link).Inc() }
+
+// LinkEvents returns the counter of one link, by the name of what happened.
+func (m *Metrics) LinkEvents(link string) func(event string) {
+	return func(event string) { m.linkEvents.of(link, event).Inc() }
+}
+
+// SAFAttempt counts a delivery of a reversal.
+func (m *Metrics) SAFAttempt(link, outcome string) { m.safAttempts.of(link, outcome).Inc() }
+
+// LinkState sets whether a link is signed on and how many requests it has in flight.
+func (m *Metrics) LinkState(link string, up bool, inFlight int) {
+	l := m.exchanges.labels.index(0, link)
+	m.linkUp[l].Set(truth(up))
+	m.linkInFlight[l].Set(float64(inFlight))
+}
+
+// HSMCall counts an operation of the HSM and its time.
+func (m *Metrics) HSMCall(operation, result string, took time.Duration) {
+	m.hsmCalls.of(operation, result).Inc()
+	m.hsmSeconds[m.hsmCalls.labels.index(0, operation)].Observe(took.Seconds())
+}
+
+// HSMUp sets whether the HSM can be used.
+func (m *Metrics) HSMUp(up bool) { m.hsmUp.Set(truth(up)) }
+
+// Appended counts an append to the journal and its time.
+func (m *Metrics) Appended(result string, took time.Duration) {
+	m.appends.of(result).Inc()
+	m.appendSeconds.Observe(took.Seconds())
+}
+
+// JournalRoom sets the bytes written and the bytes kept for payments in flight.
+func (m *Metrics) JournalRoom(used, reserved int64) {
+	m.journalUsed.Set(float64(used))
+	m.journalKept.Set(float64(reserved))
+}
+
+// SAF sets how many reversals wait and for how long the oldest has.
+func (m *Metrics) SAF(depth int, oldest time.Duration) {
+	m.safDepth.Set(float64(depth))
+	m.safOldest.Set(oldest.Seconds())
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

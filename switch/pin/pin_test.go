@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/txn"
+)
+
+// module says err to every verification, after hold is closed.
+type module struct {
+	err  error
+	hold chan struct{}
+	ref  hsm.PVV
+	mu   sync.Mutex
+	n    int
+}
+
+func (m *module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+	return secret.PINBlock{}, m.err
+}
+
+func (m *module) VerifyPVV(_ context.Context, _ secret.PINBlock, _ *hsm.Key, _ hsm.Account12, ref hsm.PVV) error {
+	m.mu.Lock()
+	m.n++
+	m.ref = ref
+	m.mu.Unlock()
+	if m.hold != nil {
+		<-m.hold
+	}
+	return m.err
+}
+
+func attempt(t *testing.T) Attempt {
+	t.Helper()
+	card := &txn.CardData{}
+	var err error
+	if card.PAN, err = secret.NewPAN([]byte("6224242300000069")); err != nil {
+		t.Fatal(err)
+	}
+	card.Track2, _ = secret.NewTrack2([]byte("6224242300000069=3012201" + "1" + "2345" + "678"))
+	card.PIN, _ = secret.NewPINBlock(make([]byte, 8))
+	return Attempt{Card: card, Token: [16]byte{1}, PVK: &hsm.Key{}}
+}
+
+func TestReferenceComesFromTrack2(t *testing.T) {
+	m := &module{}
+	if _, _, err := New(m, 3).Verify(context.Background(), attempt(t)); err != nil {
+		t.Fatal(err)
+	}
+	if m.ref.Index != '1' || string(m.ref.Value[:]) != "2345" || string(m.ref.Account[:]) != "24230000006" {
+		t.Errorf("index %c value %s account %s", m.ref.Index, m.ref.Value, m.ref.Account)
+	}
+	a := attempt(t)
+	a.Card.Track2, _ = secret.NewTrack2([]byte("6224242300000069=3012201"))
+	if _, _, err := New(m, 3).Verify(context.Background(), a); !errors.Is(err, txn.DeclineNoReference) {
+		t.Errorf("no reference: %v", err)
+	}
+}
+
+// Tries in parallel must not pass the bound.
+func TestParallelTriesAreBounded(t *testing.T) {
+	m := &module{err: hsm.ErrPIN, hold: make(chan struct{})}
+	c := New(m, 3)
+	var wg sync.WaitGroup
+	results := make(chan error, 10)
+	for range 10 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			_, _, err := c.Verify(context.Background(), attempt(t))
+			results <- err
+		}()
+	}
+	for range 7 { // the seven beyond the bound answer at once
+		if err := <-results; !errors.Is(err, txn.DeclinePINTries) {
+			t.Errorf("beyond the bound: %v", err)
+		}
+	}
+	close(m.hold)
+	wg.Wait()
+	if m.n != 3 || c.Wrong([16]byte{1}) != 3 {
+		t.Errorf("%d verifications, %d counted", m.n, c.Wrong([16]byte{1}))
+	}
+}
+
+func TestFailedAppendTakesTheCountBack(t *testing.T) {
+	m := &module{err: hsm.ErrPIN}
+	c := New(m, 3)
+	records, failed, err := c.Verify(context.Background(), attempt(t))
+	if len(records) != 1 || !errors.Is(err, txn.DeclinePIN) {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	failed()
+	if c.Wrong([16]byte{1}) != 0 {
+		t.Error("a count that is not durable stayed")
+	}
+	if err := c.Apply(records[0]); err != nil || c.Wrong([16]byte{1}) != 1 {
+		t.Errorf("replay: %v, %d", err, c.Wrong([16]byte{1}))
+	}
+}
+
+func TestFaultsAreNotTries(t *testing.T) {
+	for _, fault := range []error{hsm.ErrUnavailable, hsm.ErrBusy, hsm.ErrPINBlock, hsm.ErrUsage, fmt.Errorf("odd")} {
+		c := New(&module{err: fault}, 3)
+		records, _, err := c.Verify(context.Background(), attempt(t))
+		if len(records) != 0 || err == nil || c.Wrong([16]byte{1}) != 0 {
+			t.Errorf("%v: %d records, %v", fault, len(records), err)
+		}
+	}
+}
+
+func TestRefusalNamesEveryFault(t *testing.T) {
+	for fault, want := range map[error]*txn.Decline{
+		hsm.ErrBusy: txn.DeclineHSMBusy, hsm.ErrPINBlock: txn.DeclinePINBlock, hsm.ErrCryptogram: txn.DeclineCryptogram, hsm.ErrMAC: txn.DeclineMAC,
+		hsm.ErrUsage: txn.DeclineKey, hsm.ErrBinding: txn.DeclineKey, hsm.ErrInput: txn.DeclineChipData, hsm.ErrUnavailable: txn.DeclineHSM, errors.New("x"): txn.DeclineHSM,
+	} {
+		if d := txn.AsDecline(Refusal(fault)); d.Reason != want.Reason {
+			t.Errorf("%v is %s, want %s", fault, d.Reason, want.Reason)
+		}
+	}
+}

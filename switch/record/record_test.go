@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"tapswitch/internal/money"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/txn"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write a golden file that does not exist yet")
+
+// full is a payment with every field at its longest.
+func full() *txn.Payment {
+	at := time.Date(2026, 11, 23, 1, 2, 3, 456, time.UTC)
+	p := &txn.Payment{
+		Key:         txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 999999, Trace: 999999, Class: txn.Purchase, Type: 22},
+		Fingerprint: txn.Fingerprint([]byte("0123456789abcdef")),
+		Masked:      "622424*********0069",
+		Token:       [16]byte([]byte("fedcba9876543210")),
+		SealedPAN:   []byte(strings.Repeat("s", 19+28)),
+		Amount:      money.Amount{Minor: money.Max, Currency: money.CNY},
+		Expiry:      [4]byte([]byte("3012")), PSN: [3]byte([]byte("001")), Entry: [3]byte([]byte("071")), Cond: [2]byte([]byte("00")),
+		PINGiven: true, ChipRead: true, Link: "acq-a",
+		Numbers: txn.Numbers{STAN: 999999, At: at, RRN: txn.RRN([]byte("632700000001"))},
+	}
+	return p
+}
+
+func answer() txn.Answer {
+	return txn.Answer{
+		Code: txn.CodeApproved, Reason: txn.DeclineAnswerKey.Reason, Auth: [6]byte([]byte("A1B2C3")), RRN: txn.RRN([]byte("632700000001")),
+		At: time.Date(2026, 11, 23, 1, 2, 4, 5, time.UTC), SettleMD: [4]byte([]byte("1123")), ICC: []byte{0x91, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
+	}
+}
+
+func undo() Undo {
+	return Undo{Event: txn.TimedOut, Reason: txn.DeclineNoAnswer.Reason, Numbers: txn.Numbers{STAN: 1, At: time.Date(2026, 11, 23, 1, 2, 9, 0, time.UTC), RRN: txn.RRN([]byte("632700000001"))}}
+}
+
+func records() []journal.Record {
+	p := full()
+	refused := full()
+	refused.Answer = answer()
+	return []journal.Record{
+		Intent(p), Refused(refused), MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: answer()}), MakeUndo(p.Key, undo()),
+		MakeUndone(p, Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}), Tombstone(p.Key),
+		MakeTries(p.Token, Tries{Count: 2, Payment: p.Key}),
+	}
+}
+
+// The golden file holds what version 1 wrote; it is never edited.
+func TestGolden(t *testing.T) {
+	var got strings.Builder
+	for _, r := range records() {
+		fmt.Fprintf(&got, "%s %s %s\n", KindName(r.Kind), hex.EncodeToString(r.Key), hex.EncodeToString(r.Body))
+	}
+	const file = "testdata/v1.txt"
+	want, err := os.ReadFile(file)
+	if os.IsNotExist(err) && *rewrite {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("the format changed: a new version needs a new version byte and a new golden file\n%s", got.String())
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	rs := records()
+	p, err := ParsePayment(full().Key, rs[0].Body)
+	if err != nil || !reflect.DeepEqual(p, full()) {
+		t.Errorf("intent: %+v, %v", p, err)
+	}
+	refused, err := ParsePayment(full().Key, rs[1].Body)
+	if err != nil || !reflect.DeepEqual(refused.Answer, answer()) {
+		t.Errorf("refused: %+v, %v", refused, err)
+	}
+	if o, err := ParseOutcome(rs[2].Body); err != nil || o.Event != txn.SaidYes || !reflect.DeepEqual(o.Answer, answer()) {
+		t.Errorf("outcome: %+v, %v", o, err)
+	}
+	if u, err := ParseUndo(rs[3].Body); err != nil || !reflect.DeepEqual(u, undo()) {
+		t.Errorf("undo: %+v, %v", u, err)
+	}
+	if u, err := ParseUndone(rs[4].Body); err != nil || u != (Undone{txn.UndoAcked, txn.CodeApproved}) {
+		t.Errorf("undone: %+v, %v", u, err)
+	}
+	if token, tr, err := ParseTries(rs[6].Key, rs[6].Body); err != nil || token != full().Token || tr != (Tries{2, full().Key}) {
+		t.Errorf("tries: %+v, %v", tr, err)
+	}
+}
+
+// What an intent reserves must hold its longest outcome, undo and undone, each
+// with the journal's own overhead.
+func TestFollowUpsFit(t *testing.T) {
+	const overhead = 64
+	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
+	rs := records()
+	undoing := size(rs[3]) + size(rs[4])
+	if all := size(rs[2]) + undoing + 256; all > FollowUps { // 256: field 55 of an answer may be longer than tag 91
+		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
+	}
+	if undoing > UndoRoom {
+		t.Errorf("undo and undone take %d of %d bytes", undoing, UndoRoom)
+	}
+}
+
+func TestReservesAddUpToNothing(t *testing.T) {
+	p := full()
+	r := Intent(p)
+	p.Reserved, p.State = r.Reserve, txn.Sent
+	yes := MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: answer()})
+	if p.Reserved+yes.Reserve != UndoRoom {
+		t.Errorf("an approval keeps %d", p.Reserved+yes.Reserve)
+	}
+	p.Reserved += yes.Reserve
+	if p.Reserved+MakeUndone(p, Undone{}).Reserve != 0 {
+		t.Error("a reversed payment keeps room")
+	}
+	p.Reserved, p.State = r.Reserve, txn.Sent
+	if no := MakeOutcome(p, Outcome{Event: txn.SaidNo}); p.Reserved+no.Reserve != 0 {
+		t.Error("a declined payment keeps room")
+	}
+	p.State = txn.Reversing
+	if late := MakeOutcome(p, Outcome{Event: txn.SaidNo}); p.Reserved+late.Reserve != UndoRoom {
+		t.Error("a payment being reversed must keep room for its end")
+	}
+}
+
+func TestDamagedBodiesAreErrors(t *testing.T) {
+	for _, r := range records()[:5] {
+		parse := map[byte]func([]byte) error{
+			KindIntent:  func(b []byte) error { _, err := ParsePayment(txn.Key{}, b); return err },
+			KindRefused: func(b []byte) error { _, err := ParsePayment(txn.Key{}, b); return err },
+			KindOutcome: func(b []byte) error { _, err := ParseOutcome(b); return err },
+			KindUndo:    func(b []byte) error { _, err := ParseUndo(b); return err },
+			KindUndone:  func(b []byte) error { _, err := ParseUndone(b); return err },
+		}[r.Kind]
+		if parse(nil) == nil || parse(append([]byte{2}, r.Body[1:]...)) == nil {
+			t.Errorf("%s: another version was read", KindName(r.Kind))
+		}
+		if parse(append(append([]byte(nil), r.Body...), 250, 1, 0)) == nil {
+			t.Errorf("%s: an unknown field was skipped", KindName(r.Kind))
+		}
+		if parse(append(append([]byte(nil), r.Body...), tagEvent, 9)) == nil {
+			t.Errorf("%s: a field beyond the end was read", KindName(r.Kind))
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, r := range records() {
+		f.Add(r.Key, r.Body)
+	}
+	f.Fuzz(func(t *testing.T, key, body []byte) {
+		if k, err := ParseKey(key); err == nil && string(AppendKey(nil, k)) != string(key) {
+			t.Error("key does not survive")
+		}
+		ParsePayment(txn.Key{}, body)
+		ParseOutcome(body)
+		ParseUndo(body)
+		ParseUndone(body)
+		ParseTries(key, body)
+	})
+}

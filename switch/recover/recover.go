@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package recover brings the switch's memory back from the journal at start.
+//
+// Promise: the states after recovery are those the crashed process had made
+// durable, and whatever was in flight then is on its way to an end: the table
+// of DESIGN section 3 by class.
+//
+// How: Replay hands every record to the projections (payments, PIN tries,
+// numbers). Resolve then looks at each payment: an intent without an outcome
+// may have been sent and is reversed; an approval is presumed delivered, since
+// its answer may have been written; what was being reversed is queued again.
+//
+// Imported by: node, crash tests. Imports: switch/{txn,record,replay,journal}.
+package recover
+
+import (
+	"fmt"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Projection takes records in order; it passes over kinds that are not its own.
+type Projection interface {
+	Apply(r journal.Record) error
+}
+
+// Replay hands every record of j to every projection.
+func Replay(j journal.Replayer, to ...Projection) (records int, err error) {
+	err = j.Replay(func(seq uint64, r journal.Record) error {
+		records++
+		for _, p := range to {
+			if err := p.Apply(r); err != nil {
+				return fmt.Errorf("journal record %d: %w", seq, err)
+			}
+		}
+		return nil
+	})
+	return records, err
+}
+
+// Summary counts what recovery found.
+type Summary struct {
+	Payments  int
+	Reversed  int // intents without outcome, now being reversed
+	Reversing int // reversals that were not acknowledged
+	Delivered int // approvals presumed delivered
+}
+
+// Resolve gives every payment that was in flight its way to an end. next gives
+// numbers for reversals, enqueue takes what is to be delivered.
+func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(link string, k txn.Key)) (Summary, error) {
+	var sum Summary
+	var failed error
+	x.Each(func(p txn.Payment) {
+		if failed != nil {
+			return
+		}
+		sum.Payments++
+		switch p.State {
+		case txn.Approved:
+			sum.Delivered++
+			x.Move(p.Key, txn.MaybeWritten)
+		case txn.Reversing:
+			sum.Reversing++
+			enqueue(p.Link, p.Key)
+		case txn.Intended, txn.Sent:
+			sum.Reversed++
+			failed = reverse(x, p, next, enqueue)
+		}
+	})
+	return sum, failed
+}
+
+// reverse is the table's row for purchases. The other classes that will be
+// journaled get their own rows here.
+func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), enqueue func(string, txn.Key)) error {
+	if p.Key.Class != txn.Purchase {
+		return fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
+	}
+	n, err := next()
+	if err != nil {
+		return fmt.Errorf("recover: numbers for a reversal: %w", err)
+	}
+	n.RRN = p.Numbers.RRN
+	_, err = x.Change(p.Key, func(replay.View) ([]journal.Record, error) {
+		u := record.Undo{Event: txn.UndoAsked, Reason: txn.DeclineNoAnswer.Reason, Numbers: n}
+		return []journal.Record{record.MakeUndo(p.Key, u)}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover: undo of terminal %s trace %06d: %w", p.Key.Terminal, p.Key.Trace, err)
+	}
+	enqueue(p.Link, p.Key)
+	return nil
+}

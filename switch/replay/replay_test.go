@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// log is a journal that remembers, and waits for gate when there is one.
+type log struct {
+	mu      sync.Mutex
+	records []journal.Record
+	gate    chan struct{}
+	fail    error
+}
+
+func (l *log) Append(rs ...journal.Record) error {
+	if l.gate != nil {
+		<-l.gate
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	l.records = append(l.records, rs...)
+	return nil
+}
+
+func newIndex(max int) (*Index, *log, *fake.Clock) {
+	clock := fake.NewClock()
+	l := &log{}
+	return New(Config{Max: max, Window: time.Hour}, env.Env{Clock: clock, Waits: clock}, l), l, clock
+}
+
+func newPayment(trace txn.STAN) *txn.Payment {
+	return &txn.Payment{Key: txn.Key{Trace: trace, Class: txn.Purchase}, Link: "acq", Numbers: txn.Numbers{STAN: trace, At: fake.Epoch}}
+}
+
+func intend(t *testing.T, x *Index, p *txn.Payment) {
+	t.Helper()
+	if old, err := x.Claim(p, 0); old != nil || err != nil {
+		t.Fatalf("claim: %v %v", old, err)
+	}
+	if _, err := x.Change(p.Key, func(View) ([]journal.Record, error) { return []journal.Record{record.Intent(p)}, nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func settle(t *testing.T, x *Index, k txn.Key, e txn.Event, code txn.Code) {
+	t.Helper()
+	_, err := x.Change(k, func(v View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeOutcome(v.Payment, record.Outcome{Event: e, Answer: txn.Answer{Code: code}})}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRepeatWaitsForItsOriginal(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	got := make(chan *txn.Answer)
+	go func() {
+		a, err := x.Claim(newPayment(1), clock.Mono().Add(time.Second))
+		if err != nil {
+			t.Error(err)
+		}
+		got <- a
+	}()
+	clock.AwaitWaiters(1)
+	settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
+	x.Finish(p.Key)
+	if a := <-got; a == nil || !a.Approved() || !a.Repeat {
+		t.Errorf("repeat got %+v", a)
+	}
+}
+
+func TestRepeatGivesUpAtItsDeadline(t *testing.T) {
+	x, _, clock := newIndex(10)
+	intend(t, x, newPayment(1))
+	got := make(chan error)
+	go func() {
+		_, err := x.Claim(newPayment(1), clock.Mono().Add(time.Second))
+		got <- err
+	}()
+	clock.AwaitWaiters(1)
+	clock.Advance(time.Second)
+	if err := <-got; !errors.Is(err, txn.DeclineInFlight) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A claim that left nothing behind is forgotten: its repeat is judged anew.
+func TestRefusedClaimIsForgotten(t *testing.T) {
+	x, _, _ := newIndex(10)
+	p := newPayment(1)
+	for range 3 {
+		if old, err := x.Claim(p, 0); old != nil || err != nil {
+			t.Fatalf("%v %v", old, err)
+		}
+		x.Finish(p.Key)
+	}
+	if x.Len() != 0 {
+		t.Errorf("%d entries left", x.Len())
+	}
+}
+
+func TestFullIndexRefusesAndForgetsOnlyWhatIsOld(t *testing.T) {
+	x, _, clock := newIndex(2)
+	for trace := range txn.STAN(2) {
+		p := newPayment(trace + 1)
+		intend(t, x, p)
+		settle(t, x, p.Key, txn.SaidNo, txn.Code{'5', '1'})
+		x.Finish(p.Key)
+	}
+	if _, err := x.Claim(newPayment(3), 0); !errors.Is(err, txn.DeclineOverload) {
+		t.Errorf("full: %v", err)
+	}
+	clock.Advance(2 * time.Hour)
+	if _, err := x.Claim(newPayment(3), 0); err != nil {
+		t.Errorf("after the window: %v", err)
+	}
+	if _, ok := x.FindSent(NewLinkKey("acq", newPayment(1).Numbers)); ok {
+		t.Error("a forgotten payment is still found by its link key")
+	}
+}
+
+// What still moves is never forgotten, however old.
+func TestReversingIsNeverForgotten(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	if _, err := x.Change(p.Key, func(View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeUndo(p.Key, record.Undo{Event: txn.TimedOut, Reason: txn.DeclineNoAnswer.Reason})}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.Finish(p.Key)
+	clock.Advance(1000 * time.Hour)
+	for trace := range txn.STAN(5) {
+		q := newPayment(trace + 2)
+		if _, err := x.Claim(q, 0); err != nil {
+			t.Fatal(err)
+		}
+		x.Finish(q.Key)
+	}
+	if got, ok := x.Find(p.Key); !ok || got.State != txn.Reversing {
+		t.Errorf("%v %v", got.State, ok)
+	}
+}
+
+// Changes of one payment take turns, and each sees what the one before made.
+func TestChangesTakeTurns(t *testing.T) {
+	x, l, _ := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	l.gate = make(chan struct{})
+	var wg sync.WaitGroup
+	var undone int
+	var mu sync.Mutex
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			_, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+				if v.Payment.State == txn.Reversing {
+					return nil, nil
+				}
+				mu.Lock()
+				undone++
+				mu.Unlock()
+				return []journal.Record{record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked})}, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	close(l.gate)
+	wg.Wait()
+	if undone != 1 || len(l.records) != 2 {
+		t.Errorf("%d undos, %d records", undone, len(l.records))
+	}
+}
+
+func TestFailedAppendChangesNothing(t *testing.T) {
+	x, l, _ := newIndex(10)
+	p := newPayment(1)
+	if _, err := x.Claim(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.fail = journal.ErrFull
+	if _, err := x.Change(p.Key, func(View) ([]journal.Record, error) { return []journal.Record{record.Intent(p)}, nil }); !errors.Is(err, journal.ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	if _, ok := x.Find(p.Key); ok {
+		t.Error("the index has what the journal refused")
+	}
+	x.Finish(p.Key)
+}
+
+// A reversal that only looks at a key must not get in the way of its payment.
+func TestLookingIsNotOwning(t *testing.T) {
+	x, _, _ := newIndex(10)
+	p := newPayment(1)
+	_, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+		if v.Known {
+			t.Error("known before anything happened")
+		}
+		if old, err := x.Claim(p, 0); old != nil || err != nil {
+			t.Errorf("claim while somebody looks: %v %v", old, err)
+		}
+		return nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Finish(p.Key)
+	if x.Len() != 0 {
+		t.Error("an empty entry stayed")
+	}
+}
+
+func TestRecordsThatMakeNoSenseAreRefused(t *testing.T) {
+	k := record.AppendKey(nil, txn.Key{Trace: 1})
+	for name, r := range map[string]journal.Record{
+		"unknown kind":           {Kind: 99},
+		"short key":              {Kind: record.KindIntent, Key: []byte("x")},
+		"outcome without intent": {Kind: record.KindOutcome, Key: k, Body: []byte{1}},
+		"other version":          {Kind: record.KindIntent, Key: k, Body: []byte{2}},
+	} {
+		x, _, _ := newIndex(10)
+		if err := x.Apply(r); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	x, _, _ := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	if err := x.Apply(record.Intent(p)); err == nil {
+		t.Error("a second intent with the same key was taken")
+	}
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package saf delivers what must reach an acquirer sooner or later: reversals.
+//
+// Promise: what is in state reversing is sent until the acquirer acknowledges
+// it, through any crash, and every repeat carries the same numbers.
+//
+// How: the queue holds keys only; what it sends is the payment as the index has
+// it, and what the acquirer says is made durable there. A line per link sends
+// one at a time, the one that is due first; one that is refused waits with
+// growing spacing and holds up no other. Run is the loop of one line; it waits
+// by env.Event alone. Recovery fills the queue again after a crash.
+//
+// Imported by: node. Imports: switch/{txn,record,replay,journal}, internal.
+package saf
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Config spaces the repeats.
+type Config struct {
+	Retry    time.Duration // after the first attempt that was not acknowledged
+	MaxRetry time.Duration // spacing doubles up to this
+}
+
+// Sender sends one reversal and returns the acquirer's field 39. An error says
+// that no usable answer came.
+type Sender interface {
+	Reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error)
+	// Up reports whether the link can carry it now.
+	Up(link string) bool
+}
+
+// Payments is the index of payments.
+type Payments interface {
+	Find(k txn.Key) (txn.Payment, bool)
+	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
+}
+
+// Queue is the lines of all links.
+type Queue struct {
+	cfg      Config
+	world    env.Env
+	payments Payments
+	sender   Sender
+	observe  func(Attempt)
+
+	mu     sync.Mutex
+	lines  map[string]*line
+	closed bool
+}
+
+// Attempt is one delivery attempt, for metrics and the log.
+type Attempt struct {
+	Payment txn.Payment
+	Tries   int
+	Code    txn.Code // zero when no answer came
+	Done    bool
+	Err     error
+}
+
+type line struct {
+	items []item
+	wake  env.Event // renewed whenever it was woken
+}
+
+type item struct {
+	key   txn.Key
+	due   env.Mono
+	tries int
+}
+
+// New makes an empty queue; observe may be nil.
+func New(cfg Config, world env.Env, p Payments, s Sender, observe func(Attempt)) *Queue {
+	if observe == nil {
+		observe = func(Attempt) {}
+	}
+	return &Queue{cfg: cfg, world: world, payments: p, sender: s, observe: observe, lines: make(map[string]*line)}
+}
+
+// line finds or makes the line of a link; the lock is held.
+func (q *Queue) line(link string) *line {
+	l := q.lines[link]
+	if l == nil {
+		l = &line{wake: q.world.Waits.NewEvent()}
+		q.lines[link] = l
+	}
+	return l
+}
+
+// Enqueue adds the reversal of k, once.
+func (q *Queue) Enqueue(link string, k txn.Key) {
+	q.mu.Lock()
+	l := q.line(link)
+	for _, it := range l.items {
+		if it.key == k {
+			q.mu.Unlock()
+			return
+		}
+	}
+	l.items = append(l.items, item{key: k, due: q.world.Clock.Mono()})
+	q.mu.Unlock()
+	q.Nudge(link)
+}
+
+// Nudge makes the line of link look again: something was added, or the link
+// came up.
+func (q *Queue) Nudge(link string) {
+	q.mu.Lock()
+	l := q.line(link)
+	wake := l.wake
+	l.wake = q.world.Waits.NewEvent()
+	q.mu.Unlock()
+	wake.Wake()
+}
+
+// Depth is the number of reversals waiting on a link.
+func (q *Queue) Depth(link string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.line(link).items)
+}
+
+// Close ends every Run after its present attempt.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	q.closed = true
+	links := make([]env.Event, 0, len(q.lines))
+	for _, l := range q.lines {
+		links = append(links, l.wake)
+	}
+	q.mu.Unlock()
+	for _, e := range links {
+		e.Wake()
+	}
+}
+
+// Deliver makes one attempt if one is due now, and says whether it did.
+func (q *Queue) Deliver(ctx context.Context, link string) bool {
+	it, wait, _, closed := q.pick(link)
+	if closed || wait != nil {
+		return false
+	}
+	q.attempt(ctx, link, it)
+	return true
+}
+
+// Run delivers the reversals of one link until Close.
+func (q *Queue) Run(ctx context.Context, link string) {
+	for {
+		it, wait, until, closed := q.pick(link)
+		if closed {
+			return
+		}
+		if wait != nil {
+			wait.Wait(until)
+			continue
+		}
+		q.attempt(ctx, link, it)
+	}
+}
+
+// pick returns the item that is due, or what to wait for.
+func (q *Queue) pick(link string) (it item, wait env.Event, until env.Mono, closed bool) {
+	up := q.sender.Up(link)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.line(link)
+	if q.closed {
+		return it, nil, 0, true
+	}
+	now := q.world.Clock.Mono()
+	if !up {
+		return it, l.wake, now.Add(q.cfg.Retry), false
+	}
+	first := -1
+	for i := range l.items {
+		if first < 0 || l.items[i].due < l.items[first].due {
+			first = i
+		}
+	}
+	if first < 0 {
+		return it, l.wake, env.Never, false
+	}
+	if l.items[first].due > now {
+		return it, l.wake, l.items[first].due, false
+	}
+	return l.items[first], nil, 0, false
+}
+
+// attempt sends one reversal and makes the acquirer's word durable.
+func (q *Queue) attempt(ctx context.Context, link string, it item) {
+	p, ok := q.payments.Find(it.key)
+	if !ok || p.State != txn.Reversing {
+		q.remove(link, it.key)
+		return
+	}
+	code, err := q.sender.Reverse(ctx, p, it.tries > 0)
+	event, done := settles(code)
+	if err == nil && done {
+		_, err = q.payments.Change(it.key, func(now replay.View) ([]journal.Record, error) {
+			if now.Payment.State != txn.Reversing {
+				return nil, nil
+			}
+			return []journal.Record{record.MakeUndone(now.Payment, record.Undone{Event: event, Code: code})}, nil
+		})
+	}
+	done = done && err == nil
+	if done {
+		q.remove(link, it.key)
+	} else {
+		q.later(link, it)
+	}
+	q.observe(Attempt{Payment: p, Tries: it.tries + 1, Code: code, Done: done, Err: err})
+}
+
+// settles says whether a code acknowledges a reversal. 25, 12 and 94 are
+// provisional: the acquirer does not know the original, and a late yes reopens.
+func settles(c txn.Code) (txn.Event, bool) {
+	switch c {
+	case txn.CodeApproved:
+		return txn.UndoAcked, true
+	case txn.CodeUnmatched, txn.CodeBadTxn, txn.CodeDuplicate:
+		return txn.UndoUnknown, true
+	}
+	return 0, false
+}
+
+func (q *Queue) remove(link string, k txn.Key) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.line(link)
+	for i := range l.items {
+		if l.items[i].key == k {
+			l.items = append(l.items[:i], l.items[i+1:]...)
+			return
+		}
+	}
+}
+
+// later spaces the next attempt: Retry, then double, up to MaxRetry.
+func (q *Queue) later(link string, it item) {
+	wait := q.cfg.Retry
+	for i := 0; i < it.tries && wait < q.cfg.MaxRetry; i++ {
+		wait *= 2
+	}
+	wait = min(wait, q.cfg.MaxRetry)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.line(link)
+	for i := range l.items {
+		if l.items[i].key == it.key {
+			l.items[i].tries++
+			l.items[i].due = q.world.Clock.Mono().Add(wait)
+		}
+	}
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"strconv"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+	"tapswitch/iso8583"
+	"tapswitch/iso8583/dialect/unionpaypos"
+	"tapswitch/switch/txn"
+)
+
+// business is a row of the table: which message asks for what.
+type business struct {
+	mti       iso8583.MTI
+	type60    uint8  // field 60.1
+	network   string // field 60.3
+	procedure string // field 3, empty when the message has none
+	cond      string // field 25, empty when the message has none
+	class     txn.Class
+}
+
+// businesses is what is served; everything else is DeclineUnsupported.
+// UnionPay POS: sale, its reversal, sign-on with a double-length MAC key (003),
+// sign-off, echo.
+func businesses() []business {
+	return []business{
+		{0x0200, 22, "000", "000000", "00", txn.Purchase},
+		{0x0400, 22, "000", "000000", "00", txn.Reversal},
+		{0x0800, 0, "003", "", "", txn.SignOn},
+		{0x0820, 0, "002", "", "", txn.SignOff},
+		{0x0820, 0, "301", "", "", txn.Echo},
+	}
+}
+
+// Terminal translates the terminal side.
+type Terminal struct {
+	layout *iso8583.Layout
+	table  []business
+}
+
+// NewTerminal compiles the dialect.
+func NewTerminal() *Terminal { return &Terminal{unionpaypos.New(), businesses()} }
+
+// Layout is the compiled dialect.
+func (t *Terminal) Layout() *iso8583.Layout { return t.layout }
+
+// Request reads v. The result always has what the message says of terminal and
+// trace, also when err refuses it; MACInput aliases v's bytes.
+func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
+	var r txn.Request
+	copy(r.Key.Terminal[:], v.Raw(41))
+	copy(r.Key.Merchant[:], v.Raw(42))
+	if trace, err := v.Uint(11); err == nil {
+		r.Key.Trace = txn.STAN(trace)
+	}
+	if v.Has(64) {
+		from, _ := v.Span(64)
+		r.HasMAC, r.MACInput = true, v.Bytes()[:from]
+		copy(r.MAC[:], v.Raw(64))
+	}
+	if !v.Has(41) || !v.Has(42) || !v.Has(60) {
+		return r, missing("41, 42 and 60 are")
+	}
+	f60, err := unionpaypos.ParseField60(v.AppendText(nil, 60))
+	if err != nil {
+		return r, txn.DeclineField.Why(err)
+	}
+	if err := t.classify(&r, v, f60); err != nil {
+		return r, err
+	}
+	if r.Key.Class != txn.Purchase && r.Key.Class != txn.Reversal {
+		return r, nil
+	}
+	if err := financial(&r, v); err != nil {
+		return r, err
+	}
+	if r.Key.Class == txn.Reversal {
+		r.Original = r.Key
+		r.Original.Class = txn.Purchase
+		copy(r.Why[:], v.Raw(39))
+	}
+	return r, nil
+}
+
+// classify finds the row of the table.
+func (t *Terminal) classify(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
+	kind, err := strconv.ParseUint(string(f60.Type[:]), 10, 8)
+	if err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	batch, err := strconv.ParseUint(string(f60.Batch[:]), 10, 32)
+	if err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	r.Key.Type, r.Key.Batch = uint8(kind), uint32(batch)
+	procedure, cond := string(v.AppendText(nil, 3)), string(v.AppendText(nil, 25))
+	for _, row := range t.table {
+		if row.mti == v.MTI() && row.type60 == r.Key.Type && row.network == string(f60.Network[:]) &&
+			row.procedure == procedure && row.cond == cond {
+			r.Key.Class = row.class
+			return nil
+		}
+	}
+	return txn.DeclineUnsupported.Why(fmt.Errorf("mti %s, field 3 %q, field 25 %q, field 60 type %02d network %s",
+		v.MTI(), procedure, cond, kind, f60.Network))
+}
+
+// financial reads amount and card.
+func financial(r *txn.Request, v *iso8583.View) error {
+	if r.Key.Trace == 0 {
+		return missing("11 is")
+	}
+	amount, err := v.Uint(4)
+	if err != nil || !v.Has(49) {
+		return missing("4 and 49 are")
+	}
+	currency, err := strconv.ParseUint(string(v.AppendText(nil, 49)), 10, 16)
+	if err != nil {
+		return txn.DeclineField.Why(fmt.Errorf("field 49 is not a number"))
+	}
+	r.Amount = money.Amount{Minor: money.MinorUnits(amount), Currency: money.Currency(currency)}
+	copy(r.Expiry[:], v.AppendText(nil, 14))
+	copy(r.PSN[:], v.AppendText(nil, 23))
+	copy(r.Entry[:], v.AppendText(nil, 22))
+	copy(r.Cond[:], v.AppendText(nil, 25))
+	if err := cardNumber(r, v); err != nil {
+		return err
+	}
+	if v.Has(55) {
+		if r.Card.ICC, err = secret.NewICC(v.Raw(55)); err != nil {
+			return txn.DeclineField.Why(err)
+		}
+	}
+	return pinBlock(r, v)
+}
+
+// cardNumber takes field 2, or the number of track 2; both must agree.
+func cardNumber(r *txn.Request, v *iso8583.View) error {
+	var room [40]byte
+	defer clear(room[:])
+	digits := v.AppendText(room[:0], 2)
+	var err error
+	if v.Has(35) {
+		track := v.AppendText(make([]byte, 0, 40), 35)
+		defer clear(track[:cap(track)])
+		if r.Card.Track2, err = secret.NewTrack2(track); err != nil {
+			return txn.DeclineField.Why(err)
+		}
+		end := 0
+		for end < len(track) && track[end] != '=' {
+			end++
+		}
+		if len(digits) == 0 {
+			digits = append(digits, track[:end]...)
+		} else if string(digits) != string(track[:end]) {
+			return txn.DeclineTrack
+		}
+	}
+	if r.Card.PAN, err = secret.NewPAN(digits); err != nil {
+		return txn.DeclineField.Why(fmt.Errorf("field 2 or 35: %w", err))
+	}
+	return nil
+}
+
+// pinBlock takes field 52 when field 53 says that it is a format 0 block under
+// a double-length TDEA key; any other way is not built.
+func pinBlock(r *txn.Request, v *iso8583.View) error {
+	if !v.Has(52) {
+		return nil
+	}
+	f53, err := unionpaypos.ParseField53(v.AppendText(nil, 53))
+	if err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	if f53.PINFormat != '2' || f53.Algorithm != '6' || f53.TrackEncryption == '1' {
+		return txn.DeclineUnsupported.Why(fmt.Errorf("field 53: PIN format %c with algorithm %c", f53.PINFormat, f53.Algorithm))
+	}
+	if r.Card.PIN, err = secret.NewPINBlock(v.Raw(52)); err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	return nil
+}
+
+func missing(what string) error {
+	return txn.DeclineField.Why(fmt.Errorf("fields %s required", what))
+}
+
+// Keys is a new key set for the answer to a sign-on.
+type Keys struct {
+	PIN, MAC hsm.Exported
+}
+
+// copied are the fields an answer repeats from its request.
+func copied() []int { return []int{2, 3, 4, 11, 14, 23, 25, 41, 42, 49, 60} }
+
+// Answer appends the answer to the request in v. With mac, the last eight
+// bytes are left for the MAC.
+func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys, mac bool) ([]byte, error) {
+	var b iso8583.Builder
+	b.Reset(t.layout, v.MTI().Response())
+	for _, n := range copied() {
+		b.Copy(n, v)
+	}
+	b.SetString(12, a.At.Format("150405"))
+	b.SetString(13, a.At.Format("0102"))
+	b.SetText(39, a.Code[:])
+	if a.RRN != (txn.RRN{}) {
+		b.SetText(37, a.RRN[:])
+	}
+	if a.Auth != ([6]byte{}) {
+		b.SetText(38, a.Auth[:])
+	}
+	if a.SettleMD != ([4]byte{}) {
+		b.SetText(15, a.SettleMD[:])
+	}
+	if len(a.ICC) > 0 {
+		b.SetBytes(55, a.ICC)
+	}
+	if keys != nil {
+		b.SetBytes(62, appendKeys(nil, keys))
+	}
+	if mac {
+		b.SetBytes(64, noMAC)
+	}
+	return b.Append(dst)
+}
+
+// appendKeys is field 62 of the 003 form with double-length keys: PIN key 16,
+// check value 4, MAC key 16, check value 4.
+func appendKeys(dst []byte, k *Keys) []byte {
+	dst = append(append(dst, k.PIN.Cryptogram...), k.PIN.KCV[:]...)
+	return append(append(dst, k.MAC.Cryptogram...), k.MAC.KCV[:]...)
+}
