@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -37,7 +36,7 @@ const defaultChunk = 262
 type Reader struct {
 	cfg    Config
 	master *os.File
-	slave  string
+	slave  *os.File // held so that the terminal's exclusive mark can be taken off
 	done   chan struct{}
 
 	mu    sync.Mutex
@@ -70,8 +69,9 @@ func Start(cfg Config) (*Reader, error) {
 	if r.master, r.slave, err = openPTY(); err != nil {
 		return nil, err
 	}
-	if err := putLink(cfg.Link, r.slave); err != nil {
+	if err := putLink(cfg.Link, r.slave.Name()); err != nil {
 		r.master.Close()
+		r.slave.Close()
 		return nil, err
 	}
 	go r.serve()
@@ -107,29 +107,34 @@ func (c *Config) complete() (err error) {
 	return nil
 }
 
-// openPTY opens a pty in raw mode. The slave is closed again: held open, it
-// would keep the exclusive mark of a terminal that was killed.
-func openPTY() (*os.File, string, error) {
+// openPTY opens a pty in raw mode.
+func openPTY() (master, slave *os.File, err error) {
 	blocking, slave, err := pty.Open()
 	if err != nil {
-		return nil, "", fmt.Errorf("reader: open a pty: %w", err)
+		return nil, nil, fmt.Errorf("reader: open a pty: %w", err)
 	}
 	defer blocking.Close()
-	defer slave.Close()
 	if err := makeRaw(int(slave.Fd())); err != nil {
-		return nil, "", fmt.Errorf("reader: set the pty raw: %w", err)
+		slave.Close()
+		return nil, nil, fmt.Errorf("reader: set the pty raw: %w", err)
 	}
 	// The library leaves the master blocking; a Read of it could not be ended.
 	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, "", fmt.Errorf("reader: duplicate the pty: %w", err)
+		slave.Close()
+		return nil, nil, fmt.Errorf("reader: duplicate the pty: %w", err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
+		slave.Close()
 		_ = unix.Close(fd)
-		return nil, "", fmt.Errorf("reader: set the pty non-blocking: %w", err)
+		return nil, nil, fmt.Errorf("reader: set the pty non-blocking: %w", err)
 	}
-	return os.NewFile(uintptr(fd), "ptmx"), slave.Name(), nil
+	return os.NewFile(uintptr(fd), "ptmx"), slave, nil
 }
+
+// share takes the exclusive mark off the line. A real line loses it with its
+// last user; this one would keep the mark of a terminal that was killed.
+func (r *Reader) share() { _ = unix.IoctlSetInt(int(r.slave.Fd()), unix.TIOCNXCL, 0) }
 
 func makeRaw(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -199,7 +204,8 @@ func (r *Reader) Cards() []string { return append([]string(nil), r.names...) }
 func (r *Reader) Close() error {
 	err := r.master.Close()
 	<-r.done
-	if target, readErr := os.Readlink(r.cfg.Link); readErr == nil && target == r.slave {
+	err = errors.Join(err, r.slave.Close())
+	if target, readErr := os.Readlink(r.cfg.Link); readErr == nil && target == r.slave.Name() {
 		err = errors.Join(err, os.Remove(r.cfg.Link))
 	}
 	return err
@@ -212,16 +218,10 @@ func (r *Reader) serve() {
 	var buf [512]byte
 	for {
 		n, err := r.master.Read(buf[:])
-		if n > 0 {
-			line.take(buf[:n])
-			continue
-		}
-		if errors.Is(err, syscall.EIO) { // no terminal has the slave open
-			time.Sleep(2 * time.Millisecond)
-			continue
-		}
 		if err != nil {
 			return
 		}
+		r.share()
+		line.take(buf[:n])
 	}
 }

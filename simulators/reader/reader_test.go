@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tapswitch/simulators/card"
 )
 
@@ -180,6 +182,34 @@ func TestASleepingChip(t *testing.T) {
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(f, got); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %X, %v", got, err)
+	}
+}
+
+// TestAKilledTerminalLeavesTheLineUsable: its exclusive mark must not outlive
+// it. TIOCGEXCL shows the mark, which root alone may pass.
+func TestAKilledTerminalLeavesTheLineUsable(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "reader")
+	r, err := Start(Config{Link: link})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, err := os.OpenFile(link, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetInt(int(f.Fd()), unix.TIOCEXCL, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(unhex(t, "5555 0000FF02FED4022A00")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(f, make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	f.Close() // as a kill does: without taking the mark off
+	if marked, err := unix.IoctlGetInt(int(r.slave.Fd()), unix.TIOCGEXCL); err != nil || marked != 0 {
+		t.Errorf("mark %d, %v", marked, err)
 	}
 }
 

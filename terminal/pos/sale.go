@@ -15,15 +15,15 @@ import (
 )
 
 // sale is a sale at the till, from top to bottom. It ends in one result event;
-// a reversal that is due is tried once right after it, and again before the
-// next sale.
+// a reversal that it left due is tried once right after it, and again before
+// the next sale.
 func (t *Till) sale(ctx context.Context, amount money.MinorUnits) {
 	began := t.now()
 	e := Event{Event: EventResult, AmountMinor: amount}
 	t.pay(ctx, &e)
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
-	if _, due := t.host.Pending(); due {
+	if _, due := t.host.Pending(); due && e.Outcome != string(host.NotSent) {
 		undo, err := t.host.Drain(ctx, 1)
 		t.undone(undo, err)
 	}
