@@ -59,6 +59,10 @@ func TestConnections(t *testing.T) {
 		}
 		c.Close()
 	})
+}
+
+// How connections end, and answers that are none.
+func TestEnds(t *testing.T) {
 	scene(t, "half close: the answer still comes", nil, func(p *shop) {
 		c := p.dial()
 		p.write(c, message("slow 1"))
@@ -138,6 +142,9 @@ func TestBounds(t *testing.T) {
 		p.advance(600)
 		p.counted(ReasonIdle, 1)
 	})
+}
+
+func TestCrowds(t *testing.T) {
 	scene(t, "too many connections", func(c *Config) { c.MaxConnections = 2 }, func(p *shop) {
 		a, b := p.dial(), p.dial()
 		synctest.Wait()
@@ -168,6 +175,10 @@ func TestBounds(t *testing.T) {
 		a.Close()
 		b.Close()
 	})
+}
+
+// What is no frame ends the connection, after the answers that are due.
+func TestGarbage(t *testing.T) {
 	for _, g := range []struct{ name, hex, reason string }{
 		{"length zero", "\x00\x00", frame.ReasonLengthZero},
 		{"too short", "\x00\x05abcde", frame.ReasonTooShort},
