@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hsmtest holds every HSM driver to the same known answers, refusals
+// and promises.
+//
+// Promise: two drivers that pass Run are interchangeable for their callers, but
+// for where keys and PINs are clear while they work.
+//
+// How: Run goes through the interfaces of package hsm alone. Published vectors
+// (testdata) are loaded as clear components; what a driver returns enciphered
+// is checked with ciphers of the standard library (reference.go), not with
+// another driver. Traps of the trade have a test each, by name.
+//
+// Imported by: tests of hsm/soft and hsm/pkcs11. Imports: hsm and its pure
+// packages, internal/secret, testing.
+package hsmtest
+
+import (
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"sync/atomic"
+	"testing"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
+)
+
+//go:embed testdata/*.json
+var files embed.FS
+
+// Module is what a driver for the switch has.
+type Module interface {
+	hsm.MACer
+	hsm.Translator
+	hsm.PINVerifier
+	hsm.CryptogramVerifier
+	hsm.KeyMaker
+	hsm.KeyLoader
+	hsm.Sealer
+	hsm.Tokener
+	hsm.Health
+}
+
+// Run holds the modules that open returns to the suite; open is called once for
+// each test.
+func Run(t *testing.T, open func(t *testing.T) Module) {
+	for _, c := range []struct {
+		name string
+		run  func(s *suite)
+	}{
+		{"vectors/mac.unionpay_ecb", unionPayVectors},
+		{"vectors/mac.iso9797_alg3", retailVectors},
+		{"vectors/pin.visa_pvv", pvvVectors},
+		{"vectors/pinblock.iso0.decode", blockVectors},
+		{"vectors/pinblock.translate", translateVectors},
+		{"vectors/kcv", checkValueVectors},
+		{"vectors/key.combine_components", componentVectors},
+		{"vectors/emv.arqc", arqcVectors},
+		{"vectors/emv.arpc", arpcVectors},
+		{"vectors/rejected", rejectedVectors},
+		{"trap/double-length key is used as E-D-E", trapEDE},
+		{"trap/DES ignores parity bits", trapParity},
+		{"trap/AES check value is CMAC, not ECB", trapAESCheckValue},
+		{"trap/padding 1 adds nothing to whole blocks", trapPadding},
+		{"trap/PVV takes eleven digits and four of the PIN", trapPVV},
+		{"trap/CVN byte of the card chooses nothing", trapCVN},
+		{"trap/UnionPay profile covers the CVR only", trapUnionPay},
+		{"trap/long PAN keeps its right end, no PSN is 00", trapLongPAN},
+		{"trap/ARC is padded on the right, ARPC key follows the profile", trapARPC},
+		{"refuse/usage matrix, all pairs", usageMatrix},
+		{"refuse/altered binding", alteredBinding},
+		{"refuse/past its end of validity", expired},
+		{"refuse/inputs of a wrong form", wrongInputs},
+		{"refuse/specifications", wrongSpecs},
+		{"keys/generate under and load under a TMK", travel},
+		{"keys/generate", generate},
+		{"seal and open", sealOpen},
+		{"token", token},
+		{"caller gone", callerGone},
+		{"many at once", manyAtOnce},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(&suite{T: t, m: open(t)}) })
+	}
+}
+
+// suite is one test with its module.
+type suite struct {
+	*testing.T
+	m   Module
+	seq atomic.Uint32
+}
+
+// vector is one line of a vector file.
+type vector struct {
+	ID       string          `json:"id"`
+	Function string          `json:"function"`
+	Inputs   map[string]any  `json:"inputs"`
+	Expected json.RawMessage `json:"expected"`
+	Type     string          `json:"expected_type"`
+	Reason   string          `json:"reason"`
+}
+
+func (v vector) text(name string) string { s, _ := v.Inputs[name].(string); return s }
+
+func (v vector) number(name string) int { f, _ := v.Inputs[name].(float64); return int(f) }
+
+func (v vector) bytes(t testing.TB, name string) []byte { return unhex(t, v.text(name)) }
+
+// want is the expected value as text.
+func (v vector) want() string {
+	var s string
+	_ = json.Unmarshal(v.Expected, &s) // another type gives "", which no answer equals
+	return s
+}
+
+// load returns the vectors of a file that compute function, at least one.
+func load(t testing.TB, file, function string) (out []vector) {
+	t.Helper()
+	raw, err := files.ReadFile("testdata/" + file + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []vector
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		if v.Function == function {
+			out = append(out, v)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s.json has no vector of %s", file, function)
+	}
+	return out
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// spec makes a specification with a fresh name.
+func (s *suite) spec(u hsm.Usage) hsm.Spec {
+	a := hsm.TDES2
+	if u == hsm.PANSeal || u == hsm.PANToken {
+		a = hsm.AES256
+	}
+	return hsm.Spec{Name: "test/" + u.String(), Usage: u, Algorithm: a, Owner: "test", Version: s.seq.Add(1)}
+}
+
+// key loads a clear key.
+func (s *suite) key(u hsm.Usage, value []byte) *hsm.Key {
+	s.Helper()
+	spec := s.spec(u)
+	if spec.Algorithm == hsm.AES256 && len(value) == 16 {
+		spec.Algorithm = hsm.AES128
+	}
+	k, err := s.m.LoadClear(s.Context(), spec, clearKey(s, value))
+	if err != nil {
+		s.Fatalf("load %s: %v", u, err)
+	}
+	return &k
+}
+
+func clearKey(t testing.TB, value []byte) secret.Key {
+	t.Helper()
+	k, err := secret.NewKey(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (s *suite) pan(digits string) secret.PAN {
+	s.Helper()
+	p, err := secret.NewPAN([]byte(digits))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return p
+}
+
+func (s *suite) block(b []byte) secret.PINBlock {
+	s.Helper()
+	p, err := secret.NewPINBlock(b)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return p
+}
+
+// count fails a vector test that expressed fewer vectors than it should.
+func (s *suite) count(got, want int) {
+	s.Helper()
+	if got != want {
+		s.Errorf("%d vectors were expressed, want %d", got, want)
+	}
+}
+
+// Vectors runs a pure function over all vectors of a file that name function:
+// hex inputs come as bytes, texts as their characters. Negative vectors must be
+// refused. Only as much of the answer is compared as the vector prints.
+func Vectors(t *testing.T, file, function string, compute func(in map[string][]byte) ([]byte, error)) {
+	t.Helper()
+	for _, v := range load(t, file, function) {
+		in := make(map[string][]byte)
+		for name := range v.Inputs {
+			if b, err := hex.DecodeString(v.text(name)); err == nil && !textInput[name] {
+				in[name] = b
+			} else {
+				in[name] = []byte(v.text(name))
+			}
+		}
+		got, err := compute(in)
+		if v.Type == "error" {
+			if err == nil {
+				t.Errorf("%s (%s): not refused", v.ID, v.Reason)
+			}
+			continue
+		}
+		text := string(got)
+		if v.Type == "hex" {
+			text = upper(got)
+		}
+		if err != nil || len(text) < len(v.want()) || text[:len(v.want())] != v.want() {
+			t.Errorf("%s: %s, %v; want %s", v.ID, text, err, v.want())
+		}
+	}
+}
+
+// textInput names inputs that are text though they may look like hex.
+var textInput = map[string]bool{"pan": true, "pan12": true, "psn": true, "pin": true, "pvki": true, "hex_digits": true}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hsmtest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
+)
+
+// usages in service.
+var usages = []hsm.Usage{hsm.TMK, hsm.TPK, hsm.TAK, hsm.ZPK, hsm.ZAK, hsm.PVK, hsm.IMKAC, hsm.PANSeal, hsm.PANToken}
+
+// function is one use of one key of a module.
+type function struct {
+	name  string
+	allow []hsm.Usage
+	call  func(ctx context.Context, k *hsm.Key) error
+}
+
+// functions are all uses of keys, with inputs that are good under testKey.
+func (s *suite) functions() []function {
+	m, value := s.m, unhex(s, testKey)
+	zpk, tpk, pvk := s.key(hsm.ZPK, value), s.key(hsm.TPK, value), s.key(hsm.PVK, value)
+	in, account := s.pinBlock(value, "1234", testPAN), account12(s, testPAN)
+	ref := func(k *hsm.Key) hsm.PVV {
+		return hsm.PVV{Key: k, Index: '1', Value: [4]byte([]byte("0000")), Account: account11(s, testPAN)}
+	}
+	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
+	return append(s.keyFunctions(), []function{
+		{"MAC union pay", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.MAC(ctx, k, hsm.MACUnionPayECB, []byte("data"))
+			return err
+		}},
+		{"MAC retail", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.MAC(ctx, k, hsm.MACRetail, []byte("data"))
+			return err
+		}},
+		{"VerifyMAC", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
+			return m.VerifyMAC(ctx, k, hsm.MACRetail, []byte("data"), [8]byte{})
+		}},
+		{"TranslatePIN from", []hsm.Usage{hsm.TPK, hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.TranslatePIN(ctx, in, k, zpk, account)
+			return err
+		}},
+		{"TranslatePIN to", []hsm.Usage{hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.TranslatePIN(ctx, in, tpk, k, account)
+			return err
+		}},
+		{"VerifyPVV block", []hsm.Usage{hsm.TPK, hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
+			return m.VerifyPVV(ctx, in, k, account, ref(pvk))
+		}},
+		{"VerifyPVV value", []hsm.Usage{hsm.PVK}, func(ctx context.Context, k *hsm.Key) error {
+			return m.VerifyPVV(ctx, in, tpk, account, ref(k))
+		}},
+		{"VerifyARQC", []hsm.Usage{hsm.IMKAC}, func(ctx context.Context, k *hsm.Key) error { return m.VerifyARQC(ctx, k, c) }},
+		{"ARPC", []hsm.Usage{hsm.IMKAC}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.ARPC(ctx, k, c, [2]byte{'0', '0'})
+			return err
+		}},
+	}...)
+}
+
+// keyFunctions are the uses of keys that travel, seal and make tokens.
+func (s *suite) keyFunctions() []function {
+	m, exported := s.m, hsm.Exported{Cryptogram: make([]byte, 16)}
+	return []function{
+		{"GenerateUnder", []hsm.Usage{hsm.TMK}, func(ctx context.Context, k *hsm.Key) error {
+			_, _, err := m.GenerateUnder(ctx, k, s.spec(hsm.TPK))
+			return err
+		}},
+		{"LoadUnder", []hsm.Usage{hsm.TMK}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.LoadUnder(ctx, k, s.spec(hsm.TAK), exported)
+			return err
+		}},
+		{"Seal", []hsm.Usage{hsm.PANSeal}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.Seal(ctx, k, []byte("digits"), nil)
+			return err
+		}},
+		{"Open", []hsm.Usage{hsm.PANSeal}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.Open(ctx, k, make([]byte, 40), nil)
+			return err
+		}},
+		{"Token", []hsm.Usage{hsm.PANToken}, func(ctx context.Context, k *hsm.Key) error {
+			_, err := m.Token(ctx, k, s.pan(testPAN))
+			return err
+		}},
+	}
+}
+
+// AllFunctions calls every key-using function of m once with good keys, by
+// name; tests of a module that went away use it. The keys are made at once, the
+// calls come later.
+func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) error {
+	s := &suite{T: t, m: m}
+	out := make(map[string]func(ctx context.Context) error)
+	for _, f := range s.functions() {
+		key := s.good(f.allow[0])
+		out[f.name] = func(ctx context.Context) error { return f.call(ctx, key) }
+	}
+	return out
+}
+
+// good loads a key of usage u.
+func (s *suite) good(u hsm.Usage) *hsm.Key {
+	value := unhex(s, testKey)
+	if s.spec(u).Algorithm == hsm.AES256 {
+		value = append(value, value...)
+	}
+	return s.key(u, value)
+}
+
+func usageMatrix(s *suite) {
+	keys := make(map[hsm.Usage]*hsm.Key)
+	for _, u := range usages {
+		keys[u] = s.good(u)
+	}
+	for _, f := range s.functions() {
+		for _, u := range usages {
+			allowed := false
+			for _, a := range f.allow {
+				allowed = allowed || a == u
+			}
+			err := f.call(s.Context(), keys[u])
+			if refused := errors.Is(err, hsm.ErrUsage); refused == allowed {
+				s.Errorf("%s with a %s: %v", f.name, u, err)
+			}
+		}
+		if err := f.call(s.Context(), nil); !errors.Is(err, hsm.ErrInput) {
+			s.Errorf("%s without a key: %v, want ErrInput", f.name, err)
+		}
+	}
+	for _, u := range usages {
+		_, _, err := s.m.GenerateUnder(s.Context(), keys[hsm.TMK], s.spec(u))
+		_, err2 := s.m.LoadUnder(s.Context(), keys[hsm.TMK], s.spec(u), hsm.Exported{Cryptogram: make([]byte, 16)})
+		travels := u == hsm.TPK || u == hsm.TAK
+		if errors.Is(err, hsm.ErrUsage) == travels || errors.Is(err2, hsm.ErrUsage) == travels {
+			s.Errorf("a %s under a TMK: %v, %v", u, err, err2)
+		}
+	}
+}
+
+func alteredBinding(s *suite) {
+	for name, change := range map[string]func(k *hsm.Key){
+		"name":            func(k *hsm.Key) { k.Name += "x" },
+		"usage":           func(k *hsm.Key) { k.Usage = hsm.ZAK },
+		"owner":           func(k *hsm.Key) { k.Owner = "other" },
+		"version":         func(k *hsm.Key) { k.Version++ },
+		"check value":     func(k *hsm.Key) { k.KCV[0] ^= 1 },
+		"end of validity": func(k *hsm.Key) { k.NotAfter = 1 << 40 },
+		"LMK identity":    func(k *hsm.Key) { k.LMK[0] ^= 1 },
+		"wrapped key":     func(k *hsm.Key) { k.Wrapped = append([]byte{k.Wrapped[0] ^ 1}, k.Wrapped[1:]...) },
+		"cut":             func(k *hsm.Key) { k.Wrapped = k.Wrapped[:len(k.Wrapped)-8] },
+		"empty":           func(k *hsm.Key) { k.Wrapped = nil },
+		"binding":         func(k *hsm.Key) { k.Binding[15] ^= 0x80 },
+		"text moved":      func(k *hsm.Key) { k.Name, k.Owner = k.Name[:len(k.Name)-1], "test"+k.Owner },
+	} {
+		key := *s.good(hsm.TAK)
+		if _, err := s.m.MAC(s.Context(), &key, hsm.MACRetail, []byte("x")); err != nil {
+			s.Fatalf("key before the change: %v", err) // it is cached from here on
+		}
+		change(&key)
+		if _, err := s.m.MAC(s.Context(), &key, hsm.MACRetail, []byte("x")); !errors.Is(err, hsm.ErrBinding) {
+			s.Errorf("%s changed: %v, want ErrBinding", name, err)
+		}
+	}
+}
+
+func expired(s *suite) {
+	spec := s.spec(hsm.TAK)
+	spec.NotAfter = 1
+	key, err := s.m.LoadClear(s.Context(), spec, clearKey(s, unhex(s, testKey)))
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, err = s.m.MAC(s.Context(), &key, hsm.MACRetail, []byte("x"))
+	if !errors.Is(err, hsm.ErrUsage) || !strings.Contains(err.Error(), "validity") {
+		s.Errorf("key of 1970: %v", err)
+	}
+}
+
+func wrongInputs(s *suite) {
+	ctx, m := s.Context(), s.m
+	zpk, tak, imk := s.good(hsm.ZPK), s.good(hsm.TAK), s.good(hsm.IMKAC)
+	aesBlock := s.block(make([]byte, 16))
+	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
+	with := func(change func(c *hsm.Cryptogram)) error {
+		wrong := c
+		change(&wrong)
+		return m.VerifyARQC(ctx, imk, wrong)
+	}
+	for name, err := range map[string]error{
+		"MAC of nothing":           second(m.MAC(ctx, tak, hsm.MACRetail, nil)),
+		"MAC algorithm 0":          second(m.MAC(ctx, tak, 0, []byte("x"))),
+		"PIN block of 16":          second(m.TranslatePIN(ctx, aesBlock, zpk, zpk, account12(s, testPAN))),
+		"no PIN block":             second(m.TranslatePIN(ctx, secret.PINBlock{}, zpk, zpk, account12(s, testPAN))),
+		"PIN block of 16, PVV":     m.VerifyPVV(ctx, aesBlock, zpk, account12(s, testPAN), hsm.PVV{Key: s.good(hsm.PVK), Index: '1'}),
+		"profile 0":                with(func(c *hsm.Cryptogram) { c.Profile = 0 }),
+		"no PAN":                   with(func(c *hsm.Cryptogram) { c.PAN = secret.PAN{} }),
+		"PSN of letters":           with(func(c *hsm.Cryptogram) { c.PSN = [2]byte{'A', '0'} }),
+		"no field 55":              with(func(c *hsm.Cryptogram) { c.Data = secret.ICC{} }),
+		"sealed data too short":    second(m.Open(ctx, s.good(hsm.PANSeal), []byte("short"), nil)),
+		"token of nothing":         second(m.Token(ctx, s.good(hsm.PANToken), secret.PAN{})),
+		"working key of 8 bytes":   second(m.LoadUnder(ctx, s.good(hsm.TMK), s.spec(hsm.TAK), hsm.Exported{Cryptogram: make([]byte, 8)})),
+		"key of no component":      second(m.LoadClear(ctx, s.spec(hsm.TAK))),
+		"components unlike in len": second(m.LoadClear(ctx, s.spec(hsm.TAK), clearKey(s, make([]byte, 16)), clearKey(s, make([]byte, 8)))),
+	} {
+		if !errors.Is(err, hsm.ErrInput) {
+			s.Errorf("%s: %v, want ErrInput", name, err)
+		}
+	}
+	for _, tag := range order {
+		if tag == "9F27" {
+			continue // in nobody's list
+		}
+		f := sale()
+		delete(f, tag)
+		if err := with(func(c *hsm.Cryptogram) { c.Data = f.icc(s) }); !errors.Is(err, hsm.ErrInput) || !strings.Contains(err.Error(), tag) {
+			s.Errorf("field 55 without %s: %v", tag, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func wrongSpecs(s *suite) {
+	for name, change := range map[string]func(spec *hsm.Spec){
+		"no name":      func(spec *hsm.Spec) { spec.Name = "" },
+		"long name":    func(spec *hsm.Spec) { spec.Name = strings.Repeat("n", 129) },
+		"no owner":     func(spec *hsm.Spec) { spec.Owner = "" },
+		"no usage":     func(spec *hsm.Spec) { spec.Usage = 0 },
+		"AES for TAK":  func(spec *hsm.Spec) { spec.Algorithm = hsm.AES128 },
+		"DES for seal": func(spec *hsm.Spec) { spec.Usage = hsm.PANSeal },
+		"no algorithm": func(spec *hsm.Spec) { spec.Algorithm = 0 },
+	} {
+		spec := s.spec(hsm.TAK)
+		change(&spec)
+		_, err := s.m.Generate(s.Context(), spec)
+		_, err2 := s.m.LoadClear(s.Context(), spec, clearKey(s, unhex(s, testKey)))
+		if !errors.Is(err, hsm.ErrInput) || !errors.Is(err2, hsm.ErrInput) {
+			s.Errorf("%s: %v, %v; want ErrInput", name, err, err2)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package keystore keeps wrapped keys at rest: the current and the previous
+// version of each, by name.
+//
+// Promise: when Put returned nil, its keys are durable and current, all of them;
+// after a crash at any moment either all are or none. A file that was altered
+// or cut is named and refused at Open, never skipped.
+//
+// How: one small file for each owner (terminal, link, issuer) in one directory,
+// replaced as a whole: written aside, synced, renamed, directory synced. The
+// checksum finds damage; that a key block is authentic is the HSM's own check
+// of its binding. See file.go for the format.
+//
+// Imported by: switch/fleet, switch/node, cmd. Imports: hsm, internal/env.
+package keystore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+	"sync"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+)
+
+// Errors of the store.
+var (
+	ErrCorrupt = errors.New("keystore: file is damaged")                     // names the file
+	ErrVersion = errors.New("keystore: key version is not a newer one")      // nothing was stored
+	ErrOwners  = errors.New("keystore: keys of one Put belong to one owner") // nothing was stored
+	ErrUnknown = errors.New("keystore: no such key")
+)
+
+// suffix of key files, and of files that are being written.
+const (
+	suffix     = ".keys"
+	tempSuffix = ".tmp"
+)
+
+// Store is an open keystore, safe for concurrent use. There is one process per
+// directory.
+type Store struct {
+	disk env.Disk
+	dir  string
+
+	mu     sync.RWMutex
+	owners map[string][]hsm.Key // in order of name, then version, oldest first
+	names  map[string]string    // key name to owner
+}
+
+// Open reads all keys in dir, which is made when it is not there. What a crash
+// left half written is removed; it was never current.
+func Open(disk env.Disk, dir string) (*Store, error) {
+	if err := disk.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("keystore: make directory %s: %w", dir, err)
+	}
+	names, err := disk.List(dir)
+	if err != nil {
+		return nil, fmt.Errorf("keystore: list directory %s: %w", dir, err)
+	}
+	s := &Store{disk: disk, dir: dir, owners: make(map[string][]hsm.Key), names: make(map[string]string)}
+	for _, name := range names {
+		full := path.Join(dir, name)
+		switch {
+		case strings.HasSuffix(name, tempSuffix):
+			if err := disk.Remove(full); err != nil {
+				return nil, fmt.Errorf("keystore: remove unfinished %s: %w", full, err)
+			}
+		case strings.HasSuffix(name, suffix):
+			if err := s.read(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// read takes in one owner's file.
+func (s *Store) read(name string) error {
+	full := path.Join(s.dir, name)
+	raw, err := readAll(s.disk, full)
+	if err != nil {
+		return fmt.Errorf("keystore: read %s: %w", full, err)
+	}
+	owner, keys, err := decode(raw)
+	if err == nil && fileName(owner) != name {
+		err = fmt.Errorf("%w: it belongs to another owner than its name says", ErrCorrupt)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; restore it from a backup, or remove it and bring these keys in again", full, err)
+	}
+	s.owners[owner] = keys
+	for i := range keys {
+		if other, ok := s.names[keys[i].Name]; ok && other != owner {
+			return fmt.Errorf("%s: %w: key %q belongs to %q already", full, ErrCorrupt, keys[i].Name, other)
+		}
+		s.names[keys[i].Name] = owner
+	}
+	return nil
+}
+
+// Put makes keys current, all of them or none. They have one owner, and each a
+// higher version than the current key of its name; the key that was current
+// becomes the previous one, and the one before that is dropped.
+func (s *Store) Put(keys ...hsm.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owner := keys[0].Owner
+	next := append([]hsm.Key(nil), s.owners[owner]...)
+	for _, k := range keys {
+		if k.Owner != owner {
+			return fmt.Errorf("%w: %q and %q", ErrOwners, owner, k.Owner)
+		}
+		if other, ok := s.names[k.Name]; ok && other != owner {
+			return fmt.Errorf("%w: key %q belongs to %q", ErrOwners, k.Name, other)
+		}
+		if current, ok := pick(next, k.Name, 0); ok && k.Version <= current.Version {
+			return fmt.Errorf("%w: key %q version %d, current is %d", ErrVersion, k.Name, k.Version, current.Version)
+		}
+		next = add(next, clone(k))
+	}
+	if err := s.write(owner, next); err != nil {
+		return err
+	}
+	s.owners[owner] = next
+	for _, k := range keys {
+		s.names[k.Name] = owner
+	}
+	return nil
+}
+
+// Get returns the current key of name.
+func (s *Store) Get(name string) (current hsm.Key, ok bool) { return s.find(name, 0) }
+
+// Previous returns the key that was current before, while it is not retired.
+func (s *Store) Previous(name string) (previous hsm.Key, ok bool) { return s.find(name, 1) }
+
+func (s *Store) find(name string, age int) (hsm.Key, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	k, ok := pick(s.owners[s.names[name]], name, age)
+	return clone(k), ok
+}
+
+// Retire removes one version of a key for good: the previous one when the new
+// one is proven, or the current one of an owner that is closed.
+func (s *Store) Retire(name string, version uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owner := s.names[name]
+	var next []hsm.Key
+	left := 0
+	for _, k := range s.owners[owner] {
+		if k.Name == name && k.Version == version {
+			continue
+		}
+		if k.Name == name {
+			left++
+		}
+		next = append(next, k)
+	}
+	if len(next) == len(s.owners[owner]) {
+		return fmt.Errorf("%w: %q version %d", ErrUnknown, name, version)
+	}
+	if err := s.write(owner, next); err != nil {
+		return err
+	}
+	s.owners[owner] = next
+	if left == 0 {
+		delete(s.names, name)
+	}
+	return nil
+}
+
+// List returns all keys, by owner, name and version.
+func (s *Store) List() []hsm.Key {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	owners := make([]string, 0, len(s.owners))
+	for owner := range s.owners {
+		owners = append(owners, owner)
+	}
+	sort.Strings(owners)
+	var out []hsm.Key
+	for _, owner := range owners {
+		for _, k := range s.owners[owner] {
+			out = append(out, clone(k))
+		}
+	}
+	return out
+}
+
+// write replaces an owner's file durably. Until the rename the old one stands.
+func (s *Store) write(owner string, keys []hsm.Key) error {
+	full := path.Join(s.dir, fileName(owner))
+	raw, err := encode(owner, keys)
+	if err != nil {
+		return err
+	}
+	if err := writeAll(s.disk, full+tempSuffix, raw); err != nil {
+		// A left-over of an earlier failure is in the way at most once: what is
+		// removed was never current.
+		if s.disk.Remove(full+tempSuffix) != nil {
+			return fmt.Errorf("keystore: write %s: %w", full, err)
+		}
+		if err := writeAll(s.disk, full+tempSuffix, raw); err != nil {
+			return fmt.Errorf("keystore: write %s: %w", full, err)
+		}
+	}
+	if err := s.disk.Rename(full+tempSuffix, full); err != nil {
+		return fmt.Errorf("keystore: write %s: %w", full, err)
+	}
+	if err := s.disk.SyncDir(s.dir); err != nil {
+		return fmt.Errorf("keystore: sync directory %s: %w; whether the new keys are current shows at the next start", s.dir, err)
+	}
+	return nil
+}
+
+// pick returns the key of name that is age versions old.
+func pick(keys []hsm.Key, name string, age int) (hsm.Key, bool) {
+	for i := len(keys) - 1; i >= 0; i-- {
+		if keys[i].Name != name {
+			continue
+		}
+		if age == 0 {
+			return keys[i], true
+		}
+		age--
+	}
+	return hsm.Key{}, false
+}
+
+// add puts k in its place and drops what is older than its predecessor.
+func add(keys []hsm.Key, k hsm.Key) []hsm.Key {
+	keys = append(keys, k)
+	sort.SliceStable(keys, func(i, j int) bool {
+		if keys[i].Name != keys[j].Name {
+			return keys[i].Name < keys[j].Name
+		}
+		return keys[i].Version < keys[j].Version
+	})
+	if third, ok := pick(keys, k.Name, 2); ok {
+		for i := range keys {
+			if keys[i].Name == third.Name && keys[i].Version == third.Version {
+				return append(keys[:i], keys[i+1:]...)
+			}
+		}
+	}
+	return keys
+}
+
+// clone gives a key its own bytes: callers and the store share none.
+func clone(k hsm.Key) hsm.Key {
+	k.Wrapped = bytes.Clone(k.Wrapped)
+	return k
+}

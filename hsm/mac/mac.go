@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mac prepares data for the message authentication codes of the field
+// and reads their results.
+//
+// Promise: padding method 1 adds nothing to whole blocks; the UnionPay fold
+// takes every byte once; no function here sees a key.
+//
+// How: pure functions. Drivers run the ciphers between them: two double-length
+// DES ECB operations for UnionPay, CBC and one last block for ISO 9797-1
+// algorithm 3, one block at the end for CMAC.
+//
+// Imported by: hsm/pkcs11, hsm/soft, hsm/hsmtest. Imports: the standard library.
+package mac
+
+import "crypto/subtle"
+
+// MaxData bounds what one MAC may cover: a message of the field is at most a
+// two-byte length long.
+const MaxData = 1 << 16
+
+const hexUpper = "0123456789ABCDEF"
+
+// Fold xors data, in blocks of 8 and zero filled, into one block.
+func Fold(data []byte) (block [8]byte) {
+	for len(data) >= 8 {
+		subtle.XORBytes(block[:], block[:], data[:8])
+		data = data[8:]
+	}
+	for i, c := range data {
+		block[i] ^= c
+	}
+	return block
+}
+
+// Halves writes a block as 16 upper-case hex characters, in two halves. (Through
+// one array: go1.26.8 drops stores through a pointer to either of two results.)
+func Halves(block [8]byte) (left, right [8]byte) {
+	var text [16]byte
+	for i, c := range block {
+		text[2*i], text[2*i+1] = hexUpper[c>>4], hexUpper[c&0x0F]
+	}
+	copy(left[:], text[:8])
+	copy(right[:], text[8:])
+	return left, right
+}
+
+// Xor returns a xor b.
+func Xor(a, b [8]byte) (out [8]byte) {
+	for i := range out {
+		out[i] = a[i] ^ b[i]
+	}
+	return out
+}
+
+// Text is the UnionPay MAC of the last enciphered block: its first 4 bytes as 8
+// hex characters.
+func Text(block [8]byte) [8]byte {
+	left, _ := Halves(block)
+	return left
+}
+
+// AppendPad1 appends data with padding method 1 of ISO 9797-1 for blocks of 8:
+// zeros up to a whole block, none when it is whole already, one block of zeros
+// for no data.
+func AppendPad1(dst, data []byte) []byte {
+	dst = append(dst, data...)
+	if len(data) == 0 {
+		return append(dst, make([]byte, 8)...)
+	}
+	return append(dst, make([]byte, (8-len(data)%8)%8)...)
+}
+
+// AppendPad2 appends data with padding method 2 of ISO 9797-1 for blocks of 8:
+// the byte 80, always, and zeros up to a whole block.
+func AppendPad2(dst, data []byte) []byte {
+	dst = append(append(dst, data...), 0x80)
+	return append(dst, make([]byte, (8-(len(data)+1)%8)%8)...)
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+/*
+#cgo LDFLAGS: -ldl
+#cgo nocallback ts_crypt
+#cgo nocallback ts_sign
+#cgo nocallback ts_gcm
+#cgo nocallback ts_derive
+#cgo nocallback ts_destroy
+#include <stdlib.h>
+#include "fused.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	p11 "github.com/miekg/pkcs11"
+)
+
+// functions are the module's functions, reached in one crossing for each
+// operation instead of two (github.com/miekg/pkcs11 copies through the heap and
+// the C heap; here clear bytes stay in the page they are in).
+type functions struct{ f *C.ts_functions }
+
+// load opens the module file for fused calls.
+func load(path string) (functions, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var why [256]C.char
+	f := C.ts_load(name, &why[0], C.int(len(why)))
+	if f == nil {
+		return functions{}, errors.New(C.GoString(&why[0]))
+	}
+	return functions{f}, nil
+}
+
+// ptr is the address of b's first byte, nil for none.
+func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
+
+func result(rv C.ts_ulong) error {
+	if rv == 0 {
+		return nil
+	}
+	return p11.Error(rv)
+}
+
+// crypt enciphers or deciphers in into out, of the same length.
+func (f functions) crypt(s p11.SessionHandle, encipher bool, mechanism uint, iv []byte, key p11.ObjectHandle, in, out []byte) error {
+	direction := C.int(0)
+	if encipher {
+		direction = 1
+	}
+	return result(C.ts_crypt(f.f, C.ts_ulong(s), direction, C.ts_ulong(mechanism), ptr(iv), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out[:len(in)])))
+}
+
+// cmac is AES-CMAC of in.
+func (f functions) cmac(s p11.SessionHandle, key p11.ObjectHandle, in []byte, out *[16]byte) error {
+	return result(C.ts_sign(f.f, C.ts_ulong(s), p11.CKM_AES_CMAC, C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), unsafe.Pointer(out), 16))
+}
+
+// gcm enciphers or deciphers in into out and returns how much of it was used.
+func (f functions) gcm(s p11.SessionHandle, encipher bool, key p11.ObjectHandle, nonce, aad, in, out []byte) (int, error) {
+	direction := C.int(0)
+	if encipher {
+		direction = 1
+	}
+	n := C.ts_ulong(len(out))
+	err := result(C.ts_gcm(f.f, C.ts_ulong(s), direction, C.ts_ulong(key), ptr(nonce), ptr(aad), C.ts_ulong(len(aad)), ptr(in), C.ts_ulong(len(in)), ptr(out), &n))
+	return int(n), err
+}
+
+// derive makes the double-length DES key that data enciphered under base is.
+func (f functions) derive(s p11.SessionHandle, base p11.ObjectHandle, data *[16]byte, extractable bool) (p11.ObjectHandle, error) {
+	extract := C.int(0)
+	if extractable {
+		extract = 1
+	}
+	var key C.ts_ulong
+	err := result(C.ts_derive(f.f, C.ts_ulong(s), C.ts_ulong(base), unsafe.Pointer(data), extract, &key))
+	return p11.ObjectHandle(key), err
+}
+
+// importKey makes a session key of a clear value, ready to be wrapped.
+func (f functions) importKey(s p11.SessionHandle, keyType uint, value []byte) (p11.ObjectHandle, error) {
+	var key C.ts_ulong
+	err := result(C.ts_import(f.f, C.ts_ulong(s), C.ts_ulong(keyType), ptr(value), C.ts_ulong(len(value)), &key))
+	return p11.ObjectHandle(key), err
+}
+
+// random fills out from the module.
+func (f functions) random(s p11.SessionHandle, out []byte) error {
+	return result(C.ts_random(f.f, C.ts_ulong(s), ptr(out), C.ts_ulong(len(out))))
+}
+
+// destroy removes a session object.
+func (f functions) destroy(s p11.SessionHandle, object p11.ObjectHandle) error {
+	return result(C.ts_destroy(f.f, C.ts_ulong(s), C.ts_ulong(object)))
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// One C call for each pair of Init and operation, over buffers of the caller:
+// clear bytes stay in the locked page they are in. Only what the driver needs
+// of PKCS#11 v2.40 is declared; layouts are those of a 64-bit POSIX system.
+
+#ifndef TAPSWITCH_FUSED_H
+#define TAPSWITCH_FUSED_H
+
+typedef unsigned long ts_ulong;
+typedef struct ts_functions ts_functions;
+
+// ts_load opens the module (again: the loader counts) and finds its functions.
+// On failure it returns 0 and why holds the loader's message.
+ts_functions *ts_load(const char *path, char *why, int whylen);
+
+// ts_crypt enciphers or deciphers n bytes; iv is 0 or 8 bytes of CBC.
+ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
+	void *iv, ts_ulong key, void *in, ts_ulong n, void *out);
+
+// ts_sign signs n bytes into a signature of exactly outn bytes.
+ts_ulong ts_sign(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong key,
+	void *in, ts_ulong n, void *out, ts_ulong outn);
+
+// ts_gcm is AES-GCM with a nonce of 12 and a tag of 16 bytes.
+ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, void *nonce,
+	void *aad, ts_ulong aadn, void *in, ts_ulong n, void *out, ts_ulong *outn);
+
+// ts_derive makes a double-length DES session key from 16 bytes enciphered under base.
+ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, void *data,
+	int extractable, ts_ulong *key);
+
+// ts_import makes a session key, extractable so that it can be wrapped at once.
+ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value, ts_ulong n,
+	ts_ulong *key);
+
+ts_ulong ts_random(ts_functions *f, ts_ulong session, void *out, ts_ulong n);
+
+ts_ulong ts_destroy(ts_functions *f, ts_ulong session, ts_ulong object);
+
+#endif

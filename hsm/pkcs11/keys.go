@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
+)
+
+// made is a new key on its way out of a job.
+type made struct {
+	key   hsm.Key
+	check [8]byte
+}
+
+// Generate makes a random key that never leaves the module in clear.
+func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
+	if err := spec.Check(); err != nil {
+		return hsm.Key{}, err
+	}
+	out := new(made)
+	err := m.do(ctx, func(w *worker) (err error) {
+		keys, err := w.generate(spec)
+		if err != nil {
+			return err
+		}
+		defer w.destroy(keys.whole, keys.doubled)
+		*out, err = w.keep(spec, keys)
+		return err
+	})
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	return out.key, nil
+}
+
+// generate makes the session objects of a random key. For a key with a
+// companion both are derived from one random base that is thrown away: K1 is
+// the cipher of the same block in either.
+func (w *worker) generate(spec hsm.Spec) (pair, error) {
+	mechanism := uint(p11.CKM_AES_KEY_GEN)
+	template := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
+		p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_SIGN, true), p11.NewAttribute(p11.CKA_DERIVE, true),
+	}
+	if spec.Algorithm == hsm.TDES2 {
+		mechanism = p11.CKM_DES2_KEY_GEN
+	} else {
+		template = append(template, p11.NewAttribute(p11.CKA_VALUE_LEN, spec.Algorithm.Size()))
+	}
+	base, err := w.m.ctx.GenerateKey(w.session, []*p11.Mechanism{p11.NewMechanism(mechanism, nil)}, template)
+	if err != nil {
+		return pair{}, w.fault("generate a key", err)
+	}
+	if !hasDoubled(spec.Usage) {
+		return pair{whole: base}, nil
+	}
+	defer w.destroy(base)
+	data := [16]byte{7: 1, 15: 2}
+	var keys pair
+	if keys.whole, err = w.m.fused.derive(w.session, base, &data, true); err != nil {
+		return pair{}, w.fault("generate a key", err)
+	}
+	data[15] = 1
+	if keys.doubled, err = w.m.fused.derive(w.session, base, &data, true); err != nil {
+		w.destroy(keys.whole)
+		return pair{}, w.fault("generate a key", err)
+	}
+	return keys, nil
+}
+
+// imported makes the session objects of the clear key in the worker's locked page.
+func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
+	if keys.whole, err = w.m.fused.importKey(w.session, keyType(spec.Algorithm), w.room.Key(spec.Algorithm.Size())); err != nil {
+		return pair{}, w.fault("bring in a key", err)
+	}
+	if !hasDoubled(spec.Usage) {
+		return keys, nil
+	}
+	if keys.doubled, err = w.m.fused.importKey(w.session, p11.CKK_DES2, w.room.Doubled()); err != nil {
+		w.destroy(keys.whole)
+		return pair{}, w.fault("bring in a key", err)
+	}
+	return keys, nil
+}
+
+// keep wraps and binds a key. Its objects stay the caller's to destroy.
+func (w *worker) keep(spec hsm.Spec, keys pair) (out made, err error) {
+	if out.check, err = w.checkValue(spec.Algorithm, keys.whole); err != nil {
+		return made{}, err
+	}
+	k := spec.Key()
+	k.LMK = w.m.link.id
+	copy(k.KCV[:], out.check[:])
+	for _, object := range []p11.ObjectHandle{keys.whole, keys.doubled} {
+		if object == 0 {
+			continue
+		}
+		blob, err := w.m.ctx.WrapKey(w.session, keyWrap(), w.m.link.lmk, object)
+		if err != nil {
+			return made{}, w.fault("wrap a key", err)
+		}
+		k.Wrapped = append(k.Wrapped, blob...)
+	}
+	w.id = k.AppendBound(w.id[:0])
+	if k.Binding, err = w.bind(w.id); err != nil {
+		return made{}, err
+	}
+	out.key = k
+	return out, nil
+}
+
+// checkValue computes the payment check value: the cipher of zeros for DES, the
+// CMAC of a zero block for AES. The token's CKA_CHECK_VALUE is another one.
+func (w *worker) checkValue(algorithm hsm.Algorithm, key p11.ObjectHandle) (check [8]byte, err error) {
+	var zeros [16]byte
+	if algorithm == hsm.TDES2 {
+		err = w.ecb(true, key, zeros[:8], check[:])
+		return check, err
+	}
+	if err := w.m.fused.cmac(w.session, key, zeros[:], &w.scratch.sum); err != nil {
+		return check, w.fault("compute a check value", err)
+	}
+	copy(check[:], w.scratch.sum[:])
+	return check, nil
+}
+
+// LoadClear brings in a key as the xor of clear components. The components come
+// from the caller's memory; their sum is in the worker's locked page only.
+func (m *Module) LoadClear(ctx context.Context, spec hsm.Spec, components ...secret.Key) (hsm.Key, error) {
+	if err := spec.Check(); err != nil {
+		return hsm.Key{}, err
+	}
+	out := new(made)
+	err := m.do(ctx, func(w *worker) (err error) {
+		if err := w.room.Combine(components, spec.Algorithm.Size()); err != nil {
+			return err
+		}
+		*out, err = w.keepRoom(spec)
+		return err
+	})
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	return out.key, nil
+}
+
+// keepRoom imports, wraps and binds the clear key in the worker's locked page.
+func (w *worker) keepRoom(spec hsm.Spec) (made, error) {
+	keys, err := w.imported(spec)
+	if err != nil {
+		return made{}, err
+	}
+	defer w.destroy(keys.whole, keys.doubled)
+	return w.keep(spec, keys)
+}
+
+// checkTransport refuses a key that must not travel, or not under this key.
+func (m *Module) checkTransport(tmk *hsm.Key, spec hsm.Spec) error {
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	if !hsm.OpTravelsUnderTMK.Allows(spec.Usage) {
+		return fmt.Errorf("%w: a %s cannot %s", hsm.ErrUsage, spec.Usage, hsm.OpTravelsUnderTMK)
+	}
+	return m.permit(hsm.OpTransportKey, tmk)
+}
+
+// GenerateUnder makes a random working key and exports it under a TMK. Plain
+// PKCS#11 modules do not wrap under double-length DES, so the key is in the
+// worker's locked page while it is enciphered, and wiped at once.
+func (m *Module) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
+	if err := m.checkTransport(tmk, spec); err != nil {
+		return hsm.Key{}, hsm.Exported{}, err
+	}
+	out, cipher := new(made), make([]byte, 16)
+	err := m.do(ctx, func(w *worker) error {
+		transport, err := w.objects(tmk)
+		if err != nil {
+			return err
+		}
+		value := w.room.Key(16)
+		if err := w.m.fused.random(w.session, value); err != nil {
+			return w.fault("generate a key", err)
+		}
+		w.room.OddParity(16)
+		if err := w.ecb(true, transport.whole, value, cipher); err != nil {
+			return err
+		}
+		*out, err = w.keepRoom(spec)
+		return err
+	})
+	if err != nil {
+		return hsm.Key{}, hsm.Exported{}, err
+	}
+	return out.key, hsm.Exported{Cryptogram: cipher, KCV: [4]byte(out.check[:4])}, nil
+}
+
+// LoadUnder takes in a working key enciphered under a TMK and checks its check
+// value. The key is in the worker's locked page between the two.
+func (m *Module) LoadUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec, in hsm.Exported) (hsm.Key, error) {
+	if err := m.checkTransport(tmk, spec); err != nil {
+		return hsm.Key{}, err
+	}
+	if len(in.Cryptogram) != 16 {
+		return hsm.Key{}, fmt.Errorf("%w: key %q: a working key travels as 16 bytes", hsm.ErrInput, spec.Name)
+	}
+	cipher, out := [16]byte(in.Cryptogram), new(made)
+	err := m.do(ctx, func(w *worker) error {
+		transport, err := w.objects(tmk)
+		if err != nil {
+			return err
+		}
+		if err := w.ecb(false, transport.whole, cipher[:], w.room.Key(16)); err != nil {
+			return err
+		}
+		if *out, err = w.keepRoom(spec); err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare(out.check[:4], in.KCV[:]) != 1 {
+			return fmt.Errorf("%w: key %q: check value is wrong; the key is damaged or under another TMK", hsm.ErrInput, spec.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	return out.key, nil
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+import (
+	"errors"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+)
+
+// link is one connection to the token. It is replaced whole, under the gate.
+type link struct {
+	generation uint64
+	slot       uint
+	holder     p11.SessionHandle // logged in; closed last; never used by a job
+	lmk        p11.ObjectHandle
+	binding    p11.ObjectHandle
+	id         [8]byte // identity of the local master key
+}
+
+// loss says since when and why the token is not there.
+type loss struct {
+	why   error
+	retry env.Mono // not before
+	final bool     // trying again would do harm
+}
+
+// connect logs in and finds the local master keys. The gate is held for
+// writing, or nobody else is there yet.
+func (m *Module) connect() error {
+	session, err := openToken(m.ctx, m.cfg.TokenLabel, m.cfg.UserPIN)
+	if err != nil {
+		return err
+	}
+	next := link{generation: m.link.generation + 1, holder: session}
+	if next.slot, err = findToken(m.ctx, m.cfg.TokenLabel); err != nil {
+		return err
+	}
+	if next.lmk, err = findLMK(m.ctx, session, LMKLabel); err != nil {
+		return err
+	}
+	if next.binding, err = findLMK(m.ctx, session, BindingLabel); err != nil {
+		return err
+	}
+	var sum [16]byte
+	if err := m.fused.cmac(session, next.binding, []byte(hsm.LMKIdentityInput), &sum); err != nil {
+		return fmt.Errorf("pkcs11: compute the identity of the local master key: %w", err)
+	}
+	copy(next.id[:], sum[:])
+	if m.link.generation != 0 && next.id != m.link.id {
+		return fmt.Errorf("pkcs11: token %q came back with other local master keys: stored keys do not open under them; bring the right token back", m.cfg.TokenLabel)
+	}
+	m.link = next
+	m.cache.reset()
+	m.suspect.Store(false)
+	m.probed.Store(int64(m.world.Clock.Mono()))
+	m.lost.Store(nil)
+	return nil
+}
+
+// lose marks the link as lost; the first of many keeps its reason.
+func (m *Module) lose(why error, final bool) {
+	l := &loss{why: why, final: final, retry: m.world.Clock.Mono().Add(ProbeEvery)}
+	if old := m.lost.Load(); old == nil {
+		m.lost.CompareAndSwap(nil, l)
+	}
+}
+
+// refuseWhileLost answers at once while the token is away, but for one caller
+// each ProbeEvery, whose job tries to get it back.
+func (m *Module) refuseWhileLost() error {
+	l := m.lost.Load()
+	if l == nil {
+		return nil
+	}
+	now := m.world.Clock.Mono()
+	if !l.final && now >= l.retry {
+		next := &loss{why: l.why, retry: now.Add(ProbeEvery)}
+		if m.lost.CompareAndSwap(l, next) {
+			return nil
+		}
+	}
+	return unavailable(l.why)
+}
+
+func unavailable(why error) error { return fmt.Errorf("%w: %w", hsm.ErrUnavailable, why) }
+
+// revive makes the link anew when it is lost. It needs every worker out of the
+// module: C_Finalize under a running call is undefined.
+func (w *worker) revive() error {
+	m := w.m
+	l := m.lost.Load()
+	if l == nil {
+		return nil
+	}
+	if l.final || !m.gate.TryLock() {
+		return unavailable(l.why)
+	}
+	defer m.gate.Unlock()
+	if m.lost.Load() == nil {
+		return nil // another worker was first
+	}
+	if err := m.ctx.Finalize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
+		return unavailable(err)
+	}
+	err := initialize(m.ctx)
+	if err == nil {
+		err = m.connect()
+	}
+	if err != nil {
+		m.lost.Store(&loss{why: err, retry: m.world.Clock.Mono().Add(ProbeEvery), final: errors.Is(err, errPIN)})
+		return unavailable(err)
+	}
+	return nil
+}
+
+// ready gives the worker a session of the present link and probes the token
+// when it is time. The gate is held for reading.
+func (w *worker) ready() error {
+	m := w.m
+	if l := m.lost.Load(); l != nil {
+		return unavailable(l.why)
+	}
+	last := m.probed.Load()
+	now := m.world.Clock.Mono()
+	if m.suspect.Load() || now.Sub(env.Mono(last)) >= ProbeEvery {
+		// one worker probes, the others go on
+		if m.probed.CompareAndSwap(last, int64(now)) {
+			if err := w.probe(); err != nil {
+				m.lose(err, false)
+				return unavailable(err)
+			}
+			m.suspect.Store(false)
+		}
+	}
+	if w.generation != m.link.generation {
+		session, err := m.ctx.OpenSession(m.link.slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
+		if err != nil {
+			return w.fault("open a session", err)
+		}
+		w.session, w.generation = session, m.link.generation
+	}
+	return nil
+}
+
+// probe looks at the token itself: session objects of SoftHSM work on after
+// the token's directory is gone. It computes with a token object, because
+// objects that are still listed may be unusable.
+func (w *worker) probe() error {
+	m := w.m
+	if _, err := m.ctx.GetTokenInfo(m.link.slot); err != nil {
+		return fmt.Errorf("token %q does not answer: %w", m.cfg.TokenLabel, err)
+	}
+	if w.generation != m.link.generation {
+		return nil // no session yet: opening one is a probe too
+	}
+	if err := m.fused.cmac(w.session, m.link.binding, []byte(hsm.LMKIdentityInput), &w.scratch.sum); err != nil {
+		return fmt.Errorf("the local master keys of token %q are gone: %w", m.cfg.TokenLabel, err)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+import (
+	"crypto/subtle"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tapswitch/hsm"
+)
+
+// wrappedLen is the length of a key of size bytes under AES key wrap.
+func wrappedLen(size int) int { return size + 8 }
+
+// hasDoubled reports whether keys of a usage carry the companion K1‖K1: those
+// that compute algorithm 3 MACs.
+func hasDoubled(u hsm.Usage) bool { return u == hsm.TAK || u == hsm.ZAK }
+
+// keyType is the PKCS#11 type of an algorithm.
+func keyType(a hsm.Algorithm) uint {
+	if a == hsm.TDES2 {
+		return p11.CKK_DES2
+	}
+	return p11.CKK_AES
+}
+
+// permit refuses what must not be done with a key before the module is asked.
+func (m *Module) permit(op hsm.Operation, k *hsm.Key) error {
+	return hsm.Permit(op, k, m.world.Clock.Now())
+}
+
+// objects returns the session objects of a key, unwrapped when they are not
+// there yet; they stay until the job ends. The binding is checked before the
+// module unwraps anything.
+func (w *worker) objects(k *hsm.Key) (pair, error) {
+	w.id = append(k.AppendBound(w.id[:0]), k.Binding[:]...)
+	if e := w.m.cache.get(w.id); e != nil {
+		w.held = append(w.held, e)
+		return e.keys, nil
+	}
+	if k.LMK != w.m.link.id {
+		return pair{}, fmt.Errorf("%w: %s %q version %d is under another local master key than the token's", hsm.ErrBinding, k.Usage, k.Name, k.Version)
+	}
+	bound, err := w.bind(w.id[:len(w.id)-len(k.Binding)])
+	if err != nil {
+		return pair{}, err
+	}
+	size := wrappedLen(k.Algorithm.Size())
+	want := size
+	if hasDoubled(k.Usage) {
+		want = 2 * size
+	}
+	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) != want {
+		return pair{}, fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, k.Usage, k.Name, k.Version)
+	}
+	var keys pair
+	if keys.whole, err = w.unwrap(k, k.Wrapped[:size]); err != nil {
+		return pair{}, err
+	}
+	if hasDoubled(k.Usage) {
+		if keys.doubled, err = w.unwrap(k, k.Wrapped[size:]); err != nil {
+			w.destroy(keys.whole)
+			return pair{}, err
+		}
+	}
+	e, drop := w.m.cache.put(w.id, keys)
+	w.held = append(w.held, e)
+	for _, old := range drop {
+		w.destroy(old.whole, old.doubled)
+	}
+	return e.keys, nil
+}
+
+// bind computes the CMAC of bound content under the second local master key.
+func (w *worker) bind(content []byte) ([16]byte, error) {
+	if err := w.m.fused.cmac(w.session, w.m.link.binding, content, &w.scratch.sum); err != nil {
+		return [16]byte{}, w.fault("bind a key", err)
+	}
+	return w.scratch.sum, nil
+}
+
+// keyWrap is the mechanism of the local master key.
+func keyWrap() []*p11.Mechanism {
+	return []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_WRAP, nil)}
+}
+
+// unwrap makes a session object that can do what the usage needs and no more.
+func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
+	template := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, keyType(k.Algorithm)),
+		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
+		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k.Usage)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
+		p11.NewAttribute(p11.CKA_SIGN, k.Usage == hsm.PANToken), p11.NewAttribute(p11.CKA_DERIVE, k.Usage == hsm.IMKAC),
+	}
+	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, blob, template)
+	if err != nil {
+		return 0, w.fault("unwrap a key", err)
+	}
+	return handle, nil
+}
+
+func canEncrypt(u hsm.Usage) bool { return u != hsm.PANToken && u != hsm.IMKAC && u != hsm.TPK }
+
+func canDecrypt(u hsm.Usage) bool {
+	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal
+}
+
+// destroy removes session objects; one that cannot be removed dies with its
+// session, so the failure only makes the link suspect.
+func (w *worker) destroy(objects ...p11.ObjectHandle) {
+	for _, object := range objects {
+		if object == 0 {
+			continue
+		}
+		if err := w.m.fused.destroy(w.session, object); err != nil {
+			w.m.suspect.Store(true)
+		}
+	}
+}
+
+// ecb runs one block of 8 bytes through double-length DES.
+func (w *worker) ecb(encipher bool, key p11.ObjectHandle, in, out []byte) error {
+	if err := w.m.fused.crypt(w.session, encipher, p11.CKM_DES3_ECB, nil, key, in, out); err != nil {
+		return w.fault("cipher a block", err)
+	}
+	return nil
+}
+
+// alg3 is ISO 9797-1 algorithm 3 over padded data: CBC under K1‖K1, which is
+// single DES, for all blocks but the last, and E-D-E under the whole key for
+// the last. Single DES itself is refused by modules in service.
+func (w *worker) alg3(keys pair, padded []byte) ([8]byte, error) {
+	last := len(padded) - 8
+	var block [8]byte
+	copy(block[:], padded[last:])
+	if last > 0 {
+		var iv [8]byte
+		chain := make([]byte, last)
+		if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], keys.doubled, padded[:last], chain); err != nil {
+			return block, w.fault("chain a MAC", err)
+		}
+		subtle.XORBytes(block[:], block[:], chain[last-8:])
+	}
+	err := w.ecb(true, keys.whole, block[:], w.scratch.block[:])
+	return w.scratch.block, err
+}
