@@ -86,14 +86,14 @@ func entries() []entry {
 		{"storage_key", "", func(c *loading, v string) error { return c.key(&c.Storage, v, 32) }},
 		{"tpdu", "6000030000", func(c *loading, v string) error { return fixedHex(c.TPDU[:], v) }},
 		{"header", "613100310000", func(c *loading, v string) error { return fixedHex(c.Header[:], v) }},
-		{"switch.address", "-", text(func(c *loading) *string { return &c.Address }, hasPort, "must be host:port")},
-		{"switch.private_line", "false", func(c *loading, v string) error { return truth(&c.PrivateLine, v) }},
-		{"switch.tls.ca_file", "", func(c *loading, v string) error { c.CA = c.path(v); return nil }},
-		{"switch.tls.server_name", "", text(func(c *loading) *string { return &c.ServerName }, some, "must not be empty")},
-		{"switch.tls.cert_file", "", func(c *loading, v string) error { c.Certificate = c.path(v); return nil }},
-		{"switch.tls.key_file", "", func(c *loading, v string) error { c.PrivateKey = c.path(v); return nil }},
-		{"reader.port", "-", func(c *loading, v string) error { c.Port = c.path(v); return nil }},
-		{"reader.baud", "115200", func(c *loading, v string) error { return whole(&c.Baud, v, 9600, 1288000) }},
+		{"switch", "-", text(func(c *loading) *string { return &c.Address }, hasPort, "must be host:port")},
+		{"private_line", "false", func(c *loading, v string) error { return truth(&c.PrivateLine, v) }},
+		{"tls.ca_file", "", func(c *loading, v string) error { c.CA = c.path(v); return nil }},
+		{"tls.server_name", "", text(func(c *loading) *string { return &c.ServerName }, some, "must not be empty")},
+		{"tls.cert_file", "", func(c *loading, v string) error { c.Certificate = c.path(v); return nil }},
+		{"tls.key_file", "", func(c *loading, v string) error { c.PrivateKey = c.path(v); return nil }},
+		{"reader", "-", func(c *loading, v string) error { c.Port = c.path(v); return nil }},
+		{"baud", "115200", func(c *loading, v string) error { return whole(&c.Baud, v, 9600, 1288000) }},
 		{"timeouts.answer_ms", "5000", func(c *loading, v string) error { return millis(&c.Answer, v) }},
 		{"timeouts.connect_ms", "3000", func(c *loading, v string) error { return millis(&c.Connect, v) }},
 		{"timeouts.card_ms", "10000", func(c *loading, v string) error { return millis(&c.CardWait, v) }},
@@ -104,7 +104,7 @@ func entries() []entry {
 		{"country", "156", func(c *loading, v string) error { return whole(&c.Country, v, 1, 999) }},
 		{"limits.cvm_minor", "100000", func(c *loading, v string) error { return whole(&c.CVMLimit, v, 0, int64(money.Max)) }},
 		{"limits.contactless_minor", "5000000", func(c *loading, v string) error { return whole(&c.ContactlessLimit, v, 1, int64(money.Max)) }},
-		{"state_dir", "-", func(c *loading, v string) error { c.StateDir = c.path(v); return nil }},
+		{"state", "-", func(c *loading, v string) error { c.StateDir = c.path(v); return nil }},
 		{"log", "-", func(c *loading, v string) error { c.Log = c.path(v); return nil }},
 	}
 }
@@ -140,10 +140,10 @@ func Load(path string, from Source) (Config, error) {
 	}
 	all = append(all, unknown(path, values)...)
 	if c.PrivateLine == (c.CA != "") && len(all) == 0 {
-		all = append(all, fmt.Errorf("%s: switch: give either tls.ca_file, or private_line: true for plain TCP on a line that nobody else can reach", path))
+		all = append(all, fmt.Errorf("%s: give either tls.ca_file, or private_line: true for plain TCP on a line that nobody else can reach", path))
 	}
 	if (c.Certificate == "") != (c.PrivateKey == "") {
-		all = append(all, fmt.Errorf("%s: switch.tls: cert_file and key_file go together", path))
+		all = append(all, fmt.Errorf("%s: tls: cert_file and key_file go together", path))
 	}
 	return c.Config, errors.Join(all...)
 }

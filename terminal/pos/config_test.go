@@ -16,12 +16,10 @@ const least = `version: 1
 id: "10000001"
 merchant: "123456789012345"
 tmk: ${file:tmk.hex}
-switch:
-  address: 127.0.0.1:7001
-  private_line: true
-reader:
-  port: reader.tty
-state_dir: state
+switch: 127.0.0.1:7001
+private_line: true
+reader: reader.tty
+state: state
 log: terminal.log
 `
 
@@ -58,10 +56,10 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{swap("tmk.hex", "short.hex"), "tmk: must be 32 hex digits"},
 		{swap("tmk.hex", "nowhere.hex"), "tmk: cannot be read"},
 		{swap("${file:tmk.hex}", "${env:NOT_SET_ANYWHERE}"), "tmk: the environment variable is not set"},
-		{swap("private_line: true", "private_line: yes"), ":7:17: switch.private_line: must be true or false"},
-		{swap("  private_line: true\n", ""), "give either tls.ca_file, or private_line: true"},
-		{swap("private_line: true", "privat_line: true"), "unknown key switch.privat_line: did you mean switch.private_line?"},
-		{swap("127.0.0.1:7001", "127.0.0.1"), "switch.address: must be host:port"},
+		{swap("private_line: true", "private_line: yes"), ":6:15: private_line: must be true or false"},
+		{swap("private_line: true\n", ""), "give either tls.ca_file, or private_line: true"},
+		{swap("private_line: true", "privat_line: true"), "unknown key privat_line: did you mean private_line?"},
+		{swap("127.0.0.1:7001", "127.0.0.1"), "switch: must be host:port"},
 		{least + "timeouts: { answer_ms: 5s }\n", "timeouts.answer_ms: must be a whole number from 10 to 600000 (milliseconds)"},
 		{least + "tpdu: \"60000300\"\n", "tpdu: must be 10 digits"},
 		{least + "batch: 1\n", "batch: must be 6 digits, in quotes"},

@@ -21,7 +21,7 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
-	Trace       string           `json:"trace,omitempty"`
+	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
 	Auth        string           `json:"auth,omitempty"`
@@ -112,21 +112,29 @@ func (p *printer) human(e Event) string {
 		if e.Done != nil && *e.Done {
 			state = "done"
 		}
-		return words("reversal of", e.Trace, "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
+		return words("reversal of", number(e.Trace), "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
 	case EventReady:
 		return words("terminal", e.Terminal, "ready, batch", e.Batch)
 	}
-	return words(strings.ReplaceAll(e.Event, "_", " "), e.Terminal, optional("batch", e.Batch), e.Name, e.MTI, e.Trace, e.Reason, e.Message)
+	return words(strings.ReplaceAll(e.Event, "_", " "), e.Terminal, optional("batch", e.Batch), e.Name, e.MTI, number(e.Trace), e.Reason, e.Message)
 }
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
 	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("trace", e.Trace), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+		optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
 }
 
 func (p *printer) amount(e Event) string {
 	return money.Amount{Minor: e.AmountMinor, Currency: p.currency}.String()
+}
+
+// number is a trace number as receipts show it.
+func number(trace uint32) string {
+	if trace == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%06d", trace)
 }
 
 func optional(name, value string) string {

@@ -5,7 +5,6 @@ package pos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"tapswitch/internal/money"
@@ -56,7 +55,7 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 	sent := t.now()
 	r := t.host.Sale(ctx, host.Sale{Amount: e.AmountMinor, Card: tap.Card, PIN: block})
 	e.MSHost = milliseconds(t.now().Sub(sent))
-	e.Trace, e.Batch, e.RRN, e.Auth, e.Code = number(r.Trace), r.Batch, r.RRN, r.Auth, r.Code
+	e.Trace, e.Batch, e.RRN, e.Auth, e.Code = r.Trace, r.Batch, r.RRN, r.Auth, r.Code
 	e.end(string(r.Outcome), string(r.Reason), r.Err)
 	e.unlessCancelled(ctx)
 }
@@ -124,7 +123,7 @@ func (t *Till) undone(undo *host.Undo, err error) {
 	if undo == nil {
 		return
 	}
-	e := Event{Event: EventReversal, Trace: number(undo.Trace), Batch: undo.Batch, Why: undo.Why, Code: undo.Code,
+	e := Event{Event: EventReversal, Trace: undo.Trace, Batch: undo.Batch, Why: undo.Why, Code: undo.Code,
 		Done: &undo.Done, Reason: string(undo.Reason)}
 	if err != nil {
 		e.Message = err.Error()
@@ -167,6 +166,3 @@ func (t *Till) fail(reason string, err error) {
 }
 
 func (t *Till) now() time.Time { return t.world.Clock.Now() }
-
-// number is a trace number as receipts show it.
-func number(trace uint32) string { return fmt.Sprintf("%06d", trace) }

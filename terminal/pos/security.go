@@ -106,16 +106,16 @@ func (c Config) TLS(readFile func(string) ([]byte, error)) (*tls.Config, error) 
 	}
 	pem, err := readFile(c.CA)
 	if err != nil {
-		return nil, fmt.Errorf("pos: read switch.tls.ca_file: %w", err)
+		return nil, fmt.Errorf("pos: read tls.ca_file: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("pos: switch.tls.ca_file %s holds no certificate", c.CA)
+		return nil, fmt.Errorf("pos: tls.ca_file %s holds no certificate", c.CA)
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: c.ServerName}
 	if out.ServerName == "" {
 		if out.ServerName, _, err = net.SplitHostPort(c.Address); err != nil {
-			return nil, fmt.Errorf("pos: switch.address: %w", err)
+			return nil, fmt.Errorf("pos: switch: %w", err)
 		}
 	}
 	if c.Certificate == "" {
@@ -123,7 +123,7 @@ func (c Config) TLS(readFile func(string) ([]byte, error)) (*tls.Config, error) 
 	}
 	pair, err := tls.LoadX509KeyPair(c.Certificate, c.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("pos: load switch.tls.cert_file and key_file: %w", err)
+		return nil, fmt.Errorf("pos: load tls.cert_file and key_file: %w", err)
 	}
 	out.Certificates = []tls.Certificate{pair}
 	return out, nil

@@ -78,10 +78,11 @@ func settings(t *testing.T, dir, address string) pos.Config {
 id: "10000001"
 merchant: "123456789012345"
 tmk: ${file:tmk.hex}
-switch: { address: "%s", private_line: true }
-reader: { port: reader.tty }
+switch: "%s"
+private_line: true
+reader: reader.tty
 timeouts: { answer_ms: 300, connect_ms: 1000, card_ms: 1000, pin_ms: 1000 }
-state_dir: state
+state: state
 log: terminal.log
 `, address))
 	cfg, err := pos.Load(filepath.Join(dir, "terminal.yaml"), source())
@@ -237,7 +238,11 @@ func testCard(t *testing.T) host.Card {
 }
 
 func short(e pos.Event) string {
-	return strings.Join(strings.Fields(strings.Join([]string{e.Outcome, e.Code, e.Reason, e.CVM, e.Card, e.Trace}, " ")), " ")
+	text := strings.Join([]string{e.Outcome, e.Code, e.Reason, e.CVM, e.Card}, " ")
+	if e.Trace != 0 {
+		text += fmt.Sprintf(" %06d", e.Trace)
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func TestSaleWithPIN(t *testing.T) {
@@ -260,7 +265,7 @@ func TestSaleWithPIN(t *testing.T) {
 		t.Errorf("result %+v", e)
 	}
 	r.say("reverse")
-	if e := r.wait("reversal"); e.Done == nil || !*e.Done || e.Why != "06" || e.Trace != "000002" || e.Code != "00" {
+	if e := r.wait("reversal"); e.Done == nil || !*e.Done || e.Why != "06" || e.Trace != 2 || e.Code != "00" {
 		t.Errorf("reversal %+v", e)
 	}
 	r.say("reverse")
@@ -424,7 +429,7 @@ func TestResultsOfTheSwitch(t *testing.T) {
 	var got []string
 	for _, e := range r.log() {
 		if e.Event == "reversal" {
-			got = append(got, fmt.Sprintf("%s %s %v", e.Trace, e.Why, *e.Done))
+			got = append(got, fmt.Sprintf("%06d %s %v", e.Trace, e.Why, *e.Done))
 		}
 	}
 	if want := "000003 98 true|000004 A0 true|000006 A0 false|000006 A0 false|000006 A0 true"; strings.Join(got, "|") != want {
@@ -443,7 +448,7 @@ func TestRestart(t *testing.T) {
 	r.wait("result")
 	r.end()
 	r.start(&taps{t: t, next: []pos.Tap{{CVM: "none"}}})
-	if e := r.wait("reversal"); e.Done == nil || !*e.Done || e.Trace != "000002" {
+	if e := r.wait("reversal"); e.Done == nil || !*e.Done || e.Trace != 2 {
 		t.Errorf("at start: %+v", e)
 	}
 	r.wait("ready")

@@ -114,7 +114,7 @@ func runFaults(t *testing.T, open Open) {
 
 // runFaultPairs fails one operation, restarts, and fails another.
 func runFaultPairs(t *testing.T, open Open) {
-	groups := script(5, 9)
+	groups := script(5, 6)
 	pairs := 0
 	for k, done := 1, false; !done; k++ {
 		for i := 1; ; i++ {

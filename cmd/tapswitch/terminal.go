@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/internal/env"
+	"tapswitch/terminal/pos"
+)
+
+// newTerminalCommand is the POS terminal program.
+func newTerminalCommand() *cobra.Command {
+	var config string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "terminal --config FILE",
+		Short: "Run a POS terminal: reader, PIN pad and till in line mode",
+		Long: `A POS terminal in line mode. It signs on, sends the reversal that is due, and
+then takes commands, one a line:
+
+  sale AMOUNT_MINOR   take a payment; 1234 is 12.34
+  pin DIGITS          when the PIN is asked for
+  cancel              give up waiting for a card or a PIN
+  reverse             undo the last approved sale
+  sign-on, sign-off, echo, quit`,
+		Example: `  tapswitch terminal --config terminal.yaml
+  printf 'sale 1234\nquit\n' | tapswitch terminal --config terminal.yaml --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTerminal(cmd, config, asJSON) },
+	}
+	cmd.Flags().StringVar(&config, "config", "", "configuration file, YAML (required)")
+	required(cmd, "config")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object per event on standard output")
+	return cmd
+}
+
+func runTerminal(cmd *cobra.Command, config string, asJSON bool) error {
+	cfg, err := pos.Load(config, pos.Source{ReadFile: os.ReadFile, LookupEnv: os.LookupEnv})
+	if err != nil {
+		return usageError{err}
+	}
+	security, err := cfg.TLS(os.ReadFile)
+	if err != nil {
+		return usageError{err}
+	}
+	log, err := pos.OpenLog(cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	till, err := pos.New(cmd.Context(), cfg, pos.Options{
+		World: env.Real(), TLS: security, Out: cmd.OutOrStdout(), Log: log, JSON: asJSON,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(till.Run(cmd.Context(), cmd.InOrStdin()), till.Close())
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package segment_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/journal/segment"
+)
+
+// payment is a record of a usual size: a key, an encoded request.
+func payment() journal.Record {
+	return journal.Record{Kind: 1, Key: make([]byte, 24), Body: make([]byte, 300)}
+}
+
+// cpu is the processor time this process has used.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkAppend writes to the real disk, with every sync.
+func BenchmarkAppend(b *testing.B) {
+	for _, callers := range []int{1, 8, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			j, err := segment.Open(env.Real(), segment.Config{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			before, start := j.Stats(), cpu(b)
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					r := payment()
+					for left.Add(-1) >= 0 {
+						if err := j.Append(r); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			b.StopTimer()
+			used, after := cpu(b)-start, j.Stats()
+			b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/record")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64(b.N)/float64(after.Syncs-before.Syncs), "records/sync")
+			if err := j.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkOpen reads a journal back: the verification at start.
+func BenchmarkOpen(b *testing.B) {
+	const records = 100_000
+	w := fake.New(1)
+	cfg := segment.Config{Dir: "j", SegmentBytes: 16 << 20}
+	j, err := segment.Open(w.Env(), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	group := make([]journal.Record, 100)
+	for i := range group {
+		group[i] = payment()
+	}
+	for range records / len(group) {
+		if err := j.Append(group...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		if r, err := segment.Verify(w.Disk, "j"); err != nil || r.Records != records {
+			b.Fatal(r, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/record")
+}
