@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"fmt"
 	"testing"
 
 	p11 "github.com/miekg/pkcs11"
@@ -155,17 +156,6 @@ func BenchmarkTranslatePIN(b *testing.B) {
 			}
 		}
 	})
-	b.Run("via=driver/callers=4", func(b *testing.B) {
-		b.SetParallelism(2) // two cores: four callers
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				if _, err := m.TranslatePIN(b.Context(), pinBlock, key, key, account); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	})
 	b.Run("via=miekg", func(b *testing.B) {
 		b.ReportAllocs()
 		bare(b, m, key, func(ctx *p11.Ctx, s p11.SessionHandle, keys pair) error {
@@ -177,4 +167,32 @@ func BenchmarkTranslatePIN(b *testing.B) {
 			return err
 		})
 	})
+}
+
+// BenchmarkCallers has many callers at once, as the switch has: with few
+// sessions a worker that finds the next job waiting does not go to sleep.
+func BenchmarkCallers(b *testing.B) {
+	for _, sessions := range []int{1, 2, 4} {
+		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
+			alone(b)
+			cfg := config()
+			cfg.Sessions = sessions
+			m, err := Open(world(), cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			shared = m
+			key, data := benchKey(b, m, hsm.TAK, hsm.TDES2), make([]byte, 250)
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := m.MAC(b.Context(), key, hsm.MACUnionPayECB, data); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+	alone(b)
 }
