@@ -175,7 +175,6 @@ func (s stage) loadKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	keys := make([]hsm.Key, 0, 16)
 	for _, k := range demoKeys() {
 		key, err := makeKey(ctx, m, k)

@@ -31,11 +31,11 @@ func newJournalVerifyCommand() *cobra.Command {
 		Example: "  tapswitch journal verify journal",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := segment.Verify(env.Real().Disk, args[0])
+			r, err := segment.Verify(env.Real().Disk, args[0])
 			if err != nil {
-				return fmt.Errorf("after %d good records: %w", n, err)
+				return fmt.Errorf("after %d good records: %w", r.Records, err)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d records, all as they were written\n", n)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d records in %d segments, all as they were written; %d bytes of a torn end\n", r.Records, r.Segments, r.TornBytes)
 			return err
 		},
 	}
@@ -74,15 +74,17 @@ func newJournalDumpCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = segment.Dump(env.Real().Disk, args[0], func(seq uint64, r journal.Record) error {
-				l, err := describe(seq, r)
+			for e, err := range segment.Dump(env.Real().Disk, args[0]) {
 				if err != nil {
-					return fmt.Errorf("record %d: %w", seq, err)
+					return err
 				}
-				return show(l)
-			})
-			if err != nil {
-				return err
+				l, err := describe(e.Number, e.Record)
+				if err != nil {
+					return fmt.Errorf("record %d in %s at %d: %w", e.Number, e.File, e.Offset, err)
+				}
+				if err := show(l); err != nil {
+					return err
+				}
 			}
 			return flush()
 		},

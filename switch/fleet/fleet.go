@@ -81,19 +81,17 @@ type Terminal struct {
 	keys *ring // set by New
 }
 
-// KeyStore keeps keys through a restart.
+// KeyStore keeps keys through a restart: two versions of each name.
 type KeyStore interface {
-	// Put makes the keys durable, all of them or none, before it returns nil.
+	// Put makes the keys current and durable, all of them or none, before it
+	// returns nil; what was current becomes the previous one, and what was
+	// previous is dropped.
 	Put(keys ...hsm.Key) error
-	// Get returns every version kept under a name, in any order; none is no error.
-	Get(name string) ([]hsm.Key, error)
-}
-
-// Retirer is what a KeyStore may do besides: forget versions for good. Without
-// it a set that was replaced comes back as the previous one after a restart,
-// until the next valid MAC.
-type Retirer interface {
-	Retire(keys ...hsm.Key) error
+	// Get returns the current key of a name, Previous the one before, if there is one.
+	Get(name string) (hsm.Key, bool)
+	Previous(name string) (hsm.Key, bool)
+	// Retire forgets one version for good.
+	Retire(name string, version uint32) error
 }
 
 // Config is what a Fleet works with.
@@ -104,7 +102,7 @@ type Config struct {
 	Maker      hsm.KeyMaker
 	MACer      hsm.MACer
 	SignOnWait time.Duration // for how long a sign-on waits for another of the same terminal
-	// Trouble hears of a failure that refused nobody (a set not retired). May be nil.
+	// Trouble hears of a failure that refused nobody (a set was not retired). May be nil.
 	Trouble func(terminal string, err error)
 }
 

@@ -14,180 +14,7 @@ import (
 	"time"
 
 	"tapswitch/hsm"
-	"tapswitch/internal/env"
 )
-
-// bench is a small module, store and clock for tests: a MAC is right when it
-// holds the key's version.
-type bench struct {
-	mu       sync.Mutex
-	keys     map[string][]hsm.Key
-	puts     int
-	failPut  error
-	keepFail bool // a Put that fails keeps the keys all the same
-	failMake error
-	failMAC  error
-	retired  []string
-	entered  chan struct{} // when not nil: GenerateUnder of a PIN key reports and waits
-	release  chan struct{}
-	inside   int
-	together int // most sign-ons in the module at once
-}
-
-func newBench() *bench { return &bench{keys: map[string][]hsm.Key{}} }
-
-func (b *bench) GenerateUnder(_ context.Context, tmk *hsm.Key, s hsm.Spec) (hsm.Key, hsm.Exported, error) {
-	b.mu.Lock()
-	b.inside++
-	b.together = max(b.together, b.inside)
-	entered, err := b.entered, b.failMake
-	b.mu.Unlock()
-	if entered != nil && s.Usage == hsm.TPK {
-		entered <- struct{}{}
-		<-b.release
-	}
-	b.mu.Lock()
-	b.inside--
-	b.mu.Unlock()
-	if err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
-	}
-	k := hsm.Key{Name: s.Name, Usage: s.Usage, Algorithm: s.Algorithm, Owner: s.Owner, Version: s.Version}
-	return k, hsm.Exported{Cryptogram: []byte(fmt.Sprintf("%s v%d under %s", s.Name, s.Version, tmk.Name))}, nil
-}
-
-func (b *bench) MAC(context.Context, *hsm.Key, hsm.MACAlgorithm, []byte) ([8]byte, error) {
-	return [8]byte{}, errors.New("not asked for here")
-}
-
-func (b *bench) VerifyMAC(_ context.Context, k *hsm.Key, _ hsm.MACAlgorithm, _ []byte, mac [8]byte) error {
-	if k.Usage != hsm.TAK {
-		return hsm.ErrUsage
-	}
-	if b.failMAC != nil {
-		return b.failMAC
-	}
-	if mac != macOf(k.Version) {
-		return hsm.ErrMAC
-	}
-	return nil
-}
-
-func macOf(version uint32) [8]byte { return [8]byte{7: byte(version)} }
-
-func (b *bench) Put(keys ...hsm.Key) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.puts++
-	if b.failPut == nil || b.keepFail {
-		for _, k := range keys {
-			if slices.ContainsFunc(b.keys[k.Name], func(o hsm.Key) bool { return o.Version == k.Version }) {
-				return errors.New("version exists")
-			}
-			b.keys[k.Name] = append(b.keys[k.Name], k)
-		}
-	}
-	return b.failPut
-}
-
-func (b *bench) Get(name string) ([]hsm.Key, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.keys[name], nil
-}
-
-func (b *bench) Retire(keys ...hsm.Key) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, k := range keys {
-		b.retired = append(b.retired, fmt.Sprintf("%s v%d", k.Name, k.Version))
-		b.keys[k.Name] = slices.DeleteFunc(slices.Clone(b.keys[k.Name]), func(o hsm.Key) bool { return o.Version == k.Version })
-	}
-	return nil
-}
-
-// wall is a clock that stands unless moved, and events over channels.
-type wall struct{}
-
-func (wall) Now() time.Time      { return time.Now() }
-func (wall) Mono() env.Mono      { return env.Mono(time.Now().UnixNano()) }
-func (wall) NewEvent() env.Event { return &latch{c: make(chan struct{})} }
-
-type latch struct {
-	once sync.Once
-	c    chan struct{}
-}
-
-func (l *latch) Wake() { l.once.Do(func() { close(l.c) }) }
-func (l *latch) Wait(until env.Mono) bool {
-	select {
-	case <-l.c:
-		return true
-	case <-time.After(until.Sub(wall{}.Mono())):
-		return false
-	}
-}
-
-const (
-	shopID = "104110070110814"
-	termID = "10000001"
-)
-
-func shop() *Merchant {
-	return &Merchant{ID: shopID, Name: "Tea House", Category: "5499", Status: Active}
-}
-func tmk() *hsm.Key { return &hsm.Key{Name: "terminal/" + termID + "/tmk", Usage: hsm.TMK} }
-func one() Terminal {
-	return Terminal{ID: termID, Merchant: shop(), Status: Active, TMK: tmk(), MACRequired: true}
-}
-
-func start(t *testing.T, b *bench, terminals ...Terminal) *Fleet {
-	t.Helper()
-	if len(terminals) == 0 {
-		terminals = []Terminal{one()}
-	}
-	f, err := New(Config{Clock: wall{}, Waits: wall{}, Store: b, Maker: b, MACer: b, SignOnWait: 10 * time.Second}, terminals)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-func terminal(t *testing.T, f *Fleet) *Terminal {
-	t.Helper()
-	term, err := f.Lookup(termID, shopID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return term
-}
-
-func signOn(t *testing.T, f *Fleet) Exported {
-	t.Helper()
-	out, err := f.SignOn(t.Context(), terminal(t, f))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// verify gives the version of the set that verified, or the error.
-func verify(t *testing.T, f *Fleet, version uint32) string {
-	t.Helper()
-	set, err := f.VerifyMAC(t.Context(), terminal(t, f), hsm.MACUnionPayECB, []byte("data"), macOf(version))
-	switch {
-	case errors.Is(err, hsm.ErrMAC):
-		return "wrong"
-	case errors.Is(err, ErrNoKeys):
-		return "no keys"
-	case err != nil:
-		t.Fatal(err)
-	}
-	if set.PIN.Version != set.Version || set.MAC.Version != set.Version || set.PIN.Usage != hsm.TPK {
-		t.Errorf("the set is mixed: %+v", set)
-	}
-	return fmt.Sprint("v", set.Version)
-}
 
 func TestLookup(t *testing.T) {
 	closed := &Merchant{ID: "104110070119999", Status: Blocked}
@@ -282,7 +109,7 @@ func TestOldSetLivesUntilFirstMAC(t *testing.T) {
 		t.Errorf("newest set %+v %v", set, ok)
 	}
 	if got := len(b.keys["terminal/10000001/tpk"]); got != 1 {
-		t.Errorf("%d PIN keys kept after all was confirmed; retired: %v", got, b.retired)
+		t.Errorf("%d PIN keys kept after all was confirmed", got)
 	}
 }
 
@@ -366,10 +193,14 @@ func TestSignOnDuringVerify(t *testing.T) {
 	r := &ring{}
 	v1, v2, v3 := &KeySet{Version: 1}, &KeySet{Version: 2}, &KeySet{Version: 3}
 	r.install(v1)
+	if got := r.superseded(); got != nil {
+		t.Errorf("version %d may be in use", got.Version)
+	}
 	r.install(v2)
-	if got := r.install(v3); got != v2 {
+	if got := r.superseded(); got != v2 {
 		t.Errorf("superseded %+v", got)
 	}
+	r.install(v3)
 	if r.confirm(v2) != nil || r.previous != v1 {
 		t.Error("a set that is not the newest ended the previous one")
 	}
@@ -437,32 +268,78 @@ func TestSignOnsTakeTurns(t *testing.T) {
 func TestStoredKeysAreChecked(t *testing.T) {
 	tpk := func(v uint32) hsm.Key { return hsm.Key{Name: "terminal/10000001/tpk", Usage: hsm.TPK, Version: v} }
 	tak := func(v uint32) hsm.Key { return hsm.Key{Name: "terminal/10000001/tak", Usage: hsm.TAK, Version: v} }
-	load := func(keys ...hsm.Key) (*Fleet, error) {
+	load := func(pins, macs []hsm.Key) (*ring, error) {
 		b := newBench()
-		for _, k := range keys {
-			at := k.Name
-			if !strings.HasPrefix(at, "terminal/") {
-				at = "terminal/10000001/tpk"
-			}
-			b.keys[at] = append(b.keys[at], k)
+		b.keys["terminal/10000001/tpk"], b.keys["terminal/10000001/tak"] = pins, macs
+		f, err := New(Config{Clock: wall{}, Waits: wall{}, Store: b, Maker: b, MACer: b}, []Terminal{one()})
+		if err != nil {
+			return nil, err
 		}
-		return New(Config{Clock: wall{}, Waits: wall{}, Store: b, Maker: b, MACer: b}, []Terminal{one()})
+		return f.terminals[termID].keys, nil
 	}
-	wrong := tpk(1)
-	wrong.Usage = hsm.ZPK
-	foreign := tpk(1)
-	foreign.Name = "foreign"
-	for _, keys := range [][]hsm.Key{{wrong}, {foreign}, {tpk(1), tpk(1), tak(1)}} {
-		if _, err := load(keys...); !errors.Is(err, ErrStoredKeys) {
-			t.Errorf("%v: %v", keys, err)
+	wrong, foreign := tpk(1), tpk(1)
+	wrong.Usage, foreign.Name = hsm.ZPK, "foreign"
+	for _, pins := range [][]hsm.Key{{wrong}, {foreign}, {tpk(1), tpk(1)}, {tpk(1), tpk(2)}} {
+		if _, err := load(pins, nil); !errors.Is(err, ErrStoredKeys) {
+			t.Errorf("%v: %v", pins, err)
 		}
 	}
-	f, err := load(tpk(3), tak(3), tpk(4), tak(7), tpk(5), tak(5), tpk(1), tak(1)) // 4 and 7 are halves
-	if err != nil {
-		t.Fatal(err)
+	version := func(s *KeySet) uint32 {
+		if s == nil {
+			return 0
+		}
+		return s.Version
 	}
-	r := f.terminals[termID].keys
-	if r.current.Version != 5 || r.previous.Version != 3 || r.last != 7 {
-		t.Errorf("current %d, previous %d, last %d", r.current.Version, r.previous.Version, r.last)
+	for _, c := range []struct {
+		pins, macs              []hsm.Key
+		current, previous, last uint32
+	}{
+		{nil, nil, 0, 0, 0},
+		{[]hsm.Key{tpk(3), tpk(1)}, []hsm.Key{tak(3), tak(1)}, 3, 1, 3},
+		{[]hsm.Key{tpk(1)}, []hsm.Key{tak(2), tak(1)}, 1, 0, 2}, // half retired
+		{[]hsm.Key{tpk(3)}, []hsm.Key{tak(3), tak(1)}, 3, 0, 3},
+		{[]hsm.Key{tpk(4)}, []hsm.Key{tak(7)}, 0, 0, 7},
+		{nil, []hsm.Key{tak(7)}, 0, 0, 7},
+	} {
+		r, err := load(c.pins, c.macs)
+		if err != nil || version(r.current) != c.current || version(r.previous) != c.previous || r.last != c.last {
+			t.Errorf("%v, %v: current %d, previous %d, last %d, %v", c.pins, c.macs, version(r.current), version(r.previous), r.last, err)
+		}
+	}
+}
+
+// A set that cannot be retired refuses nobody, but is told.
+func TestRetireFailureIsTold(t *testing.T) {
+	b := newBench()
+	f := start(t, b)
+	var told []string
+	f.cfg.Trouble = func(terminal string, err error) { told = append(told, terminal+": "+err.Error()) }
+	signOn(t, f)
+	signOn(t, f)
+	b.failRetire = errors.New("disk is gone")
+	if got := verify(t, f, 2); got != "v2" {
+		t.Errorf("refused for the store's sake: %s", got)
+	}
+	if got := verify(t, f, 1); got != "wrong" {
+		t.Errorf("the old set lives on: %s", got)
+	}
+	if len(told) != 2 || told[0] != "10000001: fleet: retire terminal/10000001/tpk version 1: disk is gone" {
+		t.Errorf("told %q", told)
+	}
+}
+
+// Sign-ons in a terminal's name do not cost it the keys it uses, not even when
+// the switch starts again.
+func TestForgedSignOnsLockNobodyOut(t *testing.T) {
+	b := newBench()
+	f := start(t, b)
+	signOn(t, f)
+	verify(t, f, 1)
+	for range 3 {
+		signOn(t, f)
+	}
+	f = start(t, b)
+	if got := verify(t, f, 1); got != "v1" {
+		t.Errorf("after three sign-ons and a restart: %s", got)
 	}
 }

@@ -34,18 +34,25 @@ func (r *ring) sets() (current, previous *KeySet) {
 	return r.current, r.previous
 }
 
-// install makes set the newest and returns the one that nobody needs any more:
-// a set that was replaced before it verified anything.
-func (r *ring) install(set *KeySet) (superseded *KeySet) {
+// superseded is the set that a new one will replace before it verified
+// anything, while an older one did: nobody needs it any more.
+func (r *ring) superseded() *KeySet {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.previous == nil {
+		return nil
+	}
+	return r.current
+}
+
+// install makes set the newest.
+func (r *ring) install(set *KeySet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.previous == nil {
 		r.previous = r.current
-	} else {
-		superseded = r.current
 	}
 	r.current = set
-	return superseded
 }
 
 // confirm ends the life of the previous set, when set is still the newest.
@@ -93,13 +100,14 @@ func (f *Fleet) Keys(t *Terminal) (KeySet, bool) {
 }
 
 // retire makes the store forget a set. A failure refuses nobody: at worst the
-// set is the previous one again after a restart, until the next valid MAC.
+// set is back after a restart, until the next valid MAC.
 func (f *Fleet) retire(t *Terminal, set *KeySet) {
-	r, ok := f.cfg.Store.(Retirer)
-	if set == nil || !ok {
+	if set == nil {
 		return
 	}
-	if err := r.Retire(*set.PIN, *set.MAC); err != nil && f.cfg.Trouble != nil {
-		f.cfg.Trouble(t.ID, fmt.Errorf("fleet: retire key version %d: %w", set.Version, err))
+	for _, k := range []*hsm.Key{set.PIN, set.MAC} {
+		if err := f.cfg.Store.Retire(k.Name, k.Version); err != nil && f.cfg.Trouble != nil {
+			f.cfg.Trouble(t.ID, fmt.Errorf("fleet: retire %s version %d: %w", k.Name, k.Version, err))
+		}
 	}
 }

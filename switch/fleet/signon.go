@@ -5,7 +5,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"tapswitch/hsm"
 )
@@ -20,7 +19,8 @@ type Exported struct {
 // SignOn makes a new set of working keys, keeps it, and returns it for the
 // terminal. Sign-ons of one terminal take turns; one that waited longer than
 // SignOnWait gets ErrSignOnBusy. After an error the terminal's keys are what
-// they were.
+// they were, but for a set that was handed out, never used, and will not
+// survive a restart.
 func (f *Fleet) SignOn(ctx context.Context, t *Terminal) (Exported, error) {
 	if err := f.enter(t); err != nil {
 		return Exported{}, err
@@ -38,13 +38,15 @@ func (f *Fleet) SignOn(ctx context.Context, t *Terminal) (Exported, error) {
 	if err != nil {
 		return Exported{}, fmt.Errorf("fleet: make MAC key of terminal %s: %w", t.ID, err)
 	}
+	// The store keeps two: room for the new set is made at the expense of the one
+	// that nobody needs, not of the one that the terminal may still use.
+	f.retire(t, t.keys.superseded())
 	// Durable before handed out: a terminal that uses keys which a crash made us
 	// forget could not even send its reversals.
 	if err := f.cfg.Store.Put(pin, mac); err != nil {
 		return Exported{}, fmt.Errorf("%w: terminal %s: %w", ErrKeysNotStored, t.ID, err)
 	}
-	superseded := t.keys.install(&KeySet{PIN: &pin, MAC: &mac, Version: version})
-	f.retire(t, superseded)
+	t.keys.install(&KeySet{PIN: &pin, MAC: &mac, Version: version})
 	return Exported{PIN: pinOut, MAC: macOut, Version: version}, nil
 }
 
@@ -108,8 +110,8 @@ func spec(t *Terminal, usage hsm.Usage, version uint32) hsm.Spec {
 }
 
 // load fills a terminal's ring from the store: the newest complete set and the
-// one before it. Half a set (its other half was lost) is left alone, and its
-// number is not used again.
+// one before it. Half a set (a crash came between its halves) is left alone, and
+// its number is not used again.
 func (f *Fleet) load(t *Terminal) error {
 	pins, err := f.stored(t, hsm.TPK)
 	if err != nil {
@@ -120,14 +122,12 @@ func (f *Fleet) load(t *Terminal) error {
 		return err
 	}
 	r := t.keys
-	for _, half := range [][]hsm.Key{pins, macs} {
-		if len(half) > 0 {
-			r.last = max(r.last, half[0].Version)
-		}
+	for _, k := range append(pins[:len(pins):len(pins)], macs...) {
+		r.last = max(r.last, k.Version)
 	}
 	for i := range pins {
 		for j := range macs {
-			if macs[j].Version != pins[i].Version || r.previous != nil {
+			if macs[j].Version != pins[i].Version {
 				continue
 			}
 			set := &KeySet{PIN: &pins[i], MAC: &macs[j], Version: pins[i].Version}
@@ -141,29 +141,22 @@ func (f *Fleet) load(t *Terminal) error {
 	return nil
 }
 
-// stored reads all versions of one key, the newest first.
-func (f *Fleet) stored(t *Terminal, usage hsm.Usage) ([]hsm.Key, error) {
-	kept, err := f.cfg.Store.Get(name(t, usage))
-	if err != nil {
-		return nil, fmt.Errorf("fleet: read %s: %w", name(t, usage), err)
+// stored reads the versions of one key, the newest first.
+func (f *Fleet) stored(t *Terminal, usage hsm.Usage) (kept []hsm.Key, err error) {
+	name := name(t, usage)
+	if k, ok := f.cfg.Store.Get(name); ok {
+		kept = append(kept, k)
 	}
-	kept = slices.Clone(kept)
-	slices.SortFunc(kept, func(a, b hsm.Key) int {
-		switch {
-		case a.Version > b.Version:
-			return -1
-		case a.Version < b.Version:
-			return 1
+	if k, ok := f.cfg.Store.Previous(name); ok {
+		kept = append(kept, k)
+	}
+	for _, k := range kept {
+		if k.Name != name || k.Usage != usage {
+			return nil, fmt.Errorf("%w: %s version %d has another name or usage", ErrStoredKeys, name, k.Version)
 		}
-		return 0
-	})
-	for i, k := range kept {
-		if k.Name != name(t, usage) || k.Usage != usage {
-			return nil, fmt.Errorf("%w: %s version %d has another name or usage", ErrStoredKeys, name(t, usage), k.Version)
-		}
-		if i > 0 && k.Version == kept[i-1].Version {
-			return nil, fmt.Errorf("%w: %s version %d stands twice", ErrStoredKeys, name(t, usage), k.Version)
-		}
+	}
+	if len(kept) == 2 && kept[1].Version >= kept[0].Version {
+		return nil, fmt.Errorf("%w: %s version %d is current, %d came before it", ErrStoredKeys, name, kept[0].Version, kept[1].Version)
 	}
 	return kept, nil
 }

@@ -63,6 +63,10 @@ const maxPayments = 2_000_000
 // numberBlock is how many trace numbers one durable record reserves.
 const numberBlock = 1000
 
+// numberWindow is the time in which no STAN comes again. The request key holds
+// field 7 besides, which tells seconds apart.
+const numberWindow = time.Minute
+
 // Options are what a node takes besides its configuration.
 type Options struct {
 	Log     io.Writer // one JSON object a line
@@ -139,11 +143,15 @@ func (n *Node) build() error {
 	}
 	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
-	source := number.New(n.world, durable, number.Config{Kind: record.KindNumbers, Block: numberBlock})
+	var given stored
 	began := n.world.Clock.Mono()
-	records, err := recover.Replay(n.journal, n.index, n.tries, source)
+	records, err := recover.Replay(n.journal, n.index, n.tries, &given)
 	if err != nil {
 		return fmt.Errorf("recovery from journal %s: %w", n.cfg.Journal.Dir, err)
+	}
+	source, err := number.Open(n.world.Waits, durable, given.State, number.Config{Kind: record.KindNumbers, Block: numberBlock, Window: numberWindow})
+	if err != nil {
+		return err
 	}
 	nums := numbers{source, n.world.Clock}
 	vault, err := n.cards()
@@ -308,7 +316,7 @@ func (n *Node) fleet() (*fleet.Fleet, error) {
 		terminals[i] = fleet.Terminal{ID: c.ID, Merchant: m, Status: status, TMK: tmk, MACRequired: true}
 	}
 	return fleet.New(fleet.Config{
-		Clock: n.world.Clock, Waits: n.world.Waits, Store: fleetKeys{n.keys}, Maker: n.module, MACer: n.module, SignOnWait: time.Second,
+		Clock: n.world.Clock, Waits: n.world.Waits, Store: n.keys, Maker: n.module, MACer: n.module, SignOnWait: time.Second,
 		Trouble: func(terminal string, err error) {
 			n.observer.Log().Warn("key set not retired", "terminal", terminal, "err", err)
 		},

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"tapswitch/hsm"
-	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/bertlv"
@@ -124,34 +123,6 @@ func (a *admission) InFlight() int {
 	return a.payments
 }
 
-// fleetKeys is the fleet's port on the keystore.
-type fleetKeys struct{ store *keystore.Store }
-
-// Put makes a set durable.
-func (k fleetKeys) Put(keys ...hsm.Key) error { return k.store.Put(keys...) }
-
-// Get gives the versions kept.
-func (k fleetKeys) Get(name string) ([]hsm.Key, error) {
-	var all []hsm.Key
-	if key, ok := k.store.Get(name); ok {
-		all = append(all, key)
-	}
-	if key, ok := k.store.Previous(name); ok {
-		all = append(all, key)
-	}
-	return all, nil
-}
-
-// Retire forgets versions for good.
-func (k fleetKeys) Retire(keys ...hsm.Key) error {
-	for _, key := range keys {
-		if err := k.store.Retire(key.Name, key.Version); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // vault is what card numbers need of the HSM.
 type vault interface {
 	hsm.Sealer
@@ -251,9 +222,20 @@ func (p pins) Translate(ctx context.Context, in *txn.Request, name string) (secr
 	return p.checker.Translate(ctx, &in.Card, in.PINKey, p.links[name].zpk)
 }
 
+// stored is the projection of the reserved blocks.
+type stored struct{ number.State }
+
+// Apply takes the records of reserved blocks and passes over others.
+func (s *stored) Apply(r journal.Record) error {
+	if r.Kind != record.KindNumbers {
+		return nil
+	}
+	return s.State.Apply(r.Body)
+}
+
 // numbers is flow's port on the reserved blocks.
 type numbers struct {
-	source *number.Source
+	source *number.Numbers
 	clock  env.Clock
 }
 
