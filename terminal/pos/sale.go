@@ -55,7 +55,10 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 	sent := t.now()
 	r := t.host.Sale(ctx, host.Sale{Amount: e.AmountMinor, Card: tap.Card, PIN: block})
 	e.MSHost = milliseconds(t.now().Sub(sent))
-	e.Trace, e.Batch, e.RRN, e.Auth, e.Code = r.Trace, r.Batch, r.RRN, r.Auth, r.Code
+	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
+		e.Trace, e.Batch = r.Trace, r.Batch
+	}
+	e.RRN, e.Auth, e.Code = r.RRN, r.Auth, r.Code
 	e.end(string(r.Outcome), string(r.Reason), r.Err)
 	e.unlessCancelled(ctx)
 }

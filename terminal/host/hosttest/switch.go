@@ -84,6 +84,11 @@ func Start(t testing.TB) *Switch {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, ln)
+}
+
+// serve answers on ln until the test ends.
+func serve(t testing.TB, ln net.Listener) *Switch {
 	s := &Switch{t: t, ln: ln, spec: unionpaypos.Spec()}
 	s.wg.Go(s.accept)
 	t.Cleanup(s.Stop)
