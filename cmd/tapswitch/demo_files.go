@@ -86,7 +86,7 @@ institution: "40000002"
 currency: "156"
 keys: {zpk: {zpkB}, zak: {zakB}}
 accounts:
-  - {id: bob, pan: "4761739001010119", balance_minor: 900000000}
+  - {id: bob, pan: "4761739001010119", pin: "{pin}", balance_minor: 900000000}
 `
 
 const terminalFile = `version: 1
@@ -95,12 +95,13 @@ merchant: "{merchant}"
 tmk: ${file:tmk.hex}
 tpdu: "6000030000"
 header: "603100310100"
-switch: {address: "{switch}", private_line: true}
-reader: {port: nfc}
+switch: "{switch}"
+private_line: true
+reader: nfc
 batch: "000001"
 currency: 156
 country: 156
 limits: {cvm_minor: 100000, contactless_minor: 5000000}
-state_dir: terminal
+state: terminal
 log: terminal.log
 `

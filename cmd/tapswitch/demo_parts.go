@@ -32,7 +32,14 @@ type part struct {
 // event is one JSON line of a part: an object with whatever fields it has.
 type event map[string]any
 
-func (e event) text(key string) string { s, _ := e[key].(string); return s }
+// text is a text field; the switch's log writes "none" for nothing.
+func (e event) text(key string) string {
+	s, _ := e[key].(string)
+	if s == "none" {
+		return ""
+	}
+	return s
+}
 
 // int is a number, or the number that a text of digits says; 0 when neither.
 func (e event) int(key string) int64 {

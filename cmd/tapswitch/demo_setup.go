@@ -175,15 +175,16 @@ func (s stage) loadKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keys := make([]hsm.Key, 0, 16)
 	for _, k := range demoKeys() {
 		key, err := makeKey(ctx, m, k)
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.spec.Name, err)
 		}
-		keys = append(keys, key)
+		if err := store.Put(key); err != nil {
+			return err
+		}
 	}
-	return store.Put(keys...)
+	return nil
 }
 
 func makeKey(ctx context.Context, m hsm.KeyLoader, k demoKey) (hsm.Key, error) {

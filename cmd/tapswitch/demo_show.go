@@ -20,7 +20,7 @@ type result struct {
 	Amount   int64    `json:"amount_minor"`
 	Currency string   `json:"currency"`
 	Checked  []string `json:"checked"`         // what was checked where
-	Route    string   `json:"route,omitempty"` // link, empty when not routed
+	Route    string   `json:"route,omitempty"` // link, empty when nothing was sent
 	Outcome  string   `json:"outcome"`
 	Code     string   `json:"code,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
@@ -50,8 +50,11 @@ func judge(n int, p tap, s seen) result {
 	r := result{
 		Tap: n, Kind: p.Kind, Card: s.terminal.text("card"), Amount: p.Amount, Currency: money.CNY.Code(), Outcome: s.terminal.text("outcome"),
 		Code: s.terminal.text("code"), Trace: s.terminal.int("trace"), Millis: s.terminal.int("ms_total"),
-		Route: s.payment.text("link"), Reason: s.payment.text("reason"), STAN: s.payment.int("stan"), RRN: s.payment.text("rrn"),
+		Reason: s.payment.text("reason"), STAN: s.payment.int("stan"), RRN: s.payment.text("rrn"),
 		Checked: checked(s),
+	}
+	if r.STAN != 0 { // a route may be chosen and the payment refused before it is sent
+		r.Route = s.payment.text("link")
 	}
 	if s.payment == nil {
 		r.Reason = s.terminal.text("reason")
@@ -106,9 +109,9 @@ func checked(s seen) []string {
 	if onUs && s.payment.is("pin") && reason != "cryptogram_wrong" {
 		list = append(list, verdict("PIN in HSM", reason == "pin_wrong" || reason == "pin_tries_exceeded"))
 	}
-	for what, field := range map[string]string{"cryptogram": "arqc", "PIN": "pin"} {
-		if v := s.host.text(field); v != "" && v != "none" {
-			list = append(list, verdict(what+" at "+s.payment.text("link"), v != "ok"))
+	for _, at := range []struct{ what, field string }{{"cryptogram", "arqc"}, {"PIN", "pin"}} {
+		if v := s.host.text(at.field); v != "" {
+			list = append(list, verdict(at.what+" at "+s.payment.text("link"), v != "ok"))
 		}
 	}
 	return list
@@ -124,7 +127,7 @@ func (s show) result(r result) error {
 	if s.json {
 		return json.NewEncoder(s.out).Encode(r)
 	}
-	route := "not routed"
+	route := "not sent"
 	if r.Route != "" {
 		route = r.Route
 	}

@@ -34,7 +34,8 @@ func Fold(data []byte) (block [8]byte) {
 }
 
 // Halves writes a block as 16 upper-case hex characters, in two halves. (Through
-// one array: go1.26.8 drops stores through a pointer to either of two results.)
+// one array: go1.26.8, inlining, drops stores through a pointer that is to one of
+// two results when the caller discards the other.)
 func Halves(block [8]byte) (left, right [8]byte) {
 	var text [16]byte
 	for i, c := range block {

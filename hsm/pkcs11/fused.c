@@ -26,7 +26,7 @@ enum {
 	CKA_CLASS = 0x0, CKA_TOKEN = 0x1, CKA_VALUE = 0x11, CKA_KEY_TYPE = 0x100, CKA_SENSITIVE = 0x103,
 	CKA_ENCRYPT = 0x104, CKA_SIGN = 0x108, CKA_DERIVE = 0x10C, CKA_EXTRACTABLE = 0x162,
 	CKO_SECRET_KEY = 4, CKK_DES2 = 0x14,
-	CKM_AES_GCM = 0x1087, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
+	CKM_AES_GCM = 0x1087, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
 	CKR_FUNCTION_FAILED = 0x6,
 };
 
@@ -79,6 +79,18 @@ ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mech
 	ts_ulong outn = n;
 	return init_and(f, encipher ? FN_ENCRYPT_INIT : FN_DECRYPT_INIT, encipher ? FN_ENCRYPT : FN_DECRYPT,
 		session, &m, key, in, n, out, &outn, 1);
+}
+
+ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, void *first, void *second,
+	void *out)
+{
+	unsigned char block[8];
+	ts_ulong rv = ts_crypt(f, session, 1, CKM_DES3_ECB, 0, key, first, 8, block);
+	if (rv != 0)
+		return rv;
+	for (int i = 0; i < 8; i++)
+		block[i] ^= ((unsigned char *)second)[i];
+	return ts_crypt(f, session, 1, CKM_DES3_ECB, 0, key, block, 8, out);
 }
 
 ts_ulong ts_sign(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong key,

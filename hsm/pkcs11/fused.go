@@ -5,6 +5,7 @@ package pkcs11
 /*
 #cgo LDFLAGS: -ldl
 #cgo nocallback ts_crypt
+#cgo nocallback ts_chain2
 #cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
@@ -55,6 +56,11 @@ func (f functions) crypt(s p11.SessionHandle, encipher bool, mechanism uint, iv 
 		direction = 1
 	}
 	return result(C.ts_crypt(f.f, C.ts_ulong(s), direction, C.ts_ulong(mechanism), ptr(iv), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out[:len(in)])))
+}
+
+// chain2 is E(E(first) xor second) under double-length DES, in one crossing.
+func (f functions) chain2(s p11.SessionHandle, key p11.ObjectHandle, first, second, out *[8]byte) error {
+	return result(C.ts_chain2(f.f, C.ts_ulong(s), C.ts_ulong(key), unsafe.Pointer(first), unsafe.Pointer(second), unsafe.Pointer(out)))
 }
 
 // cmac is AES-CMAC of in.

@@ -18,6 +18,11 @@ ts_functions *ts_load(const char *path, char *why, int whylen);
 ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
 	void *iv, ts_ulong key, void *in, ts_ulong n, void *out);
 
+// ts_chain2 enciphers 8 bytes, xors the result with 8 more and enciphers that:
+// both operations of a UnionPay MAC in one call.
+ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, void *first, void *second,
+	void *out);
+
 // ts_sign signs n bytes into a signature of exactly outn bytes.
 ts_ulong ts_sign(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong key,
 	void *in, ts_ulong n, void *out, ts_ulong outn);

@@ -97,7 +97,13 @@ func (w *worker) revive() error {
 	if l == nil {
 		return nil
 	}
-	if l.final || !m.gate.TryLock() {
+	if l.final {
+		return unavailable(l.why)
+	}
+	if !m.gate.TryLock() {
+		if n := m.stuck.Load(); n > 0 {
+			return fmt.Errorf("%w: %w; %d calls hang in the module and must return before it is taken into use again, else restart the process", hsm.ErrUnavailable, l.why, n)
+		}
 		return unavailable(l.why)
 	}
 	defer m.gate.Unlock()

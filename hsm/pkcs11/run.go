@@ -58,6 +58,22 @@ func (m *Module) startWorkers(rooms []*clear.Room) {
 	}
 }
 
+// Close stops the workers and ends the use of the module. Calls under way end
+// first; a call that hangs in the module is left behind with its session.
+func (m *Module) Close() error {
+	if m.closed.Swap(true) {
+		return nil
+	}
+	close(m.quit)
+	gone := m.world.Waits.NewEvent()
+	go func() { m.workers.Wait(); gone.Wake() }()
+	if !gone.Wait(m.world.Clock.Mono().Add(m.cfg.Timeout)) {
+		return fmt.Errorf("%w: a call hangs in the module; its session is left open", hsm.ErrUnavailable)
+	}
+	stop(m.ctx)
+	return nil
+}
+
 // loop serves jobs until the module closes.
 func (w *worker) loop() {
 	defer func() { _ = w.room.Close() }() // wiped all the same

@@ -55,11 +55,18 @@ type State struct {
 
 // day is a date and the first number that may have been given on it.
 type day struct {
-	date  int // year * 1000 + day of the year
+	date  int64 // days since 1970, UTC
 	first uint64
 }
 
-func dateOf(t time.Time) int { return t.UTC().Year()*1000 + t.UTC().YearDay() }
+func dateOf(t time.Time) int64 {
+	const secondsPerDay = 86_400
+	s := t.Unix()
+	if s < 0 {
+		s -= secondsPerDay - 1
+	}
+	return s / secondsPerDay
+}
 
 // Apply folds in the body of one record, in the order of the journal.
 func (s *State) Apply(body []byte) error {
@@ -134,11 +141,10 @@ func (s *State) lastUse(c uint64) (time.Time, bool) {
 	return later(s.blocks[i].used, s.blocks[i].at), true
 }
 
-// use notes that c was given at now.
+// use notes that c, which is in the last block, was given at now.
 func (s *State) use(c uint64, now time.Time) {
-	if i, ok := s.find(c); ok {
-		s.blocks[i].used = later(s.blocks[i].used, now)
-	}
+	last := &s.blocks[len(s.blocks)-1]
+	last.used = later(last.used, now)
 	s.mark(now, c)
 }
 
@@ -160,8 +166,11 @@ func (s *State) firstOf(now time.Time, c uint64) uint64 {
 // mark makes sure that the day of now is known to begin at c or before.
 func (s *State) mark(now time.Time, c uint64) {
 	d := day{dateOf(now), s.firstOf(now, c)}
-	i, known := slices.BinarySearchFunc(s.days, d.date, func(d day, date int) int { return d.date - date })
-	if known {
+	i := 0
+	for i < len(s.days) && s.days[i].date < d.date {
+		i++
+	}
+	if i < len(s.days) && s.days[i].date == d.date {
 		return
 	}
 	s.days = slices.Insert(s.days, i, d)

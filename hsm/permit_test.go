@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hsm
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPermitAllPairs writes the matrix a second time, by usage.
+func TestPermitAllPairs(t *testing.T) {
+	allowed := map[Usage][]Operation{
+		TMK: {OpTransportKey}, TPK: {OpTranslateFrom, OpVerifyPIN, OpTravelsUnderTMK, OpEncipherPIN}, TAK: {OpMAC, OpTravelsUnderTMK},
+		ZPK: {OpTranslateFrom, OpTranslateTo, OpVerifyPIN}, ZAK: {OpMAC}, PVK: {OpPVV}, IMKAC: {OpCryptogram},
+		PANSeal: {OpSeal}, PANToken: {OpToken},
+	}
+	for u := Usage(0); u <= PANToken+1; u++ {
+		k := &Key{Name: "n", Usage: u, Algorithm: TDES2}
+		if u == PANSeal || u == PANToken {
+			k.Algorithm = AES256
+		}
+		for op := Operation(0); op <= OpEncipherPIN+1; op++ {
+			want := false
+			for _, a := range allowed[u] {
+				want = want || a == op
+			}
+			err := Permit(op, k, time.Unix(0, 0))
+			if want != (err == nil) || err != nil && !errors.Is(err, ErrUsage) {
+				t.Errorf("%s to %s: %v", u, op, err)
+			}
+		}
+	}
+}
+
+func TestPermitValidity(t *testing.T) {
+	k := &Key{Name: "n", Usage: TAK, Algorithm: TDES2, NotAfter: 1000}
+	if err := Permit(OpMAC, k, time.Unix(1000, 999)); err != nil {
+		t.Errorf("in its last second: %v", err)
+	}
+	if err := Permit(OpMAC, k, time.Unix(1001, 0)); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "validity") {
+		t.Errorf("a second later: %v", err)
+	}
+	k.NotAfter = 0
+	if err := Permit(OpMAC, k, time.Unix(1<<40, 0)); err != nil {
+		t.Errorf("without end: %v", err)
+	}
+	k.Algorithm = AES128
+	if err := Permit(OpMAC, k, time.Unix(0, 0)); !errors.Is(err, ErrUsage) {
+		t.Errorf("AES key for a DES MAC: %v", err)
+	}
+}
+
+// TestBoundContentIsUnambiguous: a byte moved from one text to the next changes
+// what is bound.
+func TestBoundContentIsUnambiguous(t *testing.T) {
+	a := Key{Name: "ab", Owner: "c", Wrapped: []byte("de")}
+	b := Key{Name: "a", Owner: "bc", Wrapped: []byte("de")}
+	if string(a.AppendBound(nil)) == string(b.AppendBound(nil)) {
+		t.Error("two keys are bound to the same bytes")
+	}
+	a.Binding[0] = 1
+	if string(a.AppendBound(nil)) != string((&Key{Name: "ab", Owner: "c", Wrapped: []byte("de")}).AppendBound(nil)) {
+		t.Error("the binding is part of what it is computed over")
+	}
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+// Custody says of one function what leaves the module while it runs on plain
+// PKCS#11. What leaves is in the locked page of one worker and wiped at once.
+type Custody struct {
+	Function   string
+	Mechanisms string // what the module must have
+	KeyLeaves  bool   // a key is clear in the process's memory
+	PINLeaves  bool   // a PIN is clear in the process's memory
+	Remark     string
+}
+
+// Custodies is the whole list, in the order of the interfaces of package hsm.
+// docs/reference/hsm-functions.md shows it, and a test compares the two.
+func Custodies() []Custody {
+	return []Custody{
+		{"MAC, VerifyMAC: UnionPay ECB", "CKM_DES3_ECB", false, false, "data is folded outside; two blocks inside"},
+		{"MAC, VerifyMAC: ISO 9797-1 algorithm 3", "CKM_DES3_CBC, CKM_DES3_ECB", false, false, "CBC under the companion K1‖K1, last block under K1‖K2"},
+		{"TranslatePIN", "CKM_DES3_ECB", false, true, "format and account are checked between the two operations"},
+		{"VerifyPVV", "CKM_DES3_ECB", false, true, "the PVV itself is computed inside"},
+		{"VerifyARQC", "CKM_DES3_ECB_ENCRYPT_DATA, CKM_DES3_CBC, CKM_DES3_ECB", false, false, "card and session keys are derived inside"},
+		{"ARPC", "CKM_DES3_ECB_ENCRYPT_DATA, CKM_DES3_ECB", false, false, "method 1"},
+		{"GenerateUnder", "C_GenerateRandom, CKM_DES3_ECB, CKM_AES_KEY_WRAP", true, false, "no module in service wraps under double-length DES by plain PKCS#11"},
+		{"LoadUnder", "CKM_DES3_ECB, CKM_AES_KEY_WRAP", true, false, "the terminal's side of sign-on; a switch does not need it"},
+		{"LoadClear", "CKM_AES_KEY_WRAP", true, false, "test keys and ceremonies: the components are clear by nature"},
+		{"Generate", "CKM_AES_KEY_GEN, CKM_DES2_KEY_GEN, CKM_DES3_ECB_ENCRYPT_DATA, CKM_AES_KEY_WRAP", false, false, "a MAC key and its companion are derived from one base inside"},
+		{"Seal, Open", "CKM_AES_GCM", false, false, "the nonce comes from the process"},
+		{"Token", "CKM_AES_CMAC", false, false, ""},
+		{"check value", "CKM_DES3_ECB, CKM_AES_CMAC", false, false, "not CKA_CHECK_VALUE, which is another value for AES"},
+		{"key binding", "CKM_AES_CMAC", false, false, "checked before anything is unwrapped"},
+		{"unwrap into the cache", "CKM_AES_KEY_WRAP", false, false, "sensitive, not extractable, by the unwrap template"},
+	}
+}
