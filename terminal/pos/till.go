@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"slices"
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/soft"
@@ -89,19 +90,22 @@ func (t *Till) Run(ctx context.Context, in io.Reader) error {
 
 	cancel, done := t.begin(ctx, t.start)
 	ended := ctx.Done() // nil once it was seen
+	selling := false
 	var queue []command
 	for {
 		select {
 		case <-ended:
 			ended, lines, queue = nil, nil, []command{{name: cmdQuit}} // the job's context ended too
 		case <-done:
-			t.keys.forget()
-			cancel, done = func() {}, nil
+			if selling {
+				t.keys.forget()
+			}
+			cancel, done, selling = func() {}, nil, false
 		case c := <-lines:
 			if c.name == cmdQuit {
 				lines = nil
 			}
-			queue = t.take(c, queue, cancel, done != nil)
+			queue = t.take(c, queue, cancel, selling)
 		}
 		if done != nil || len(queue) == 0 {
 			continue
@@ -109,18 +113,19 @@ func (t *Till) Run(ctx context.Context, in io.Reader) error {
 		if queue[0].name == cmdQuit {
 			return nil
 		}
+		selling = queue[0].name == cmdSale && queue[0].err == nil
 		cancel, done = t.begin(ctx, t.job(queue[0]))
 		queue = queue[1:]
 	}
 }
 
 // take gives a command its place: at once, to the PIN pad, or in the queue.
-func (t *Till) take(c command, queue []command, cancel func(), busy bool) []command {
+func (t *Till) take(c command, queue []command, cancel func(), selling bool) []command {
 	switch {
 	case c.name == cmdCancel:
 		cancel()
 	case c.name == cmdPIN:
-		t.typed(c, busy)
+		t.typed(c, selling || slices.ContainsFunc(queue, func(c command) bool { return c.name == cmdSale }))
 	case len(queue) >= queueMax && c.name != cmdQuit:
 		t.fail("too_many_commands", nil)
 	default:
@@ -167,8 +172,8 @@ func (t *Till) job(c command) func(context.Context) {
 }
 
 // typed hands digits to the PIN pad; without a sale there is nobody to take them.
-func (t *Till) typed(c command, busy bool) {
-	if c.err == nil && busy && t.keys.put(c.pin) {
+func (t *Till) typed(c command, sale bool) {
+	if c.err == nil && sale && t.keys.put(c.pin) {
 		return
 	}
 	c.pin.Wipe()
