@@ -54,7 +54,7 @@ func (e event) int(key string) int64 {
 	return int64(f)
 }
 
-func (e event) is(key string) bool     { b, _ := e[key].(bool); return b }
+func (e event) is(key string) bool { b, _ := e[key].(bool); return b }
 
 // message is the books line inside an acquirer's event.
 func (e event) message() event { m, _ := e["message"].(map[string]any); return m }
