@@ -120,6 +120,8 @@ func (w *world) command(line string) {
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
 		w.hsmGone = words[1] == "gone"
+	case "numbers":
+		w.noMore = words[1] == "none"
 	case "overload":
 		w.busy = words[1] == "on"
 	case "state":

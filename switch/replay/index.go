@@ -49,7 +49,8 @@ type entry struct {
 	since     time.Time
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
-	done      env.Event // woken when that call is over
+	done      env.Event // woken when that call is over and its answer delivered
+	awaited   bool      // somebody may wait for done
 
 	busy  bool // somebody has the turn
 	queue []env.Event
