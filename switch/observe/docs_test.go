@@ -32,7 +32,7 @@ func labelDocs() [][2]string {
 		{"reason of a listener: messages", "`message_malformed`, `malfunction`"},
 		{"event of a link: its host", "`host_message_unreadable`, `host_frame_broken`, `host_request_unserved`, `host_network_answer_unasked`, `host_network_request`, `host_echo_refused`, `network_message_not_built`"},
 		{"event of a link: requests", "`request_timeout`, `request_connection_lost`, `request_not_sent`"},
-		{"event of a link: answers", "`answer_late`, `answer_duplicate`, `answer_unknown`, `answer_wrong_link`"},
+		{"event of a link: answers", "`answer_matched`, `answer_late`, `answer_duplicate`, `answer_unknown`, `answer_wrong_link`"},
 		{"version", "of the program"},
 	}
 }
