@@ -69,8 +69,8 @@ func (r *rig) storm(tills []*term, each int, all *told) {
 	weather.Add(1)
 	go func() {
 		defer weather.Done()
-		moods := []string{"normal", "normal", "normal", "silent once", "silent-before once", "late 600ms once", "late 100ms once", "bad-mac once",
-			"wrong-amount once", "duplicate once", "garbage once", "hangup once"}
+		moods := []string{"normal", "silent once", "silent-before once", "late 600ms once", "late 100ms once", "bad-mac once",
+			"wrong-amount once", "duplicate once", "garbage once", "silent once", "normal", "bad-mac once", "duplicate once", "hangup once"}
 		for {
 			for _, b := range []*bank{r.a, r.b} {
 				b.mood(moods[rand.IntN(len(moods))])
@@ -118,6 +118,9 @@ func (t *term) pay(all *told) {
 	got := t.sale(name, amount, pin)
 	if got.Trace == 0 {
 		return // the terminal was not ready: nothing was sent
+	}
+	if got.Code == "91" {
+		time.Sleep(100 * time.Millisecond) // the link comes back by itself
 	}
 	key := fmt.Sprintf("%s/%d", terminalID(t.id), got.Trace)
 	all.mu.Lock()
@@ -183,7 +186,7 @@ func (r *rig) judge(all *told) {
 			rrns[rrn] = true
 		}
 	})
-	yes, sum := 0, map[*bank]int64{}
+	yes, sum, codes := 0, map[*bank]int64{}, map[string]int{}
 	for key, s := range all.sale {
 		p, known := payments[key]
 		paid := held[p.Numbers.RRN.String()]
@@ -199,6 +202,7 @@ func (r *rig) judge(all *told) {
 			yes++
 			sum[s.bank] += s.amount
 		}
+		codes[string(s.Outcome)+" "+s.Code]++
 		if s.Outcome == host.Declined && s.Code != "00" && txn.ByReason(p.Answer.Reason) == nil {
 			r.Errorf("%s has no reason", key)
 		}
@@ -211,7 +215,7 @@ func (r *rig) judge(all *told) {
 			r.Errorf("a debit with RRN %s belongs to no payment", rrn)
 		}
 	}
-	r.Logf("%d sales, %d approved and kept, %d in the journal", len(all.sale), yes, len(payments))
+	r.Logf("%d sales, %d approved and kept, %d in the journal: %v", len(all.sale), yes, len(payments), codes)
 	if yes < len(all.sale)/4 || yes == len(all.sale) {
 		r.Errorf("%d of %d approved: the storm was too hard or too mild", yes, len(all.sale))
 	}
