@@ -196,10 +196,12 @@ func (a *acquirer) Answer(body []byte) ([]byte, error) {
 	return a.dialect.NetworkAnswer(nil, &v)
 }
 
-// stray hands a late yes to the flow; every other stray is only counted.
+// stray hands a yes that nobody waits for to the flow, which knows whether its
+// payment still needs undoing: the link forgets at a restart and after a while,
+// the journal does not. Every other stray is only counted.
 func (a *acquirer) stray(late func(replay.LinkKey), s link.Stray) {
 	var v iso8583.View
-	if s.Outcome != link.Late || a.dialect.Layout().Parse(s.Body, &v) != nil || v.MTI() != 0x0210 || string(v.Raw(39)) != txn.CodeApproved.String() {
+	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || v.MTI() != 0x0210 || string(v.Raw(39)) != txn.CodeApproved.String() {
 		return
 	}
 	if stan, err := v.Uint(11); err == nil {

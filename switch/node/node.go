@@ -87,6 +87,7 @@ type Node struct {
 	tries     *pin.Checker
 	saf       *saf.Queue
 	links     acquirers
+	fleet     *fleet.Fleet
 	admission *admission
 	flow      *flow.Flow
 	listeners []*listen.Server
@@ -214,13 +215,12 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	if err != nil {
 		return err
 	}
-	fl, err := n.fleet()
-	if err != nil {
+	if n.fleet, err = n.terminals(); err != nil {
 		return err
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{
-		Terminals: terminals{fl},
+		Terminals: terminals{n.fleet},
 		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,
@@ -306,8 +306,8 @@ func (n *Node) routes() (*route.Table, map[string]*chip.Issuer, error) {
 	return table, issuers, err
 }
 
-// fleet builds the terminal directory.
-func (n *Node) fleet() (*fleet.Fleet, error) {
+// terminals builds the terminal directory.
+func (n *Node) terminals() (*fleet.Fleet, error) {
 	merchants := map[string]*fleet.Merchant{}
 	terminals := make([]fleet.Terminal, len(n.cfg.Terminals))
 	for i, c := range n.cfg.Terminals {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tapswitch/hsm"
+	"tapswitch/internal/env"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/frame"
 	"tapswitch/switch/flow"
@@ -20,6 +21,7 @@ type pos struct {
 	dialect  *translate.Terminal
 	flow     *flow.Flow
 	macer    hsm.MACer
+	clock    env.Clock
 	deadline time.Duration
 	count    func(reason string) // messages that could not be understood
 }
@@ -61,6 +63,12 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 		return listen.Reply{Close: true}
 	}
 	body, err := s.build(ctx, v, a, keys, in.MACKey)
+	if err == nil && a.Approved() && in.Key.Class == txn.Purchase && !a.Repeat && s.clock.Mono() >= in.Deadline {
+		clear(body)
+		s.flow.Delivered(in.Key, a, flow.NotWritten) // the MAC took too long
+		a = txn.Refusal(txn.DeclineDeadline, a.At)
+		body, err = s.build(ctx, v, a, nil, in.MACKey)
+	}
 	if err != nil {
 		s.flow.Delivered(in.Key, a, flow.NotWritten)
 		a = txn.Refusal(txn.DeclineAnswerKey.Why(err), a.At)
@@ -71,7 +79,10 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 	}
 	return listen.Reply{
 		Frame: frame.Frame{TPDU: m.Frame.TPDU.Swap(), Header: append([]byte(nil), m.Frame.Header...), Body: body},
-		Done:  func(d listen.Delivery) { s.flow.Delivered(in.Key, a, delivery(d)) },
+		Done: func(d listen.Delivery) {
+			clear(body) // it repeats the card number
+			s.flow.Delivered(in.Key, a, delivery(d))
+		},
 	}
 }
 
@@ -84,6 +95,7 @@ func (s *pos) build(ctx context.Context, v *iso8583.View, a txn.Answer, keys *tr
 	covered, place := translate.SplitMAC(body)
 	mac, err := s.macer.MAC(ctx, macKey, hsm.MACUnionPayECB, covered)
 	if err != nil {
+		clear(body)
 		return nil, err
 	}
 	copy(place, mac[:])

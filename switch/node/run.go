@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +19,7 @@ func (n *Node) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.serveAdmin(background); err != nil {
 		stop()
-		return err
+		return errors.Join(err, n.journal.Close())
 	}
 	n.spawn(func() { n.observer.Run(background) })
 	ended := n.world.Waits.NewEvent()
@@ -85,7 +86,7 @@ func (n *Node) refresh(ended env.Event) {
 // open starts the terminal listeners; it is the last thing at start.
 func (n *Node) open() error {
 	handler := &pos{
-		dialect: translate.NewTerminal(), flow: n.flow, macer: n.module, deadline: n.cfg.Payment.Deadline, count: n.observer.Refused,
+		dialect: translate.NewTerminal(), flow: n.flow, macer: n.module, clock: n.world.Clock, deadline: n.cfg.Payment.Deadline, count: n.observer.Refused,
 	}
 	for _, c := range n.cfg.Listeners {
 		s, err := listen.Listen(listen.Config{

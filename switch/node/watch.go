@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tapswitch/switch/fleet"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/link"
 	"tapswitch/switch/listen"
@@ -83,6 +84,9 @@ func (n *Node) report(r flow.Report) {
 		Terminal: r.Key.Terminal.String(), Merchant: r.Key.Merchant.String(), Batch: r.Key.Batch, Trace: uint32(r.Key.Trace),
 		Issuer: r.Issuer, Repeat: r.Answer.Repeat, Total: r.Total,
 	}
+	if !n.known(r.Key) { // what a stranger writes into field 42 is not shown
+		e.Merchant = ""
+	}
 	if r.Answer.Approved() {
 		e.Outcome = "approved"
 	}
@@ -100,6 +104,12 @@ func (n *Node) report(r flow.Report) {
 		}
 	}
 	n.observer.Payment(e)
+}
+
+// known says whether terminal and merchant are those of the fleet.
+func (n *Node) known(k txn.Key) bool {
+	_, err := n.fleet.Lookup(k.Terminal.String(), k.Merchant.String())
+	return !errors.Is(err, fleet.ErrUnknownTerminal) && !errors.Is(err, fleet.ErrMerchantMismatch)
 }
 
 // attempt reports one delivery of the store-and-forward.

@@ -69,15 +69,24 @@ type Attempt struct {
 }
 
 type line struct {
-	items []item
+	items map[txn.Key]*item
+	order uint64    // of arrival, given to the last item
 	wake  env.Event // renewed whenever it was woken
 }
 
 type item struct {
 	key   txn.Key
+	order uint64
 	since env.Mono
 	due   env.Mono
 	tries int
+	again bool // asked for once more while it was being delivered
+	taken bool // being delivered
+}
+
+// before says whether it is to be delivered before o.
+func (it *item) before(o *item) bool {
+	return it.due < o.due || it.due == o.due && it.order < o.order
 }
 
 // New makes an empty queue; observe may be nil.
@@ -92,23 +101,24 @@ func New(cfg Config, world env.Env, p Payments, s Sender, observe func(Attempt))
 func (q *Queue) line(link string) *line {
 	l := q.lines[link]
 	if l == nil {
-		l = &line{wake: q.world.Waits.NewEvent()}
+		l = &line{items: make(map[txn.Key]*item), wake: q.world.Waits.NewEvent()}
 		q.lines[link] = l
 	}
 	return l
 }
 
-// Enqueue adds the reversal of k, once.
+// Enqueue adds the reversal of k, once. One that is being delivered just now is
+// looked at again afterwards: a late yes may have reopened it.
 func (q *Queue) Enqueue(link string, k txn.Key) {
 	q.mu.Lock()
-	l := q.line(link)
-	for _, it := range l.items {
-		if it.key == k {
-			q.mu.Unlock()
-			return
-		}
+	l, now := q.line(link), q.world.Clock.Mono()
+	if it := l.items[k]; it != nil {
+		it.again = it.taken
+		q.mu.Unlock()
+		return
 	}
-	l.items = append(l.items, item{key: k, since: q.world.Clock.Mono(), due: q.world.Clock.Mono()})
+	l.order++
+	l.items[k] = &item{key: k, order: l.order, since: now, due: now}
 	q.mu.Unlock()
 	q.Nudge(link)
 }
@@ -197,19 +207,20 @@ func (q *Queue) pick(link string) (it item, wait env.Event, until env.Mono, clos
 	if !up {
 		return it, l.wake, now.Add(q.cfg.Retry), false
 	}
-	first := -1
-	for i := range l.items {
-		if first < 0 || l.items[i].due < l.items[first].due {
-			first = i
+	var first *item
+	for _, o := range l.items { // the least is the same in any order
+		if first == nil || o.before(first) {
+			first = o
 		}
 	}
-	if first < 0 {
+	if first == nil {
 		return it, l.wake, env.Never, false
 	}
-	if l.items[first].due > now {
-		return it, l.wake, l.items[first].due, false
+	if first.due > now {
+		return it, l.wake, first.due, false
 	}
-	return l.items[first], nil, 0, false
+	first.taken = true
+	return *first, nil, 0, false
 }
 
 // attempt sends one reversal and makes the acquirer's word durable.
@@ -250,16 +261,16 @@ func settles(c txn.Code) (txn.Event, bool) {
 	return 0, false
 }
 
+// remove ends an item, or begins it anew when it was asked for meanwhile.
 func (q *Queue) remove(link string, k txn.Key) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.line(link)
-	for i := range l.items {
-		if l.items[i].key == k {
-			l.items = append(l.items[:i], l.items[i+1:]...)
-			return
-		}
+	if it := l.items[k]; it.again {
+		it.again, it.taken, it.tries, it.due = false, false, 0, q.world.Clock.Mono()
+		return
 	}
+	delete(l.items, k)
 }
 
 // later spaces the next attempt: Retry, then double, up to MaxRetry.
@@ -271,11 +282,7 @@ func (q *Queue) later(link string, it item) {
 	wait = min(wait, q.cfg.MaxRetry)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.line(link)
-	for i := range l.items {
-		if l.items[i].key == it.key {
-			l.items[i].tries++
-			l.items[i].due = q.world.Clock.Mono().Add(wait)
-		}
-	}
+	at := q.line(link).items[it.key]
+	at.tries, at.taken, at.again = at.tries+1, false, false
+	at.due = q.world.Clock.Mono().Add(wait)
 }

@@ -184,6 +184,18 @@ type Reply struct {
 	MACInput []byte // aliases the message
 }
 
+// otherYes names the codes by which a host takes money in another way than it
+// was asked: in part, with a condition, or to be corrected later (ISO 8583:1987
+// DE 39; A2 to A6 are UnionPay's). Taken for a no they would leave a debit that
+// nobody reverses, so they are no usable answer, and the payment is undone.
+func otherYes(code string) bool {
+	switch code {
+	case "08", "10", "11", "16", "32", "85", "87", "A2", "A4", "A5", "A6":
+		return true
+	}
+	return false
+}
+
 // Reply reads the answer to a request that carried n for p, and refuses one
 // that does not repeat what was asked.
 func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply, error) {
@@ -201,6 +213,9 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 		if string(v.Raw(c.field)) != c.want {
 			return r, fmt.Errorf("field %d does not repeat the request", c.field)
 		}
+	}
+	if otherYes(string(v.Raw(39))) {
+		return r, fmt.Errorf("field 39 is %s, a yes other than 00, which is not built", v.Raw(39))
 	}
 	copy(r.Answer.Code[:], v.Raw(39))
 	copy(r.Answer.Auth[:], v.Raw(38))

@@ -236,6 +236,13 @@ func TestReplyMustRepeatTheRequest(t *testing.T) {
 			t.Errorf("a reply with another field %d was taken", n)
 		}
 	}
+	for _, code := range []string{"08", "10", "11", "16", "32", "85", "87", "A2", "A4", "A5", "A6"} {
+		f := good()
+		f[39] = code
+		if r, err := acq.Reply(build(t, acq.Layout(), 0x0210, f), p, p.Numbers); err == nil {
+			t.Errorf("%s, by which money was taken, became %+v", code, r.Answer)
+		}
+	}
 	f := good()
 	delete(f, 39)
 	if _, err := acq.Reply(build(t, acq.Layout(), 0x0210, f), p, p.Numbers); err == nil {
