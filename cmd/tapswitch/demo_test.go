@@ -161,10 +161,13 @@ func TestAgreementFindsLies(t *testing.T) {
 		e.journal = slices.Delete(e.journal, i, i+1)
 	}
 	for name, lie := range map[string]func(e *evidence){
-		"amount on a receipt":          func(e *evidence) { yes(e).Amount++ },
-		"card on a receipt":            func(e *evidence) { yes(e).Card = "622424******0070" },
-		"reference on a receipt":       func(e *evidence) { yes(e).RRN = "000000000000" },
-		"a no shown as a yes":          func(e *evidence) { i := slices.IndexFunc(e.terminal, func(l termLine) bool { return l.Code == "55" }); e.terminal[i].Outcome = "approved" },
+		"amount on a receipt":    func(e *evidence) { yes(e).Amount++ },
+		"card on a receipt":      func(e *evidence) { yes(e).Card = "622424******0070" },
+		"reference on a receipt": func(e *evidence) { yes(e).RRN = "000000000000" },
+		"a no shown as a yes": func(e *evidence) {
+			i := slices.IndexFunc(e.terminal, func(l termLine) bool { return l.Code == "55" })
+			e.terminal[i].Outcome = "approved"
+		},
 		"a receipt lost":               func(e *evidence) { e.terminal = e.terminal[1:] },
 		"a debit that was none":        func(e *evidence) { line(e, func(l bookLine) bool { return l.Effect == "debit" }).Effect = "none" },
 		"a debit of another amount":    func(e *evidence) { line(e, func(l bookLine) bool { return l.Effect == "debit" }).Amount++ },
@@ -175,9 +178,13 @@ func TestAgreementFindsLies(t *testing.T) {
 		"an outcome lost":              func(e *evidence) { drop(e, "outcome") },
 		"an undo lost":                 func(e *evidence) { drop(e, "undo") },
 		"an undone lost":               func(e *evidence) { drop(e, "undone") },
-		"an event lost":                func(e *evidence) { e.events = slices.DeleteFunc(e.events, func(l switchLine) bool { return l.Class == "purchase" && l.Code == "92" }) },
-		"a counter":                    func(e *evidence) { e.counted["tapswitch_flow_payments_total{class=purchase,outcome=approved,reason=none}"]++ },
-		"a counter of a link":          func(e *evidence) { e.counted["tapswitch_link_exchanges_total{link=acq-b,outcome=answered}"]-- },
+		"an event lost": func(e *evidence) {
+			e.events = slices.DeleteFunc(e.events, func(l switchLine) bool { return l.Class == "purchase" && l.Code == "92" })
+		},
+		"a counter": func(e *evidence) {
+			e.counted["tapswitch_flow_payments_total{class=purchase,outcome=approved,reason=none}"]++
+		},
+		"a counter of a link": func(e *evidence) { e.counted["tapswitch_link_exchanges_total{link=acq-b,outcome=answered}"]-- },
 	} {
 		bent := &evidence{terminal: slices.Clone(good.terminal), events: slices.Clone(good.events), journal: slices.Clone(good.journal), counted: maps.Clone(good.counted),
 			books: map[string][]bookLine{"acq-a": slices.Clone(good.books["acq-a"]), "acq-b": slices.Clone(good.books["acq-b"])}}
@@ -209,7 +216,7 @@ type child struct {
 func runDemo(t *testing.T, args ...string) *running {
 	t.Helper()
 	r := &running{tmp: t.TempDir()}
-	r.cmd = exec.Command(binary, append([]string{"demo"}, args...)...)
+	r.cmd = exec.Command(program, append([]string{"demo"}, args...)...)
 	r.cmd.Env = append(os.Environ(), "TMPDIR="+r.tmp)
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// binary is the program under test, built once and run as a process of its own:
+// program is what is under test, built once and run as a process of its own:
 // nothing in these tests calls into it.
-var binary string
+var program string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
@@ -26,15 +26,15 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if binary = os.Getenv("TAPSWITCH_BINARY"); binary != "" {
-		if binary, err = filepath.Abs(binary); err != nil {
+	if program = os.Getenv("TAPSWITCH_BINARY"); program != "" {
+		if program, err = filepath.Abs(program); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()
 	}
-	binary = filepath.Join(dir, "tapswitch")
-	args := []string{"build", "-buildvcs=false", "-o", binary}
+	program = filepath.Join(dir, "tapswitch")
+	args := []string{"build", "-buildvcs=false", "-o", program}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
@@ -67,7 +67,7 @@ func call(t *testing.T, args ...string) ended {
 	ctx, cancel := context.WithTimeout(t.Context(), patience()+10*time.Second)
 	defer cancel()
 	began := time.Now()
-	c := exec.CommandContext(ctx, binary, args...)
+	c := exec.CommandContext(ctx, program, args...)
 	c.WaitDelay = time.Second
 	var e ended
 	out, err := c.Output()

@@ -47,7 +47,7 @@ type process struct {
 // process however that ends.
 func launch(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, cmd: exec.Command(binary, args...), done: make(chan struct{}), more: make(chan struct{})}
+	p := &process{t: t, name: name, cmd: exec.Command(program, args...), done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	var err error
