@@ -29,7 +29,7 @@ setup: ## install what build and tests need (gcc, libc6-dev, softhsm2), only if 
 	@.ci/setup
 
 build: setup ## write bin/tapswitch
-	$(GO) build $(BUILD) -o bin/tapswitch ./cmd/tapswitch
+	@$(GO) build $(BUILD) -o bin/tapswitch ./cmd/tapswitch
 
 demo: build ## tap cards on a simulated reader through the whole switch: make demo ARGS="--taps 20"
 	@bin/tapswitch demo $(ARGS)

@@ -72,7 +72,7 @@ func tableHSM() []Row {
 		{Packages: "hsm/ceremony", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/keystore", May: tier1(), Tests: drivers()},
 		{Packages: "hsm/hsmtest", May: slices.Concat(tier1(), []string{"hsm/keystore"}), Tests: drivers()},
-		{Packages: "hsm/...", May: tier1()}, // the root and its pure packages
+		{Packages: "hsm/...", May: tier1(), Tests: drivers()}, // the root and its pure packages
 	}
 }
 
@@ -84,7 +84,7 @@ func tableTerminal() []Row {
 		{Packages: "terminal/pn532", May: tier0()},
 		{Packages: "terminal/serial", May: tier0()},
 		// The kernels are pure machines; run.go plays one of them on a card.
-		{Packages: "terminal/kernel", May: slices.Concat(tier0(), []string{"iso8583/bertlv", "terminal/reader"}), Tests: []string{"simulators/card"}},
+		{Packages: "terminal/kernel", May: slices.Concat(tier0(), []string{"iso8583/bertlv", "terminal/reader"}), Tests: []string{"simulators/card", "simulators/reader"}},
 		{Packages: "terminal/...", May: pos, Tests: []string{"simulators/card", "simulators/reader"}},
 	}
 }
@@ -105,7 +105,7 @@ func tableSwitch() []Row {
 		{Packages: "switch/listen", May: tier1(), Tests: drivers()},
 
 		// replay is the index over the journal: what changes a payment goes through it.
-		{Packages: "switch/recover", May: slices.Concat(rooms(), []string{"switch/saf", "switch/replay"}), Tests: drivers()},
+		{Packages: "switch/recover", May: slices.Concat(rooms(), []string{"switch/saf", "switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/flow"})},
 		{Packages: "switch/saf", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: drivers()},
 		{Packages: "switch/replay", May: rooms(), Tests: drivers()},
 		{Packages: "switch/history", May: rooms(), Tests: drivers()},

@@ -43,6 +43,7 @@ import (
 	"tapswitch/switch/route"
 	"tapswitch/switch/saf"
 	"tapswitch/switch/translate"
+	"tapswitch/switch/txn"
 )
 
 // Module is what a switch needs of its HSM.
@@ -165,13 +166,23 @@ func (n *Node) build() error {
 	if err := n.buildFlow(nums, vault); err != nil {
 		return err
 	}
-	sum, err := recover.Resolve(n.index, nums.Next, n.saf.Enqueue)
+	sum, err := recover.Resolve(n.index, nums.Next, n.enqueueAgain)
 	if err != nil {
 		return err
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
+}
+
+// enqueueAgain queues a reversal that a crash interrupted. One whose link left
+// the configuration waits, and says so at every start.
+func (n *Node) enqueueAgain(name string, k txn.Key) {
+	if n.links[name] == nil {
+		n.observer.Log().Error("a reversal waits for a link that is not configured: put the link back until it is delivered",
+			"link", name, "terminal", k.Terminal.String(), "trace", uint32(k.Trace))
+	}
+	n.saf.Enqueue(name, k)
 }
 
 // key finds a key by name and refuses one of another usage.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tapswitch/internal/env"
 	"tapswitch/iso8583/frame"
 	"tapswitch/switch/listen"
 	"tapswitch/switch/translate"
@@ -20,7 +21,8 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.spawn(func() { n.observer.Run(background) })
-	n.spawn(func() { n.refresh(background) })
+	ended := n.world.Waits.NewEvent()
+	n.spawn(func() { n.refresh(ended) })
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Start()
 		n.delivery.Add(1)
@@ -37,7 +39,10 @@ func (n *Node) Run(ctx context.Context) error {
 		case err = <-n.fatal:
 		}
 	}
-	n.shutdown(stop)
+	n.shutdown(func() {
+		ended.Wake()
+		stop()
+	})
 	return err
 }
 
@@ -67,16 +72,12 @@ func (n *Node) serveAdmin(ctx context.Context) error {
 	return nil
 }
 
-// refresh keeps the gauges fresh.
-func (n *Node) refresh(ctx context.Context) {
-	tick := time.NewTicker(gaugePause)
-	defer tick.Stop()
+// refresh keeps the gauges fresh until ended is woken.
+func (n *Node) refresh(ended env.Event) {
 	for {
 		n.gauges()
-		select {
-		case <-ctx.Done():
+		if ended.Wait(n.world.Clock.Mono().Add(gaugePause)) {
 			return
-		case <-tick.C:
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestRoundTrip(t *testing.T) {
 // What an intent reserves must hold its longest outcome, undo and undone, each
 // with the journal's own overhead.
 func TestFollowUpsFit(t *testing.T) {
-	const overhead = 64
+	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
 	undoing := size(rs[3]) + size(rs[4])

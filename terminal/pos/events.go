@@ -34,8 +34,9 @@ type Event struct {
 	Code        string           `json:"code,omitempty"`
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
-	Why         string           `json:"why,omitempty"`  // of a reversal: 98, A0, 06
-	Done        *bool            `json:"done,omitempty"` // of a reversal
+	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
+	Done        *bool            `json:"done,omitempty"`    // of a reversal
+	Receipt     string           `json:"receipt,omitempty"` // of a result: the line that is printed for people
 	Message     string           `json:"message,omitempty"`
 	MTI         string           `json:"mti,omitempty"`
 	Name        string           `json:"name,omitempty"`
@@ -75,6 +76,9 @@ type printer struct {
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if e.Event == EventResult {
+		e.Receipt = p.receipt(e)
+	}
 	if p.json {
 		writeJSON(p.out, e) // nobody is there to tell when this output is gone
 	} else {

@@ -21,6 +21,7 @@ const (
 // Keeps are all of them, for loops in tests.
 func Keeps() []Keep { return []Keep{KeepNone, KeepHalf, KeepAll} }
 
+// String names the choice.
 func (k Keep) String() string {
 	return [...]string{"none", "half", "all"}[k]
 }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recover_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/chip"
+	"tapswitch/switch/flow"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/pin"
+	"tapswitch/switch/txn"
+)
+
+// host is an acquirer that outlives the switch's crashes: what it has booked
+// stays booked.
+type host struct {
+	debits  map[txn.STAN]int64  // effective, by the STAN of the purchase
+	undone  map[txn.STAN]bool   // reversals seen, also of unknown originals
+	request map[txn.STAN]string // what a STAN was used for
+	clash   string              // first STAN used for two things
+	mood    string              // of the next purchase: approve, decline, silent, lost
+}
+
+func newHost() *host {
+	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, request: map[txn.STAN]string{}}
+}
+
+func (h *host) clone() *host {
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), request: maps.Clone(h.request), clash: h.clash, mood: h.mood}
+}
+
+// held is the sum of all effective debits.
+func (h *host) held() (sum int64) {
+	for _, d := range h.debits {
+		sum += d
+	}
+	return sum
+}
+
+// use notes what a STAN stands for; promise 7 says that it is one thing.
+func (h *host) use(stan txn.STAN, what string) {
+	if was, ok := h.request[stan]; ok && was != what && h.clash == "" {
+		h.clash = fmt.Sprintf("STAN %06d is %s and %s", stan, was, what)
+	}
+	h.request[stan] = what
+}
+
+// Exchange implements flow.Acquirers.
+func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
+	n := s.Payment.Numbers
+	h.use(n.STAN, fmt.Sprintf("purchase of trace %d", s.Payment.Key.Trace))
+	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: n.At}
+	switch h.mood {
+	case "decline":
+		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
+		return a, nil
+	case "lost":
+		return txn.Answer{}, flow.ErrNoAnswer
+	}
+	if !h.undone[n.STAN] {
+		h.debits[n.STAN] += int64(s.Payment.Amount.Minor)
+	}
+	if h.mood == "silent" {
+		return txn.Answer{}, flow.ErrNoAnswer
+	}
+	return a, nil
+}
+
+// Reverse implements saf.Sender.
+func (h *host) Reverse(_ context.Context, p txn.Payment, _ bool) (txn.Code, error) {
+	h.use(p.Undo.STAN, fmt.Sprintf("reversal of trace %d", p.Key.Trace))
+	h.undone[p.Numbers.STAN] = true
+	if h.debits[p.Numbers.STAN] == 0 {
+		return txn.CodeUnmatched, nil
+	}
+	h.debits[p.Numbers.STAN] = 0
+	return txn.CodeApproved, nil
+}
+
+// Up implements saf.Sender.
+func (h *host) Up(string) bool { return true }
+
+// still are the ports that have nothing to do with crashes.
+type still struct{ tries *pin.Checker }
+
+func (still) Authenticate(_ context.Context, in *txn.Request) error {
+	in.PINKey = &hsm.Key{}
+	return nil
+}
+func (still) SignOn(context.Context, *txn.Request) (flow.Keys, error) { return flow.Keys{}, nil }
+func (still) Known(*txn.Request) error                                { return nil }
+func (still) Enter(txn.Class) (func(), error)                         { return func() {}, nil }
+
+func (still) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
+	p.Token = [16]byte{1}
+	p.SealedPAN = make([]byte, 44)
+	copy(p.Fingerprint[:], fmt.Sprint(in.Amount.Minor))
+	return nil
+}
+
+func (still) Issuer(secret.PAN) (*chip.Issuer, error) {
+	return &chip.Issuer{Name: "test", PVK: &hsm.Key{}}, nil
+}
+func (still) Choose(secret.PAN) (string, error)                      { return "acq", nil }
+func (still) Check(context.Context, *txn.Request, chip.Issuer) error { return nil }
+func (still) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {
+	return nil, nil
+}
+
+func (s still) Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) ([]journal.Record, func(), error) {
+	return s.tries.Verify(ctx, pin.Attempt{Key: in.PINKey, PVK: is.PVK, Card: &in.Card, Token: p.Token, For: p.Key})
+}
+
+func (still) Translate(context.Context, *txn.Request, string) (secret.PINBlock, error) {
+	return secret.PINBlock{}, nil
+}
+
+// module knows one right PIN block.
+type module struct{}
+
+func (module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+	return secret.PINBlock{}, hsm.ErrUnavailable
+}
+
+func (module) VerifyPVV(_ context.Context, in secret.PINBlock, _ *hsm.Key, _ hsm.Account12, _ hsm.PVV) error {
+	if string(in.AppendTo(nil, secret.ForTest)) != "rightpin" {
+		return hsm.ErrPIN
+	}
+	return nil
+}
