@@ -228,7 +228,7 @@ func (e *evidence) checkEvents(f *findings) {
 		}
 		n := 0
 		for _, ev := range e.events {
-			if ev.Msg != "payment" || ev.Class != "purchase" || ev.Trace != s.Trace {
+			if ev.Msg != "payment" || ev.Class != "purchase" || ev.Trace != s.Trace || ev.Repeat {
 				continue
 			}
 			n++

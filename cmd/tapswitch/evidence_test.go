@@ -47,8 +47,7 @@ type switchLine struct {
 	Amount   string `json:"amount"`
 	Link     string `json:"link"`
 	End      string `json:"end"`
-	PIN      bool   `json:"pin"`
-	TotalUS  int64  `json:"total_us"`
+	Repeat   bool   `json:"repeat"`
 }
 
 // bookLine is a line of an acquirer's books.

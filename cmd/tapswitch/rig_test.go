@@ -411,6 +411,15 @@ func mood(p *process, m string) {
 // strike stops every part well and then holds all evidence together.
 func (r *rig) strike() {
 	r.t.Helper()
+	r.stopAll()
+	for _, finding := range gather(r.t, r.dir).check() {
+		r.t.Error(finding)
+	}
+}
+
+// stopAll stops every part, keeps the switch's log, and looks for secrets.
+func (r *rig) stopAll() {
+	r.t.Helper()
 	for _, p := range []*process{r.terminal, r.reader, r.sw, r.a, r.b} {
 		if p == nil || !p.alive() {
 			continue
@@ -426,9 +435,6 @@ func (r *rig) strike() {
 		}
 	}
 	r.write("switch.log", log.String())
-	for _, finding := range gather(r.t, r.dir).check() {
-		r.t.Error(finding)
-	}
 	for _, finding := range r.secrets() {
 		r.t.Error(finding)
 	}
