@@ -199,7 +199,7 @@ func TestAgreementFindsLies(t *testing.T) {
 type running struct {
 	cmd         *exec.Cmd
 	out, errs   bytes.Buffer
-	dir, tmp    string
+	tmp         string
 	descendants []child
 }
 
