@@ -127,6 +127,11 @@ func (s show) result(r result) error {
 	if s.json {
 		return json.NewEncoder(s.out).Encode(r)
 	}
+	if r.Tap == 1 {
+		if _, err := fmt.Fprintf(s.out, "  %3s  %-16s %12s  %-45s  %-8s  %s\n", "TAP", "CARD", "AMOUNT", "CHECKED", "ROUTE", "RESULT"); err != nil {
+			return err
+		}
+	}
 	route := "not sent"
 	if r.Route != "" {
 		route = r.Route
@@ -144,7 +149,7 @@ func (s show) result(r result) error {
 	if r.Reason != "" {
 		reason = r.Reason
 	}
-	_, err := fmt.Fprintf(s.out, "%s%3d  %-19s %12s  %-42s  %-10s  %2s %s%s  %d ms\n", mark, r.Tap, r.Card, amount, strings.Join(r.Checked, ", "), route, r.Code, reason, end, r.Millis)
+	_, err := fmt.Fprintf(s.out, "%s%3d  %-16s %12s  %-45s  %-8s  %2s %s%s  %d ms\n", mark, r.Tap, r.Card, amount, strings.Join(r.Checked, ", "), route, r.Code, reason, end, r.Millis)
 	if err == nil && r.Problem != "" {
 		_, err = fmt.Fprintf(s.out, "       not as expected (%s): %s\n", r.Kind, r.Problem)
 	}

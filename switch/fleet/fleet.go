@@ -43,10 +43,10 @@ const MaxTerminals = 1 << 20
 var (
 	ErrUnknownTerminal  = errors.New("fleet: terminal is not in the directory")         // 97
 	ErrTerminalBlocked  = errors.New("fleet: terminal is blocked")                      // 97
-	ErrMerchantMismatch = errors.New("fleet: terminal belongs to another merchant")     // 03
-	ErrMerchantBlocked  = errors.New("fleet: merchant of the terminal is blocked")      // 03
+	ErrMerchantMismatch = errors.New("fleet: terminal belongs to another merchant")     // 97
+	ErrMerchantBlocked  = errors.New("fleet: merchant of the terminal is blocked")      // 97
 	ErrDirectory        = errors.New("fleet: directory refused")                        // at start only
-	ErrNoKeys           = errors.New("fleet: terminal has no working keys")             // A0: sign on first
+	ErrNoKeys           = errors.New("fleet: terminal has no working keys")             // 97: sign on first
 	ErrSignOnBusy       = errors.New("fleet: another sign-on of this terminal runs")    // 96
 	ErrKeysNotStored    = errors.New("fleet: new working keys could not be kept")       // 96
 	ErrVersions         = errors.New("fleet: version numbers of the keys used up")      // 96

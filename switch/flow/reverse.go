@@ -27,10 +27,7 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.refuse(err)
 	}
 	defer leave()
-	numbers, err := f.Numbers.Next()
-	if err != nil {
-		return f.refuse(err)
-	}
+	numbers := f.undoNumbers()
 	known := false
 	now, err := f.Payments.Change(in.Original, func(now replay.View) ([]journal.Record, error) {
 		known = now.Known

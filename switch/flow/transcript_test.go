@@ -69,15 +69,21 @@ func play(w *world, text string) string {
 	return out.String()
 }
 
-// command carries out one line of a transcript.
-func (w *world) command(line string) {
-	words := strings.Fields(line)
+// arguments are the words with "=", over what a line leaves out.
+func arguments(words []string) map[string]string {
 	args := map[string]string{"trace": "1", "amount": "1000", "card": "6224242300000069", "pin": ""}
-	for _, word := range words[1:] {
+	for _, word := range words {
 		if k, v, ok := strings.Cut(word, "="); ok {
 			args[k] = v
 		}
 	}
+	return args
+}
+
+// command carries out one line of a transcript.
+func (w *world) command(line string) {
+	words := strings.Fields(line)
+	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
 	switch words[0] {
@@ -120,6 +126,8 @@ func (w *world) command(line string) {
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
 		w.hsmGone = words[1] == "gone"
+	case "numbers":
+		w.noMore = words[1] == "none"
 	case "overload":
 		w.busy = words[1] == "on"
 	case "state":

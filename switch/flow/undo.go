@@ -101,10 +101,7 @@ func (f *Flow) undo(p *txn.Payment, e txn.Event, why error) txn.Answer {
 // reverse makes an undo durable and queues it for delivery. Undo is one: what
 // is being reversed already stays as it is.
 func (f *Flow) reverse(k txn.Key, e txn.Event, why txn.Reason) error {
-	numbers, err := f.Numbers.Next()
-	if err != nil {
-		return err
-	}
+	numbers := f.undoNumbers()
 	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
 		return undoRecords(now, e, why, numbers)
 	})
@@ -113,6 +110,16 @@ func (f *Flow) reverse(k txn.Key, e txn.Event, why txn.Reason) error {
 	}
 	f.enqueue(k, now)
 	return nil
+}
+
+// undoNumbers are for a reversal; none (zero) when they are used up: an undo
+// does not depend on what may be refused, see undoRecords.
+func (f *Flow) undoNumbers() txn.Numbers {
+	n, err := f.Numbers.Next()
+	if err != nil {
+		return txn.Numbers{}
+	}
+	return n
 }
 
 // enqueue hands a payment that is to be reversed to the store-and-forward,
@@ -131,6 +138,9 @@ func (f *Flow) finish(k txn.Key) { f.enqueue(k, f.Payments.Finish(k)) }
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
 	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Unmatched && e != txn.SaidYes {
 		return nil, nil
+	}
+	if n.STAN == 0 {
+		n = replay.SpareNumbers(now.Payment)
 	}
 	n.RRN = now.Payment.Numbers.RRN
 	return []journal.Record{record.MakeUndo(now.Payment.Key, record.Undo{Event: e, Reason: why, Numbers: n})}, nil
@@ -171,13 +181,10 @@ func (f *Flow) Late(l replay.LinkKey) {
 	if !ok {
 		return
 	}
-	numbers, err := f.Numbers.Next()
-	if err != nil {
-		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
-		return
-	}
+	numbers := f.undoNumbers()
 	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
-		if now.Running || now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined {
+		if now.Running || now.Payment == nil || // forgotten just now
+			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)

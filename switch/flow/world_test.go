@@ -78,6 +78,7 @@ type world struct {
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
+	noMore  bool // numbers are used up
 }
 
 func newWorld(t *testing.T) *world {
@@ -207,6 +208,9 @@ func (m module) VerifyPVV(_ context.Context, in secret.PINBlock, _ *hsm.Key, _ h
 }
 
 func (w *world) Next() (txn.Numbers, error) {
+	if w.noMore {
+		return txn.Numbers{}, txn.DeclineNumbers
+	}
 	w.next++
 	return txn.Numbers{STAN: txn.STAN(w.next), At: w.clock.Now(), RRN: txn.RRN([]byte(fmt.Sprintf("%012d", w.next)))}, nil
 }

@@ -48,7 +48,7 @@ func sets(cfg *config.Config) observe.Sets {
 		LinkEvents: []string{
 			link.CountGarbage, link.CountFrame, link.CountUnserved, link.CountNetworkUnknown, link.CountNetworkRequest, link.CountEchoRefused,
 			link.CountNetworkFailed, link.CountTimeout, link.CountLost, link.CountNotSent,
-			link.OutcomeCount(link.Late), link.OutcomeCount(link.Duplicate), link.OutcomeCount(link.Unknown), link.OutcomeCount(link.WrongLink),
+			link.OutcomeCount(link.Matched), link.OutcomeCount(link.Late), link.OutcomeCount(link.Duplicate), link.OutcomeCount(link.Unknown), link.OutcomeCount(link.WrongLink),
 		},
 	}
 	for _, c := range txn.Classes() {

@@ -116,7 +116,7 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (records []journal.Reco
 	defer c.mu.Unlock()
 	k := c.card(a.Token)
 	k.pending--
-	before := k.wrong
+	before, after := k.wrong, uint8(0)
 	switch {
 	case err == nil && before == 0:
 		c.drop(a.Token)
@@ -126,6 +126,7 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (records []journal.Reco
 		c.drop(a.Token)
 	case errors.Is(err, hsm.ErrPIN):
 		k.wrong++
+		after = k.wrong
 		err = txn.DeclinePIN
 		if k.wrong >= c.max {
 			err = txn.DeclinePINTries
@@ -134,8 +135,8 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (records []journal.Reco
 		c.drop(a.Token)
 		return nil, func() {}, Refusal(err)
 	}
-	undo := func() { c.restore(a.Token, before) }
-	return []journal.Record{record.MakeTries(a.Token, record.Tries{Count: k.wrong, Payment: a.For})}, undo, err
+	undo := func() { c.restore(a.Token, before, after) }
+	return []journal.Record{record.MakeTries(a.Token, record.Tries{Count: after, Payment: a.For})}, undo, err
 }
 
 // enter takes one of the tries left.
@@ -157,10 +158,17 @@ func (c *Checker) drop(token [16]byte) {
 	}
 }
 
-func (c *Checker) restore(token [16]byte, wrong uint8) {
+// restore takes back one count from before to after, and no other that was made
+// meanwhile.
+func (c *Checker) restore(token [16]byte, before, after uint8) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.card(token).wrong = wrong
+	k := c.card(token)
+	if after == 0 {
+		k.wrong = min(k.wrong+before, c.max)
+	} else if k.wrong > 0 {
+		k.wrong--
+	}
 	c.drop(token)
 }
 

@@ -127,3 +127,31 @@ func TestRefusalNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// A count whose record was refused is taken back alone: what others counted
+// meanwhile, and made durable, stays.
+func TestFailedAppendTakesBackItsOwnCountOnly(t *testing.T) {
+	m := &module{err: hsm.ErrPIN}
+	c := New(m, 3)
+	_, failed, _ := c.Verify(context.Background(), attempt(t))
+	if _, _, err := c.Verify(context.Background(), attempt(t)); !errors.Is(err, txn.DeclinePIN) {
+		t.Fatal(err)
+	}
+	failed()
+	if got := c.Wrong([16]byte{1}); got != 1 {
+		t.Errorf("%d counted, one is durable", got)
+	}
+	m.err = nil
+	_, failed, err := c.Verify(context.Background(), attempt(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.err = hsm.ErrPIN
+	if _, _, err := c.Verify(context.Background(), attempt(t)); !errors.Is(err, txn.DeclinePIN) {
+		t.Fatal(err)
+	}
+	failed() // the reset, not the try after it
+	if got := c.Wrong([16]byte{1}); got != 2 {
+		t.Errorf("%d counted after a reset that failed, want 2", got)
+	}
+}

@@ -97,7 +97,7 @@ func MakeOutcome(p *txn.Payment, o Outcome) journal.Record {
 	e := newEncoder(nil)
 	e.byte(tagEvent, byte(o.Event))
 	r := journal.Record{Kind: KindOutcome, Key: AppendKey(nil, p.Key), Body: appendAnswer(e.buf, o.Answer), Reserve: -p.Reserved}
-	if to, ok := txn.Next(p.State, o.Event); ok && p.Reserved > UndoRoom && (to == txn.Approved || to == txn.Reversing) {
+	if to, ok := txn.Follow(p.State, o.Event); ok && p.Reserved > UndoRoom && (to == txn.Approved || to == txn.Reversing) {
 		r.Reserve += UndoRoom
 	}
 	return r

@@ -122,7 +122,7 @@ func TestFollowUpsFit(t *testing.T) {
 func TestReservesAddUpToNothing(t *testing.T) {
 	p := full()
 	r := Intent(p)
-	p.Reserved, p.State = r.Reserve, txn.Sent
+	p.Reserved, p.State = r.Reserve, txn.Intended // as the index has it: Forwarded is not stored
 	yes := MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: answer()})
 	if p.Reserved+yes.Reserve != UndoRoom {
 		t.Errorf("an approval keeps %d", p.Reserved+yes.Reserve)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The proof of the promises of DESIGN section 4, as far as they exist: one
+// The proof of docs/PROMISES.md: one
 // session of payments over the real flow, index, store-and-forward, numbers and
 // segment journal on a disk that crashes at every single operation, keeping
 // none, half or all of what was not synced.
@@ -306,6 +306,9 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		q, ok := fresh.Find(p.Key)
 		if p.State == txn.Completed { // delivery is presumed, not stored
 			p.State = txn.Approved
+		}
+		if p.State == txn.Approved && p.Reserved != record.UndoRoom {
+			t.Errorf("%s: the approval of trace %d keeps %d bytes for its undo", name, p.Key.Trace, p.Reserved)
 		}
 		if !ok || q.State != p.State || q.Reserved != p.Reserved {
 			t.Errorf("%s: promise 8: trace %d is %s in memory and %s in the journal", name, p.Key.Trace, p.State, q.State)

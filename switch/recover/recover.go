@@ -4,7 +4,7 @@
 //
 // Promise: the states after recovery are those the crashed process had made
 // durable, and whatever was in flight then is on its way to an end: the table
-// of DESIGN section 3 by class.
+// below by class.
 //
 // How: Replay hands every record to the projections (payments, PIN tries,
 // numbers). Resolve then looks at each payment: an intent without an outcome
@@ -82,8 +82,8 @@ func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), e
 		return fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
 	}
 	n, err := next()
-	if err != nil {
-		return fmt.Errorf("recover: numbers for a reversal: %w", err)
+	if err != nil { // a start does not depend on numbers that may be used up
+		n = replay.SpareNumbers(&p)
 	}
 	n.RRN = p.Numbers.RRN
 	_, err = x.Change(p.Key, func(replay.View) ([]journal.Record, error) {

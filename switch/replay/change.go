@@ -3,6 +3,9 @@
 package replay
 
 import (
+	"errors"
+	"time"
+
 	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/txn"
@@ -28,7 +31,7 @@ func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (
 		return View{}, err
 	}
 	if len(records) > 0 {
-		if err := x.journal.Append(records...); err != nil {
+		if err := x.store(records); err != nil {
 			return View{}, err
 		}
 		for _, r := range records {
@@ -75,26 +78,69 @@ func (x *Index) take(k txn.Key) *entry {
 // release hands the turn on, and forgets an entry that holds nothing.
 func (x *Index) release(k txn.Key, e *entry) {
 	x.mu.Lock()
+	wake := x.settled(e)
 	if len(e.queue) > 0 {
-		next := e.queue[0]
+		wake = append(wake, e.queue[0])
 		e.queue = e.queue[1:]
-		x.mu.Unlock()
-		next.Wake()
-		return
-	}
-	e.busy = false
-	if e.p == nil && !e.running && !e.tombstone {
-		delete(x.payments, k)
-		x.dropOrder(k)
+	} else {
+		e.busy = false
+		x.drop(k, e)
 	}
 	x.mu.Unlock()
+	for _, w := range wake {
+		w.Wake()
+	}
 }
 
 // Move follows an arrow that is not durable by its own: delivery of an answer.
+// One that was reversed before its delivery was known stays as it is.
 func (x *Index) Move(k txn.Key, ev txn.Event) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if e := x.payments[k]; e != nil && e.p != nil {
+	e := x.payments[k]
+	if e == nil || e.p == nil {
+		x.mu.Unlock()
+		return
+	}
+	switch e.p.State {
+	case txn.Reversing, txn.Reversed, txn.Unmatched:
+	default:
 		e.p.State = txn.MustNext(e.p.State, ev)
 	}
+	wake := x.settled(e)
+	x.mu.Unlock()
+	for _, w := range wake {
+		w.Wake()
+	}
+}
+
+// busyPause is for how long an owed record waits when the journal's queue is full.
+const busyPause = time.Millisecond
+
+// store makes records durable. A new payment finds the queue full and is
+// refused; what belongs to one that was accepted waits for its place.
+func (x *Index) store(records []journal.Record) error {
+	asks := 0
+	for _, r := range records {
+		asks += r.Reserve
+	}
+	for {
+		err := x.journal.Append(records...)
+		if asks > 0 || !errors.Is(err, journal.ErrBusy) {
+			return err
+		}
+		x.waits.NewEvent().Wait(x.clock.Mono().Add(busyPause))
+	}
+}
+
+// SpareNumbers are for the reversal of p when no others are to be had: the
+// payment's own trace number with another second. No other message carries
+// them, because that trace number was given to p alone for at least a minute
+// from its own second on. A second reversal of p takes the next second.
+func SpareNumbers(p *txn.Payment) txn.Numbers {
+	n := p.Numbers
+	if p.Undo.STAN == n.STAN {
+		n.At = p.Undo.At
+	}
+	n.At = n.At.Add(time.Second)
+	return n
 }

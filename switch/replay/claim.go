@@ -37,7 +37,8 @@ func (x *Index) claim(p *txn.Payment) (env.Event, *txn.Answer, error) {
 		return nil, nil, nil
 	}
 	switch {
-	case e.running:
+	case e.running, e.p != nil && e.p.State == txn.Approved: // or its yes is on the way to the terminal
+		e.awaited = true
 		return e.done, nil, nil
 	case e.p == nil || e.tombstone:
 		return nil, nil, txn.DeclineTombstone
@@ -54,7 +55,9 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 	a := p.Answer
 	a.Repeat = true
 	switch p.State {
-	case txn.Approved, txn.Completed, txn.Declined, txn.Refused:
+	case txn.Intended, txn.Sent: // what became of it could not be stored: nothing may be told
+		return &txn.Answer{Repeat: true}, nil
+	case txn.Completed, txn.Declined, txn.Refused:
 		return &a, nil
 	case txn.Reversing, txn.Reversed, txn.Unmatched:
 		if p.Answer.Approved() {
@@ -71,10 +74,11 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 	return nil, nil
 }
 
-// Finish ends the claim: repeats that wait are served now. A claim that left
-// nothing durable is forgotten, so that a repeat is judged anew. It returns how
-// the payment stands: whoever reversed it meanwhile left its delivery to the
-// caller.
+// Finish ends the claim: repeats that wait are served now, but those of an
+// approval wait until its delivery is known, since one that was not delivered is
+// undone. A claim that left nothing durable is forgotten, so that a repeat is
+// judged anew. It returns how the payment stands: whoever reversed it meanwhile
+// left its delivery to the caller.
 func (x *Index) Finish(k txn.Key) View {
 	x.mu.Lock()
 	e := x.payments[k]
@@ -84,15 +88,32 @@ func (x *Index) Finish(k txn.Key) View {
 	}
 	e.running = false
 	now := e.view()
+	wake := x.settled(e)
+	x.drop(k, e)
+	x.mu.Unlock()
+	for _, w := range wake {
+		w.Wake()
+	}
+	return now
+}
+
+// settled gives the event of the repeats that wait for e, when they need wait
+// no longer; the lock is held.
+func (x *Index) settled(e *entry) []env.Event {
+	if !e.awaited || e.running || e.p != nil && e.p.State == txn.Approved {
+		return nil
+	}
 	done := e.done
-	e.done = x.waits.NewEvent()
-	if e.p == nil && !e.tombstone && !e.busy {
+	e.done, e.awaited = x.waits.NewEvent(), false
+	return []env.Event{done}
+}
+
+// drop forgets an entry that holds nothing; the lock is held.
+func (x *Index) drop(k txn.Key, e *entry) {
+	if e.p == nil && !e.running && !e.tombstone && !e.busy {
 		delete(x.payments, k)
 		x.dropOrder(k)
 	}
-	x.mu.Unlock()
-	done.Wake()
-	return now
 }
 
 // dropOrder removes the newest mention of k; claims end soon after they begin,

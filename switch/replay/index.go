@@ -49,7 +49,8 @@ type entry struct {
 	since     time.Time
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
-	done      env.Event // woken when that call is over
+	done      env.Event // woken when that call is over and its answer delivered
+	awaited   bool      // somebody may wait for done
 
 	busy  bool // somebody has the turn
 	queue []env.Event
@@ -111,9 +112,6 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 			return err
 		}
 		e.p.Undo, e.p.UndoWhy = u.Numbers, u.Reason
-		if e.p.State == txn.Intended && u.Event != txn.UndoAsked {
-			e.p.State = txn.Sent // the intent alone is durable, not that it was forwarded
-		}
 		return move(e.p, u.Event)
 	default:
 		u, err := record.ParseUndone(r.Body)
@@ -142,13 +140,9 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	return move(p, txn.Journaled)
 }
 
-// move follows one arrow. An outcome is stored only after the request was
-// handed to the link, so Forwarded is implied by it.
+// move follows one arrow.
 func move(p *txn.Payment, e txn.Event) error {
-	if p.State == txn.Intended && (e == txn.SaidYes || e == txn.SaidNo) {
-		p.State = txn.Sent
-	}
-	s, ok := txn.Next(p.State, e)
+	s, ok := txn.Follow(p.State, e)
 	if !ok {
 		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
 	}

@@ -81,6 +81,7 @@ func TestRepeatWaitsForItsOriginal(t *testing.T) {
 	clock.AwaitWaiters(1)
 	settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
 	x.Finish(p.Key)
+	x.Move(p.Key, txn.Written)
 	if a := <-got; a == nil || !a.Approved() || !a.Repeat {
 		t.Errorf("repeat got %+v", a)
 	}
@@ -250,5 +251,105 @@ func TestRecordsThatMakeNoSenseAreRefused(t *testing.T) {
 	intend(t, x, p)
 	if err := x.Apply(record.Intent(p)); err == nil {
 		t.Error("a second intent with the same key was taken")
+	}
+}
+
+// The repeat of an approval waits for the delivery: when it fails, the payment
+// is undone, and the repeat must not say yes.
+func TestRepeatOfAnApprovalWaitsForItsDelivery(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
+	x.Finish(p.Key)
+	got := make(chan error)
+	go func() {
+		a, err := x.Claim(newPayment(1), clock.Mono().Add(time.Second))
+		if a != nil {
+			t.Errorf("told %+v", a)
+		}
+		got <- err
+	}()
+	clock.AwaitWaiters(1)
+	_, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeUndo(p.Key, record.Undo{Event: txn.NotWritten, Numbers: SpareNumbers(v.Payment)})}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; !errors.Is(err, txn.DeclineWasReversed) {
+		t.Errorf("the repeat got %v", err)
+	}
+}
+
+// The terminal may reverse, and the acquirer confirm, before the writer of the
+// answer says that it was written.
+func TestDeliveryThatIsToldAfterTheUndo(t *testing.T) {
+	for _, end := range []txn.Event{txn.UndoAcked, txn.UndoUnknown} {
+		x, _, _ := newIndex(10)
+		p := newPayment(1)
+		intend(t, x, p)
+		settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
+		x.Finish(p.Key)
+		for _, r := range []journal.Record{
+			record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked, Numbers: p.Numbers}),
+			record.MakeUndone(p, record.Undone{Event: end}),
+		} {
+			if err := x.Apply(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, _ := x.Find(p.Key)
+		x.Move(p.Key, txn.Written)
+		if after, _ := x.Find(p.Key); after.State != before.State {
+			t.Errorf("%s became %s", before.State, after.State)
+		}
+	}
+}
+
+// busy is a journal whose queue is full the first times.
+type busy struct {
+	log
+	times int
+}
+
+func (b *busy) Append(rs ...journal.Record) error {
+	if b.times--; b.times >= 0 {
+		return journal.ErrBusy
+	}
+	return b.log.Append(rs...)
+}
+
+// A full queue refuses new payments; what is owed to one in flight waits.
+func TestOwedRecordsWaitForTheQueue(t *testing.T) {
+	b := &busy{}
+	world := env.Real()
+	x := New(Config{Max: 10, Window: time.Hour}, world, b)
+	p := newPayment(1)
+	intend(t, x, p)
+	b.times = 5
+	settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
+	if len(b.records) != 2 {
+		t.Errorf("%d records", len(b.records))
+	}
+	b.times = 1
+	q := newPayment(2)
+	if _, err := x.Change(q.Key, func(View) ([]journal.Record, error) { return []journal.Record{record.Intent(q)}, nil }); !errors.Is(err, journal.ErrBusy) {
+		t.Errorf("a new payment: %v", err)
+	}
+}
+
+// The spare numbers of a payment are its own trace number with seconds that no
+// other message has.
+func TestSpareNumbersDiffer(t *testing.T) {
+	p := newPayment(7)
+	seen := map[LinkKey]bool{NewLinkKey("acq", p.Numbers): true}
+	for range 3 {
+		p.Undo = SpareNumbers(p)
+		if k := NewLinkKey("acq", p.Undo); seen[k] || k.STAN != 7 {
+			t.Errorf("%v was used", k)
+		} else {
+			seen[k] = true
+		}
 	}
 }

@@ -100,6 +100,18 @@ func Next(s State, e Event) (State, bool) {
 	return a.to, a.ok
 }
 
+// Follow is Next for an event of the journal, which keeps no Forwarded: what
+// can only come after it implies it.
+func Follow(s State, e Event) (State, bool) {
+	if n, ok := Next(s, e); ok {
+		return n, true
+	}
+	if s == Intended {
+		return Next(Sent, e)
+	}
+	return s, false
+}
+
 // MustNext is Next for events that our own code reports: an impossible one is a bug.
 func MustNext(s State, e Event) State {
 	n, ok := Next(s, e)

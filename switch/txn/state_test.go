@@ -46,6 +46,18 @@ func TestFinalStatesHaveNoWayToAnApproval(t *testing.T) {
 	}
 }
 
+// The journal keeps no Forwarded: an outcome follows the intent.
+func TestFollowImpliesForwarded(t *testing.T) {
+	for e, want := range map[Event]State{SaidYes: Approved, SaidNo: Declined, TimedOut: Reversing, CheckFailed: Reversing, NotSent: Declined, UndoAsked: Reversing} {
+		if s, ok := Follow(Intended, e); !ok || s != want {
+			t.Errorf("%s after the intent is %s, %v", e, s, ok)
+		}
+	}
+	if _, ok := Follow(Intended, Written); ok {
+		t.Error("an answer cannot be written before the outcome")
+	}
+}
+
 // An answer that arrives late must be an event wherever a byte may have left.
 func TestLateAnswersAreEvents(t *testing.T) {
 	for _, s := range []State{Sent, Completed, Declined, Reversing, Reversed, Unmatched} {
