@@ -17,7 +17,7 @@ func machine() config.Source {
 }
 
 func newConfigCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check and explain a switch configuration", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "config", Short: "Check and explain a switch configuration", Example: "  tapswitch config check switch.yaml"}
 	c.AddCommand(&cobra.Command{
 		Use:     "check FILE",
 		Short:   "Report every mistake with its line, and what to do about it",

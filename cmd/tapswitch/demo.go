@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -32,16 +33,19 @@ func newDemoCommand() *cobra.Command {
 		Example: "  tapswitch demo\n  tapswitch demo --taps 20 --seed 7\n  tapswitch demo --taps 20 --json --dir /tmp/demo",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if o.taps < 0 {
-				return usageError{fmt.Errorf("--taps %d: give a number of taps, or leave it out to go on until Ctrl-C", o.taps)}
+			if o.taps < 1 && c.Flags().Changed("taps") {
+				return usageError{fmt.Errorf("--taps %d: give a number of taps from 1 on, or leave it out to go on until Ctrl-C", o.taps)}
+			}
+			if o.prepare && o.dir == "" {
+				return usageError{errors.New("--prepare needs --dir: what it writes would be removed at once")}
 			}
 			return demo(c.Context(), o, show{c.OutOrStdout(), o.json})
 		},
 	}
-	c.Flags().IntVar(&o.taps, "taps", 0, "stop after so many taps (0: go on until Ctrl-C)")
+	c.Flags().IntVar(&o.taps, "taps", 0, "stop after so many taps; without it go on until Ctrl-C")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "changes order, cards and amounts")
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a tap, and a summary")
-	c.Flags().StringVar(&o.dir, "dir", "", "keep terminal log, acquirer books and journal in this folder, which must be empty or new")
+	c.Flags().StringVar(&o.dir, "dir", "", "keep the logs of terminal and switch, the acquirers' books, metrics and journal in this folder, which must be empty or new")
 	c.Flags().BoolVar(&o.prepare, "prepare", false, "write token, keys and configurations into --dir, say how to start each part, and end")
 	return c
 }
@@ -107,7 +111,7 @@ func (t *troupe) run(ctx context.Context, o demoOptions, out show) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return fmt.Errorf("interrupted after tap %d of %d", i+1, o.taps)
 		}
 	}
 	if err := out.summary(results, o.seed, time.Since(began)); err != nil {

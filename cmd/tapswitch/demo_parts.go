@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -65,8 +66,8 @@ func (e event) message() event { m, _ := e["message"].(map[string]any); return m
 const maxEvents = 4096
 
 // start runs a part as a process of this same binary. Its events come from
-// stdout, or from stderr when that is where it speaks (serve).
-func start(dir, name string, fromStderr bool, args ...string) (*part, error) {
+// stdout, or, when a file is named that keeps them, from stderr (serve's log).
+func start(dir, name, keep string, args ...string) (*part, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -79,16 +80,28 @@ func start(dir, name string, fromStderr bool, args ...string) (*part, error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	lines, err := p.pipe(fromStderr)
+	lines, err := p.pipe(keep != "")
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+	log := io.WriteCloser(nothing{})
+	if keep != "" {
+		if log, err = os.OpenFile(filepath.Join(dir, keep), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return nil, err
+		}
 	}
-	go p.read(lines)
+	if err := p.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), log.Close())
+	}
+	go p.read(io.TeeReader(lines, log), log)
 	return p, nil
 }
+
+// nothing keeps nothing.
+type nothing struct{}
+
+func (nothing) Write(p []byte) (int, error) { return len(p), nil }
+func (nothing) Close() error                { return nil }
 
 func (p *part) pipe(fromStderr bool) (io.Reader, error) {
 	if fromStderr {
@@ -99,7 +112,8 @@ func (p *part) pipe(fromStderr bool) (io.Reader, error) {
 }
 
 // read takes the part's lines until it ends.
-func (p *part) read(lines io.Reader) {
+func (p *part) read(lines io.Reader, log io.Closer) {
+	defer log.Close()
 	in := bufio.NewScanner(lines)
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {

@@ -22,7 +22,7 @@ type troupe struct {
 func raise(ctx context.Context, s stage) (*troupe, error) {
 	t := &troupe{stage: s, hosts: map[string]*part{}}
 	for _, name := range []string{linkA, linkB} {
-		p, err := start(s.Dir, name, false, "simulate", "acquirer", "--config", name+".yaml")
+		p, err := start(s.Dir, name, "", "simulate", "acquirer", "--config", name+".yaml")
 		if err != nil {
 			return t, err
 		}
@@ -32,19 +32,19 @@ func raise(ctx context.Context, s stage) (*troupe, error) {
 		}
 	}
 	var err error
-	if t.serve, err = start(s.Dir, "switch", true, "serve", "--config", "switch.yaml"); err != nil {
+	if t.serve, err = start(s.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml"); err != nil {
 		return t, err
 	}
 	if err := t.awaitReady(ctx, 10*time.Second); err != nil {
 		return t, err
 	}
-	if t.reader, err = start(s.Dir, "reader", false, "simulate", "reader", "--link", "nfc", "--deck", "deck.json"); err != nil {
+	if t.reader, err = start(s.Dir, "reader", "", "simulate", "reader", "--link", "nfc", "--deck", "deck.json"); err != nil {
 		return t, err
 	}
 	if _, err := t.reader.await(ctx, 5*time.Second, "ready", named("ready")); err != nil {
 		return t, err
 	}
-	if t.terminal, err = start(s.Dir, "terminal", false, "terminal", "--config", "terminal.yaml", "--json"); err != nil {
+	if t.terminal, err = start(s.Dir, "terminal", "", "terminal", "--config", "terminal.yaml", "--json"); err != nil {
 		return t, err
 	}
 	_, err = t.terminal.await(ctx, 10*time.Second, "sign-on", named("signed_on"))
@@ -171,6 +171,11 @@ func (t *troupe) gather(ctx context.Context, p tap, s *seen) {
 			return m.text("effect") == "credit" && (m.text("mti") == "0400" || m.text("mti") == "0401") && m.text("rrn") == s.payment.text("rrn")
 		})
 		s.reversal = s.reversal.message()
+	}
+	if s.err == nil && p.Expect.Reversal { // and that the switch has heard of it
+		_, s.err = t.serve.await(ctx, 5*time.Second, "acknowledged reversal", func(e event) bool {
+			return e.text("msg") == "reversal" && e.text("end") == "acknowledged" && e.int("original") == stan
+		})
 	}
 	s.host = s.host.message()
 }

@@ -37,7 +37,7 @@ type result struct {
 type summary struct {
 	Summary    bool           `json:"summary"`
 	Taps       int            `json:"taps"`
-	Expected   int            `json:"expected"`
+	Expected   int            `json:"as_expected"`
 	Unexpected int            `json:"unexpected"`
 	Outcomes   map[string]int `json:"outcomes"`
 	Kinds      map[string]int `json:"kinds"`

@@ -19,7 +19,7 @@ import (
 )
 
 func newJournalCommand() *cobra.Command {
-	c := &cobra.Command{Use: "journal", Short: "Read the durable memory of a switch", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "journal", Short: "Read the durable memory of a switch", Example: "  tapswitch journal dump -o json journal"}
 	c.AddCommand(newJournalDumpCommand(), newJournalVerifyCommand())
 	return c
 }

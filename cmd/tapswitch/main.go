@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root := &cobra.Command{
 		Use:           "tapswitch",
 		Short:         "An open payment switch: terminals over ISO 8583, PIN and cryptograms in an HSM, acquirer links",
+		Example:       "  tapswitch demo --taps 20\n  tapswitch serve --config switch.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -62,5 +63,32 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	})
 	root.AddCommand(newDemoCommand(), newServeCommand(), newTerminalCommand(), newSimulateCommand(), newConfigCommand(),
 		newJournalCommand(), newVersionCommand())
+	strict(root)
 	return root.ExecuteContext(ctx)
+}
+
+// strict makes every command line that does not fit a usage error, also that
+// of a command which only groups others: left alone, cobra prints the help of a
+// group for a mistyped command and calls it success.
+func strict(c *cobra.Command) {
+	if c.HasSubCommands() {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+		}
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
 }

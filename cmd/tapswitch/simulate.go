@@ -16,7 +16,8 @@ func newSimulateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Run one of the simulators: an acquirer host, an NFC reader with cards",
-		Args:  cobra.NoArgs,
+		Example: "  tapswitch simulate acquirer --config acq-a.yaml\n" +
+			"  tapswitch simulate reader --link /tmp/nfc --deck deck.json",
 	}
 	c.AddCommand(newSimulateAcquirerCommand(), newSimulateReaderCommand())
 	return c

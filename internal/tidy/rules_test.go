@@ -77,6 +77,8 @@ func TestRulesFire(t *testing.T) {
 		{"package comment", "package-comment internal/a/a.go; package-comment internal/a/a.go", []string{"internal/a/a.go", licenceLine + "\n\n// Package a is short.\n//\n// How: badly.\npackage a\n"}},
 		{"no package comment", strings.Repeat("package-comment internal/a; ", 3) + "package-comment internal/a", []string{"internal/a/a.go", licenceLine + "\n\npackage a\n"}},
 		{"command comment", "", []string{"cmd/x/x.go", licenceLine + "\n\n// Command x runs.\n//\n// Promise: none.\n//\n// How: so.\n//\n// Imports: all.\npackage main\n"}},
+		{"command with an outside test", "", []string{"cmd/x/x.go", licenceLine + "\n\n// Command x runs.\n//\n// Promise: none.\n//\n// How: so.\n//\n// Imports: all.\npackage main\n",
+			"cmd/x/a_test.go", licenceLine + "\n\npackage main_test\n"}},
 		{"undocumented", "documented internal/a/a.go; documented internal/a/a.go; documented internal/a/a.go; documented internal/a/a.go", []string{"internal/a/a.go",
 			good("a", "\ntype T[P any] struct{}\n\nfunc (t *T[P]) M() {}\n\nfunc F() {}\n\nconst C = 1\n\ntype u int\n\nfunc (u) String() string { return \"\" }\n")}},
 		{"types of a group", "documented internal/a/a.go", []string{"internal/a/a.go", good("a", "\n// T is named here.\ntype (\n\tT int\n\tU int\n)\n")}},

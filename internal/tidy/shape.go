@@ -34,20 +34,20 @@ func checkLicenceLine(t *Tree) (all []Finding) {
 func checkPackageComments(t *Tree) (all []Finding) {
 	dirs, files := t.packages()
 	for _, dir := range dirs {
-		doc, at, code := "", dir, false
+		doc, at, name := "", dir, ""
 		for _, f := range files[dir] {
 			if f.isTest() {
 				continue
 			}
-			code = true
+			name = f.ast.Name.Name // a test may be in the package besides, NAME_test
 			if f.ast.Doc != nil {
 				doc, at = doc+f.ast.Doc.Text(), f.path
 			}
 		}
-		if !code {
+		if name == "" {
 			continue
 		}
-		for _, missing := range missingParagraphs(doc, files[dir][0].ast.Name.Name) {
+		for _, missing := range missingParagraphs(doc, name) {
 			all = append(all, Finding{Rule: "package-comment", Path: at, Line: 1, Name: missing,
 				Text: "the package comment lacks its paragraph " + missing})
 		}

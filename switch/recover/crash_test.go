@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The proof of the promises of DESIGN section 4, as far as they exist: one
+// The proof of docs/PROMISES.md: one
 // session of payments over the real flow, index, store-and-forward, numbers and
 // segment journal on a disk that crashes at every single operation, keeping
 // none, half or all of what was not synced.

@@ -4,7 +4,7 @@
 //
 // Promise: the states after recovery are those the crashed process had made
 // durable, and whatever was in flight then is on its way to an end: the table
-// of DESIGN section 3 by class.
+// below by class.
 //
 // How: Replay hands every record to the projections (payments, PIN tries,
 // numbers). Resolve then looks at each payment: an intent without an outcome

@@ -23,7 +23,9 @@ func (t *Till) sale(ctx context.Context, amount money.MinorUnits) {
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
 	if _, due := t.host.Pending(); due && e.Outcome != string(host.NotSent) {
+		before := t.host.SignOns()
 		undo, err := t.host.Drain(ctx, 1)
+		t.signedOn(before)
 		t.undone(undo, err)
 	}
 }
@@ -114,11 +116,16 @@ func (e *Event) unlessCancelled(ctx context.Context) {
 func (t *Till) ready(ctx context.Context) (host.Reason, error) {
 	before := t.host.SignOns()
 	undo, reason, err := t.host.Ready(ctx)
+	t.signedOn(before)
+	t.undone(undo, nil)
+	return reason, err
+}
+
+// signedOn tells of a sign-on that happened on the way.
+func (t *Till) signedOn(before int) {
 	if t.host.SignOns() != before {
 		t.say.emit(Event{Event: EventSignedOn, Terminal: t.cfg.ID, Batch: t.host.Batch()})
 	}
-	t.undone(undo, nil)
-	return reason, err
 }
 
 // undone tells what became of a reversal.

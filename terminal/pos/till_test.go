@@ -421,6 +421,9 @@ func TestResultsOfTheSwitch(t *testing.T) {
 		if c.reversal == "" {
 			continue
 		}
+		if c.mood.BadMAC { // new keys first, and the cashier sees it
+			r.wait("signed_on")
+		}
 		if e := r.wait("reversal"); fmt.Sprintf("%s %v %s", e.Why, *e.Done, e.Reason) != c.reversal {
 			t.Errorf("reversal %+v, want %q", e, c.reversal)
 		}
