@@ -29,7 +29,7 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	}
 	leave, err := f.Admission.Enter(in.Key.Class)
 	if err != nil {
-		return f.refuse(err)
+		return f.refuseFirst(in.Key, err)
 	}
 	defer leave()
 
@@ -37,12 +37,12 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 	p := txn.NewPayment(in)
 	r.payment = p
 	if err := f.Cards.Protect(ctx, in, p); err != nil {
-		return f.refuse(err)
+		return f.refuseFirst(in.Key, err)
 	}
 	if old, err := f.Payments.Claim(p, in.Deadline); err != nil || old != nil {
-		return f.repeated(old, err)
+		return f.repeated(p.Key, old, err)
 	}
-	defer f.finish(p.Key)
+	defer func() { f.finish(p, ans) }()
 	r.step(StepClaimed)
 
 	// 5 to 7: chip, route, PIN.

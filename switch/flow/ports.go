@@ -65,6 +65,8 @@ type Cards interface {
 type Payments interface {
 	Claim(p *txn.Payment, until env.Mono) (*txn.Answer, error)
 	Finish(k txn.Key) replay.View
+	Refused(p *txn.Payment, a txn.Answer)
+	RefuseFirst(k txn.Key, a txn.Answer) (tell bool)
 	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
 	Move(k txn.Key, e txn.Event)
 	FindSent(l replay.LinkKey) (txn.Key, bool)

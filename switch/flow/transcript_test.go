@@ -92,6 +92,8 @@ func (w *world) command(line string) {
 		if args["mac"] == "none" {
 			in.HasMAC = false
 		}
+		w.busy = w.busy || args["busy"] == "yes"
+		defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
 		w.lastKey = in.Key
 		w.last = w.flow.Authorize(context.Background(), in)
 		w.answered(w.last)

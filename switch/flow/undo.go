@@ -15,9 +15,27 @@ import (
 // refuse answers no; nothing is durable and nothing was sent.
 func (f *Flow) refuse(err error) txn.Answer { return txn.Refusal(err, f.Clock.Now()) }
 
-// repeated answers a repeat: the stored answer, or why there is none.
-func (f *Flow) repeated(old *txn.Answer, err error) txn.Answer {
-	if err != nil {
+// refuseFirst answers no before the claim, and remembers it: the terminal takes
+// the first answer for the end, so the same message may get no other later. When
+// it is being worked on already, or was answered, nothing is told: a no from here
+// could meet a yes from there.
+func (f *Flow) refuseFirst(k txn.Key, err error) txn.Answer {
+	ans := f.refuse(err)
+	if !f.Payments.RefuseFirst(k, ans) {
+		return txn.Answer{Reason: ans.Reason, Repeat: true}
+	}
+	return ans
+}
+
+// repeated answers a repeat: the stored answer, or why there is none. While the
+// original is still under way nothing is told, since it may yet be approved.
+func (f *Flow) repeated(k txn.Key, old *txn.Answer, err error) txn.Answer {
+	switch {
+	case errors.Is(err, txn.DeclineInFlight):
+		return txn.Answer{Reason: txn.DeclineInFlight.Reason, Repeat: true}
+	case errors.Is(err, txn.DeclineOverload):
+		return f.refuseFirst(k, err)
+	case err != nil:
 		return f.refuse(err)
 	}
 	return *old
@@ -131,8 +149,13 @@ func (f *Flow) enqueue(k txn.Key, now replay.View) {
 	}
 }
 
-// finish ends Authorize's claim.
-func (f *Flow) finish(k txn.Key) { f.enqueue(k, f.Payments.Finish(k)) }
+// finish ends Authorize's claim, which was answered with a.
+func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
+	if !a.Approved() && a.Code != (txn.Code{}) {
+		f.Payments.Refused(p, a)
+	}
+	f.enqueue(p.Key, f.Payments.Finish(p.Key))
+}
 
 // undoRecords gives the undo record unless the payment is undone already.
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {

@@ -86,10 +86,13 @@ func (r *rig) storm(tills []*term, each int, all *told) {
 	go func() {
 		defer weather.Done()
 		moods := []string{"normal", "silent once", "silent-before once", "late 600ms once", "late 100ms once", "bad-mac once",
-			"wrong-amount once", "duplicate once", "garbage once", "silent once", "normal", "bad-mac once", "duplicate once", "hangup once"}
+			"wrong-amount once", "duplicate once", "garbage once", "silent once", "normal", "bad-mac once", "duplicate once"}
 		for {
 			for _, b := range []*bank{r.a, r.b} {
 				b.mood(moods[rand.IntN(len(moods))])
+			}
+			if rand.IntN(15) == 0 { // rarely: the link needs a while to come back
+				r.b.mood("hangup once")
 			}
 			select {
 			case <-stop:
@@ -236,7 +239,7 @@ func (r *rig) judge(all *told) {
 		}
 	}
 	r.Logf("%d sales, %d approved and kept, %d in the journal: %v", len(all.sale), yes, len(payments), codes)
-	if yes < len(all.sale)/4 || yes == len(all.sale) {
+	if yes < len(all.sale)/10 || yes == len(all.sale) {
 		r.Errorf("%d of %d approved: the storm was too hard or too mild", yes, len(all.sale))
 	}
 }

@@ -29,10 +29,13 @@ func (x *Index) claim(p *txn.Payment) (env.Event, *txn.Answer, error) {
 	defer x.mu.Unlock()
 	x.forget()
 	e := x.payments[p.Key]
-	if e == nil && len(x.payments) >= x.cfg.Max {
-		return nil, nil, txn.DeclineOverload
-	}
 	if e == nil || e.p == nil && !e.running && !e.tombstone { // new, or only looked at by a reversal just now
+		if a, err := x.told(p); a != nil || err != nil {
+			return nil, a, err
+		}
+		if e == nil && len(x.payments) >= x.cfg.Max {
+			return nil, nil, txn.DeclineOverload
+		}
 		x.entry(p.Key).running = true
 		return nil, nil, nil
 	}
@@ -76,9 +79,9 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 
 // Finish ends the claim: repeats that wait are served now, but those of an
 // approval wait until its delivery is known, since one that was not delivered is
-// undone. A claim that left nothing durable is forgotten, so that a repeat is
-// judged anew. It returns how the payment stands: whoever reversed it meanwhile
-// left its delivery to the caller.
+// undone. A claim that left nothing durable leaves its refusal at most. It
+// returns how the payment stands: whoever reversed it meanwhile left its delivery
+// to the caller.
 func (x *Index) Finish(k txn.Key) View {
 	x.mu.Lock()
 	e := x.payments[k]

@@ -29,6 +29,7 @@ type Index struct {
 	mu       sync.Mutex // never held across a wait or a port call
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
+	refused  refusals
 	order    []txn.Key // in order of arrival, for forgetting
 }
 
@@ -61,6 +62,7 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j,
 		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key),
+		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
 

@@ -353,3 +353,56 @@ func TestSpareNumbersDiffer(t *testing.T) {
 		}
 	}
 }
+
+// What was refused stays refused, and the memory of it is bounded.
+func TestRefusalsAreRememberedAndBounded(t *testing.T) {
+	x, _, clock := newIndex(10)
+	no := txn.Refusal(txn.DeclineLinkDown, clock.Now())
+	for i := range maxRefusals + 100 {
+		p := newPayment(txn.STAN(i + 1))
+		if old, err := x.Claim(p, 0); old != nil || err != nil {
+			t.Fatalf("%d: %v %v", i, old, err)
+		}
+		x.Refused(p, no)
+		x.Finish(p.Key)
+	}
+	if n := len(x.refused.byKey); n != maxRefusals || x.Len() != 0 {
+		t.Errorf("%d refusals, %d payments", n, x.Len())
+	}
+	p := newPayment(maxRefusals)
+	if a, err := x.Claim(p, 0); err != nil || a == nil || a.Reason != no.Reason || !a.Repeat {
+		t.Errorf("repeat: %+v %v", a, err)
+	}
+	p.Fingerprint[0]++
+	x.refused.byKey[p.Key] = refusal{fingerprint: txn.Fingerprint{9}, answer: no, since: clock.Now()}
+	if _, err := x.Claim(p, 0); !errors.Is(err, txn.DeclineDuplicate) {
+		t.Errorf("other content: %v", err)
+	}
+	clock.Advance(2 * time.Hour)
+	if a, err := x.Claim(p, 0); a != nil || err != nil {
+		t.Errorf("after the window: %v %v", a, err)
+	}
+}
+
+// A refusal before the claim is told only when nobody else works on the message.
+func TestRefuseFirst(t *testing.T) {
+	x, _, clock := newIndex(10)
+	no := txn.Refusal(txn.DeclineOverload, clock.Now())
+	p := newPayment(1)
+	if !x.RefuseFirst(p.Key, no) {
+		t.Error("a new message must be told")
+	}
+	if a, err := x.Claim(p, 0); err != nil || a == nil || a.Reason != no.Reason {
+		t.Errorf("later: %+v %v", a, err)
+	}
+	q := newPayment(2)
+	intend(t, x, q)
+	if x.RefuseFirst(q.Key, no) {
+		t.Error("a no while the original is under way")
+	}
+	settle(t, x, q.Key, txn.SaidYes, txn.CodeApproved)
+	x.Finish(q.Key)
+	if x.RefuseFirst(q.Key, no) {
+		t.Error("a no after a yes")
+	}
+}
