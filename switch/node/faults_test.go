@@ -88,6 +88,19 @@ func TestLinkDownAndBack(t *testing.T) {
 		t.Errorf("ready %d, %d reversals wait", r.ready(), r.node.saf.Depth("acq-a"))
 	}
 	r.stop()
+	both := r.cfg.Links
+	r.cfg.Links, r.cfg.BINs = both[1:], r.cfg.BINs[1:]
+	n, err := New(r.cfg, r.world, r.module, Options{Log: r.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.log.text(), "wait for a link that is not configured") {
+		t.Error("nobody is told that a reversal cannot be delivered")
+	}
+	if err := n.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.cfg.Links = both
 	r.a.mood("normal")
 	r.a.listen(r.a.addr)
 	r.start()

@@ -171,6 +171,12 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
+	for _, name := range n.saf.Links() {
+		if n.links[name] == nil {
+			n.observer.Log().Error("reversals wait for a link that is not configured: configure it until they are acknowledged",
+				"link", name, "reversals", n.saf.Depth(name))
+		}
+	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil

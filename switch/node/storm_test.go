@@ -23,7 +23,8 @@ import (
 )
 
 // dropping is a network whose connections break at times, some milliseconds
-// after something was written to them.
+// after something was written to them, and where what was written arrives twice
+// at times, the second time on a connection of its own.
 type dropping struct {
 	env.Network
 	odds int // one write in so many
@@ -31,7 +32,8 @@ type dropping struct {
 
 type droppingConn struct {
 	net.Conn
-	odds int
+	network dropping
+	address string
 }
 
 func (d dropping) Dial(ctx context.Context, address string) (net.Conn, error) {
@@ -39,14 +41,28 @@ func (d dropping) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return droppingConn{c, d.odds}, nil
+	return droppingConn{c, d, address}, nil
 }
 
 func (c droppingConn) Write(p []byte) (int, error) {
-	if rand.IntN(c.odds) == 0 {
+	if rand.IntN(c.network.odds) == 0 {
 		time.AfterFunc(time.Duration(rand.IntN(15))*time.Millisecond, func() { c.Conn.Close() })
 	}
+	if rand.IntN(c.network.odds) == 0 {
+		go c.twice(append([]byte(nil), p...))
+	}
 	return c.Conn.Write(p)
+}
+
+// twice sends p over another connection; nobody reads the answer.
+func (c droppingConn) twice(p []byte) {
+	other, err := c.network.Network.Dial(context.Background(), c.address)
+	if err != nil {
+		return
+	}
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	_, _ = other.Write(p)
+	time.AfterFunc(time.Duration(rand.IntN(400))*time.Millisecond, func() { other.Close() })
 }
 
 // told is what terminals were told, by terminal and trace number.
@@ -148,14 +164,18 @@ func TestStorm(t *testing.T) {
 	all := &told{sale: map[string]sale{}}
 	var tills []*term
 	for i := range terminals {
-		till := r.term(i)
+		till := r.term(i, func(c *host.Config) {
+			if i%2 == 0 { // reverses what is still in flight
+				c.Answer = 150 * time.Millisecond
+			}
+		})
 		till.net = dropping{r.world.Net, 12}
 		till.reopen()
 		tills = append(tills, till)
 	}
 	r.storm(tills, each, all)
 	for _, till := range tills {
-		till.net = r.world.Net
+		till.net, till.edit = r.world.Net, nil
 		till.reopen()
 		till.drained()
 	}

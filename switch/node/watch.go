@@ -163,8 +163,10 @@ func (n *Node) gauges() {
 	s := n.journal.Stats()
 	n.observer.JournalRoom(s.Bytes, s.Reserved)
 	depth := 0
+	for _, name := range n.saf.Links() { // also links that are no longer configured
+		depth += n.saf.Depth(name)
+	}
 	for _, c := range n.cfg.Links {
-		depth += n.saf.Depth(c.Name)
 		l := n.links[c.Name].link
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}

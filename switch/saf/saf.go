@@ -16,6 +16,7 @@ package saf
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,6 +140,20 @@ func (q *Queue) Depth(link string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.line(link).items)
+}
+
+// Links are the links that a reversal waits for, sorted.
+func (q *Queue) Links() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var names []string
+	for name, l := range q.lines {
+		if len(l.items) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Oldest is how long the oldest reversal of all links has waited.

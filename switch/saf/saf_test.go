@@ -191,6 +191,9 @@ func TestOldestAndDepth(t *testing.T) {
 	if r.queue.Oldest() != 3*time.Second || r.queue.Depth("acq") != 2 || r.queue.Depth("other") != 0 {
 		t.Errorf("oldest %v, depth %d", r.queue.Oldest(), r.queue.Depth("acq"))
 	}
+	if links := r.queue.Links(); !slices.Equal(links, []string{"acq"}) {
+		t.Errorf("links %q", links)
+	}
 	r.clock.Advance(time.Second)
 	r.drain()
 	if r.queue.Oldest() != 0 {
