@@ -17,7 +17,7 @@ import (
 // what became of the answer, the life is over.
 func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer in.Card.Wipe()
-	r := f.report(in)
+	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
 
 	// 1 and 2: who asks, is it sensible, is there room.

@@ -12,7 +12,7 @@ import (
 // is not authenticated: whoever asks without the master key gets nothing of
 // use, and the old set lives until the terminal uses the new one.
 func (f *Flow) SignOn(ctx context.Context, in *txn.Request) (ans txn.Answer, keys Keys) {
-	r := f.report(in)
+	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
 	leave, err := f.Admission.Enter(in.Key.Class)
 	if err != nil {
@@ -26,8 +26,8 @@ func (f *Flow) SignOn(ctx context.Context, in *txn.Request) (ans txn.Answer, key
 }
 
 // Network answers echo and sign-off.
-func (f *Flow) Network(in *txn.Request) (ans txn.Answer) {
-	r := f.report(in)
+func (f *Flow) Network(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
 	if err := f.Terminals.Known(in); err != nil {
 		return f.refuse(err)
@@ -36,9 +36,9 @@ func (f *Flow) Network(in *txn.Request) (ans txn.Answer) {
 }
 
 // Refuse answers a request that could not be understood or is not built.
-func (f *Flow) Refuse(in *txn.Request, err error) (ans txn.Answer) {
+func (f *Flow) Refuse(ctx context.Context, in *txn.Request, err error) (ans txn.Answer) {
 	defer in.Card.Wipe()
-	r := f.report(in)
+	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
 	return f.refuse(err)
 }

@@ -30,8 +30,8 @@ type Flow struct {
 
 	Currency []uint16 // accepted ISO 4217 numbers
 	Clock    env.Clock
-	Observe  func(Report) // one call per message, at its end
-	Stop     func(error)  // stops the process: an undo could not be made durable
+	Observe  func(context.Context, Report) // one call per message, at its end
+	Stop     func(error)                   // stops the process: an undo could not be made durable
 }
 
 // Terminals says who may speak to us.

@@ -3,9 +3,11 @@
 package flow
 
 import (
+	"context"
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/txn"
 )
@@ -30,6 +32,8 @@ const (
 // Report is what one message came to; log, metrics and traces derive from it.
 type Report struct {
 	Key     txn.Key
+	Card    string // masked
+	Amount  money.Amount
 	Payment *txn.Payment // nil before the claim; never holds sensitive data
 	Issuer  string       // whose card it is, when on-us
 	Answer  txn.Answer
@@ -40,7 +44,10 @@ type Report struct {
 // reporter collects a Report.
 type reporter struct {
 	f       *Flow
+	ctx     context.Context // of the message: only handed on to Observe
 	key     txn.Key
+	card    string
+	amount  money.Amount
 	payment *txn.Payment
 	issuer  string
 	steps   []Step
@@ -48,8 +55,12 @@ type reporter struct {
 	last    env.Mono
 }
 
-func (f *Flow) report(in *txn.Request) *reporter {
-	return &reporter{f: f, key: in.Key, began: in.Received, last: f.Clock.Mono(), steps: make([]Step, 0, 8)}
+func (f *Flow) report(ctx context.Context, in *txn.Request) *reporter {
+	r := &reporter{f: f, ctx: ctx, key: in.Key, amount: in.Amount, began: in.Received, last: f.Clock.Mono(), steps: make([]Step, 0, 8)}
+	if !in.Card.PAN.IsZero() {
+		r.card = in.Card.PAN.String()
+	}
+	return r
 }
 
 func (r *reporter) step(name string) {
@@ -66,6 +77,6 @@ func (r *reporter) whose(is *chip.Issuer) {
 
 func (r *reporter) end(a txn.Answer) {
 	if r.f.Observe != nil {
-		r.f.Observe(Report{Key: r.key, Payment: r.payment, Issuer: r.issuer, Answer: a, Steps: r.steps, Total: r.f.Clock.Mono().Sub(r.began)})
+		r.f.Observe(r.ctx, Report{Key: r.key, Card: r.card, Amount: r.amount, Payment: r.payment, Issuer: r.issuer, Answer: a, Steps: r.steps, Total: r.f.Clock.Mono().Sub(r.began)})
 	}
 }

@@ -16,7 +16,7 @@ import (
 // whose original is unknown leaves a tombstone that refuses a later original.
 func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer in.Card.Wipe()
-	r := f.report(in)
+	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
 
 	if err := f.Terminals.Authenticate(ctx, in); err != nil {

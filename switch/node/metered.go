@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"tapswitch/hsm"
@@ -34,7 +35,7 @@ func outcome(err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case errors.Is(err, hsm.ErrBusy):
+	case errors.Is(err, hsm.ErrBusy), errors.Is(err, journal.ErrBusy):
 		return "busy"
 	case errors.Is(err, hsm.ErrUnavailable):
 		return "unavailable"
@@ -46,15 +47,36 @@ func outcome(err error) string {
 	return "refused"
 }
 
-func (m metered) since(operation string, began env.Mono, err error) {
-	m.metrics.HSMCall(operation, outcome(err), m.clock.Mono().Sub(began))
+// spent is the time that one message has waited for the HSM; it travels with the
+// message's context.
+type spent struct{ nanos atomic.Int64 }
+
+type spentKey struct{}
+
+func withSpent(ctx context.Context) context.Context {
+	return context.WithValue(ctx, spentKey{}, new(spent))
+}
+
+func spentIn(ctx context.Context) time.Duration {
+	if s, ok := ctx.Value(spentKey{}).(*spent); ok {
+		return time.Duration(s.nanos.Load())
+	}
+	return 0
+}
+
+func (m metered) since(ctx context.Context, operation string, began env.Mono, err error) {
+	took := m.clock.Mono().Sub(began)
+	m.metrics.HSMCall(operation, outcome(err), took)
+	if s, ok := ctx.Value(spentKey{}).(*spent); ok {
+		s.nanos.Add(int64(took))
+	}
 }
 
 // MAC implements hsm.MACer.
 func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([8]byte, error) {
 	began := m.clock.Mono()
 	mac, err := m.Module.MAC(ctx, key, alg, data)
-	m.since("mac", began, err)
+	m.since(ctx, "mac", began, err)
 	return mac, err
 }
 
@@ -62,7 +84,7 @@ func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, mac [8]byte) error {
 	began := m.clock.Mono()
 	err := m.Module.VerifyMAC(ctx, key, alg, data, mac)
-	m.since("verify_mac", began, err)
+	m.since(ctx, "verify_mac", began, err)
 	return err
 }
 
@@ -70,7 +92,7 @@ func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorit
 func (m metered) TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *hsm.Key, account hsm.Account12) (secret.PINBlock, error) {
 	began := m.clock.Mono()
 	out, err := m.Module.TranslatePIN(ctx, in, from, to, account)
-	m.since("translate_pin", began, err)
+	m.since(ctx, "translate_pin", began, err)
 	return out, err
 }
 
@@ -78,7 +100,7 @@ func (m metered) TranslatePIN(ctx context.Context, in secret.PINBlock, from, to 
 func (m metered) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key, account hsm.Account12, ref hsm.PVV) error {
 	began := m.clock.Mono()
 	err := m.Module.VerifyPVV(ctx, in, key, account, ref)
-	m.since("verify_pvv", began, err)
+	m.since(ctx, "verify_pvv", began, err)
 	return err
 }
 
@@ -86,7 +108,7 @@ func (m metered) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key
 func (m metered) VerifyARQC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram) error {
 	began := m.clock.Mono()
 	err := m.Module.VerifyARQC(ctx, imk, c)
-	m.since("verify_arqc", began, err)
+	m.since(ctx, "verify_arqc", began, err)
 	return err
 }
 
@@ -94,7 +116,7 @@ func (m metered) VerifyARQC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram)
 func (m metered) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [2]byte) ([10]byte, error) {
 	began := m.clock.Mono()
 	out, err := m.Module.ARPC(ctx, imk, c, arc)
-	m.since("arpc", began, err)
+	m.since(ctx, "arpc", began, err)
 	return out, err
 }
 
@@ -102,7 +124,7 @@ func (m metered) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [
 func (m metered) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
 	began := m.clock.Mono()
 	key, out, err := m.Module.GenerateUnder(ctx, tmk, spec)
-	m.since("generate_under", began, err)
+	m.since(ctx, "generate_under", began, err)
 	return key, out, err
 }
 
@@ -110,7 +132,7 @@ func (m metered) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec)
 func (m metered) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]byte, error) {
 	began := m.clock.Mono()
 	out, err := m.Module.Seal(ctx, key, plain, aad)
-	m.since("seal", began, err)
+	m.since(ctx, "seal", began, err)
 	return out, err
 }
 
@@ -118,7 +140,7 @@ func (m metered) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]b
 func (m metered) Open(ctx context.Context, key *hsm.Key, sealed, aad []byte) ([]byte, error) {
 	began := m.clock.Mono()
 	out, err := m.Module.Open(ctx, key, sealed, aad)
-	m.since("open", began, err)
+	m.since(ctx, "open", began, err)
 	return out, err
 }
 
@@ -126,7 +148,7 @@ func (m metered) Open(ctx context.Context, key *hsm.Key, sealed, aad []byte) ([]
 func (m metered) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]byte, error) {
 	began := m.clock.Mono()
 	out, err := m.Module.Token(ctx, key, pan)
-	m.since("token", began, err)
+	m.since(ctx, "token", began, err)
 	return out, err
 }
 

@@ -36,11 +36,12 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 	}
 	in, err := s.dialect.Request(&v)
 	in.Received, in.Deadline = m.At, m.At.Add(s.deadline)
+	ctx = withSpent(ctx)
 	var ans txn.Answer
 	var keys *translate.Keys
 	switch {
 	case err != nil:
-		ans = s.flow.Refuse(&in, err)
+		ans = s.flow.Refuse(ctx, &in, err)
 	case in.Key.Class == txn.Purchase:
 		ans = s.flow.Authorize(ctx, &in)
 	case in.Key.Class == txn.Reversal:
@@ -51,7 +52,7 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 			keys = &translate.Keys{PIN: made.PIN, MAC: made.MAC}
 		}
 	default:
-		ans = s.flow.Network(&in)
+		ans = s.flow.Network(ctx, &in)
 	}
 	return s.reply(ctx, &v, m, &in, ans, keys)
 }

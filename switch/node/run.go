@@ -23,7 +23,6 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.spawn(func() { n.observer.Run(background) })
 	ended := n.world.Waits.NewEvent()
-	n.spawn(func() { n.refresh(ended) })
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Start()
 		n.delivery.Add(1)
@@ -34,6 +33,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	err := n.open()
 	if err == nil {
+		n.spawn(func() { n.refresh(ended) })
 		n.serving.Store(true)
 		select {
 		case <-ctx.Done():

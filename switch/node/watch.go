@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -78,11 +79,11 @@ func exchange(err error) string {
 }
 
 // report derives metrics and the wide event from what the flow reports.
-func (n *Node) report(r flow.Report) {
+func (n *Node) report(ctx context.Context, r flow.Report) {
 	e := observe.Event{
 		At: n.world.Clock.Now(), Class: r.Key.Class.String(), Outcome: "declined", Reason: string(r.Answer.Reason), Code: r.Answer.Code.String(),
 		Terminal: r.Key.Terminal.String(), Merchant: r.Key.Merchant.String(), Batch: r.Key.Batch, Trace: uint32(r.Key.Trace),
-		Issuer: r.Issuer, Repeat: r.Answer.Repeat, Total: r.Total,
+		Card: r.Card, Amount: r.Amount, Issuer: r.Issuer, Repeat: r.Answer.Repeat, Total: r.Total, HSM: spentIn(ctx),
 	}
 	if !n.known(r.Key) { // what a stranger writes into field 42 is not shown
 		e.Merchant = ""
@@ -91,7 +92,7 @@ func (n *Node) report(r flow.Report) {
 		e.Outcome = "approved"
 	}
 	if p := r.Payment; p != nil {
-		e.STAN, e.RRN, e.Card, e.Amount, e.Link = uint32(p.Numbers.STAN), p.Numbers.RRN.String(), p.Masked, p.Amount, p.Link
+		e.STAN, e.RRN, e.Link = uint32(p.Numbers.STAN), p.Numbers.RRN.String(), p.Link
 		e.PIN, e.Chip = p.PINGiven, p.ChipRead
 	}
 	for _, s := range r.Steps {
@@ -171,6 +172,11 @@ func (n *Node) gauges() {
 	}
 	n.observer.SAF(depth, n.saf.Oldest())
 	n.observer.InFlight(n.admission.InFlight())
+	open := 0
+	for _, l := range n.listeners {
+		open += l.Connections()
+	}
+	n.observer.Connections(open)
 }
 
 // gaugePause is how often gauges are refreshed.

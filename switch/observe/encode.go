@@ -35,8 +35,6 @@ func (o *Observer) write(ctx context.Context, e Event) {
 		slog.Bool("pin", e.PIN),
 		slog.Bool("chip", e.Chip),
 		slog.Bool("repeat", e.Repeat),
-		slog.Int("bytes_in", e.BytesIn),
-		slog.Int("bytes_out", e.BytesOut),
 		microseconds("hsm_us", e.HSM),
 		microseconds("journal_us", e.Journal),
 		microseconds("acquirer_us", e.Acquirer),

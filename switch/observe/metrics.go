@@ -99,7 +99,7 @@ func (b builder) hsm(m *Metrics, s Sets) {
 func (b builder) store(m *Metrics, s Sets) {
 	m.appends = b.family("tapswitch_journal_appends_total", "appends by how they ended", newLabels(s.Results), "outcome")
 	m.appendSeconds = b.histogram("tapswitch_journal_append_seconds", "time until an append is durable")
-	m.journalUsed = b.gauge("tapswitch_journal_used_bytes", "bytes written to the journal")
+	m.journalUsed = b.gauge("tapswitch_journal_used_bytes", "bytes of the journal's segment files, allocated ahead of use")
 	m.journalKept = b.gauge("tapswitch_journal_reserved_bytes", "room kept for outcomes and reversals of payments in flight")
 	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals not acknowledged yet")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
@@ -116,8 +116,8 @@ func (m *Metrics) countPayment(e Event) {
 // InFlight sets the number of payments being worked on.
 func (m *Metrics) InFlight(n int) { m.inFlight.Set(float64(n)) }
 
-// Connections adds to the number of open terminal connections.
-func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }
+// Connections sets the number of open terminal connections.
+func (m *Metrics) Connections(n int) { m.connections.Set(float64(n)) }
 
 // Refused counts a connection or message that a listener refused.
 func (m *Metrics) Refused(reason string) { m.refused.of(reason).Inc() }

@@ -109,8 +109,6 @@ type Event struct {
 	PIN      bool   // a PIN was given
 	Chip     bool   // chip data was given
 	Repeat   bool   // told before
-	BytesIn  int
-	BytesOut int
 	Steps    []Step // belongs to the Observer after the call
 	HSM      time.Duration
 	Journal  time.Duration

@@ -48,8 +48,8 @@ func sample() Event {
 		At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Class: "purchase", Outcome: "declined", Reason: "pin_wrong", Code: "55",
 		Terminal: "10000001", Merchant: "123456789012345", Batch: 1, Trace: 7, STAN: 500001, RRN: "606012500001",
 		Card: "622424******0069", Amount: money.Amount{Minor: 1234, Currency: money.CNY}, Link: "acq-a", Issuer: "test-up", PIN: true, Chip: true,
-		BytesIn: 310, BytesOut: 120, Steps: []Step{{"authenticate", 210 * time.Microsecond}, {"exchange", 3 * time.Millisecond}},
-		HSM: 300 * time.Microsecond, Journal: 900 * time.Microsecond, Acquirer: 3 * time.Millisecond, Total: 5 * time.Millisecond,
+		Steps: []Step{{"authenticate", 210 * time.Microsecond}, {"exchange", 3 * time.Millisecond}},
+		HSM:   300 * time.Microsecond, Journal: 900 * time.Microsecond, Acquirer: 3 * time.Millisecond, Total: 5 * time.Millisecond,
 	}
 }
 
