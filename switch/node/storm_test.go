@@ -48,10 +48,11 @@ func (c droppingConn) Write(p []byte) (int, error) {
 	if rand.IntN(c.network.odds) == 0 {
 		time.AfterFunc(time.Duration(rand.IntN(15))*time.Millisecond, func() { c.Conn.Close() })
 	}
-	if rand.IntN(c.network.odds) == 0 {
+	n, err := c.Conn.Write(p)
+	if n > 0 && rand.IntN(c.network.odds) == 0 {
 		go c.twice(append([]byte(nil), p...))
 	}
-	return c.Conn.Write(p)
+	return n, err
 }
 
 // twice sends p over another connection; nobody reads the answer.
