@@ -30,7 +30,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"journal_failed":                 {"an append failed, or new working keys could not be stored, and it is not known whether they are durable", "see [faults](../operating/faults.md#the-disk-fails); after a failed sync the process stops by itself"},
 		"no_trace_number_free":           {"a trace number would come again within its window", "ends by itself; it means more than 999,999 requests within a minute"},
 		"repeat_with_other_content":      {"a message with a known key, but another amount, card or cryptogram", "the terminal counts its trace numbers wrongly; renew its batch number"},
-		"original_still_in_flight":       {"a repeat waited for its original until its own deadline", "nothing for one; repeated: payments take longer than the terminal waits"},
+		"original_still_in_flight":       {"a repeat waited for its original until its own deadline; the terminal is told nothing, as a yes may follow", "nothing for one; repeated: payments take longer than the terminal waits"},
 		"reversed_before_arrival":        {"the terminal's reversal came before the purchase itself, so the purchase is refused", "nothing: this is the protection at work"},
 		"repeat_of_reversed_payment":     {"a repeat of an approved payment that has been reversed since; it never gets the approval", "nothing"},
 		"cryptogram_wrong":               {"the HSM computed another cryptogram than the card of an on-us issuer sent", "one: a forged or damaged card; all of one issuer: wrong `imk` or `profile`"},
