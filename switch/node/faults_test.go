@@ -267,7 +267,7 @@ func TestDrain(t *testing.T) {
 func TestJournalFull(t *testing.T) {
 	r := newRig(t, func(c *config.Config) {
 		c.Journal.SegmentBytes, c.Journal.MaxBytes = 128<<10, 256<<10
-		c.Links[0].Timeout = 2500 * time.Millisecond
+		c.Links[0].Timeout, c.Links[1].Timeout = 2500*time.Millisecond, 2500*time.Millisecond // a busy machine is no full journal
 	})
 	slow, till := r.term(0), r.term(1)
 	slow.drained()
