@@ -293,3 +293,23 @@ func latin1(p []byte) []byte {
 	}
 	return []byte(string(out))
 }
+
+// FuzzCombination reads any bytes after a good head in every combination.
+func FuzzCombination(f *testing.F) {
+	all := combos(f)
+	for i := 0; i < len(all); i += 97 {
+		for _, value := range all[i].values() {
+			var b iso8583.Builder
+			b.Reset(all[i].layout, 0x0200)
+			b.SetString(2, value)
+			b.SetString(3, "ZZ")
+			if raw, err := b.Append(nil); err == nil {
+				f.Add(uint16(i), raw[10:])
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint16, rest []byte) {
+		head := []byte("\x02\x00\x60\x00\x00\x00\x00\x00\x00\x00")
+		all[int(which)%len(all)].read(t, append(head, rest...))
+	})
+}
