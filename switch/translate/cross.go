@@ -157,8 +157,8 @@ func partOf(r, o row) bool {
 }
 
 // mti is the message type in the other dialect. The editions differ in the
-// first digit; UnionPay's interchange has reversals as advices, and the later
-// editions write network messages as notifications.
+// first digit; reversals are requests in some dialects and advices in others, and
+// the later editions write network messages as notifications.
 func (c *Crossing) mti(m iso8583.MTI) iso8583.MTI {
 	m = m&0x0FFF | c.to.edition
 	class, answer := m>>8&0x0F, m&0x0010
@@ -166,7 +166,7 @@ func (c *Crossing) mti(m iso8583.MTI) iso8583.MTI {
 		return m
 	}
 	switch {
-	case class == 4 && c.to.reversal&0x0020 != 0:
+	case class == 4:
 		return c.to.reversal | answer | m&0x0001
 	case class == 8 && (c.from.edition == 0) != (c.to.edition == 0):
 		return c.to.network | answer

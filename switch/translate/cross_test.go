@@ -66,7 +66,11 @@ func value(t *testing.T, g *rand.Rand, d *table, r row) string {
 }
 
 func text(g *rand.Rand, d *table, r row) string {
-	switch r.item {
+	known := r.item
+	if r.form == formPrivate {
+		known = 0 // the number means something else here
+	}
+	switch known {
 	case itemLocalTime:
 		return "141554"
 	case itemLocalDate, itemSettleDate:
@@ -80,10 +84,9 @@ func text(g *rand.Rand, d *table, r row) string {
 	case itemNetwork:
 		return "301"
 	}
-	most := min(d.layout.Max(r.field), 60)
-	n := most
+	n := d.layout.Max(r.field)
 	if !d.layout.Fixed(r.field) {
-		n = 1 + g.IntN(most)
+		n = 1 + g.IntN(min(n, 60))
 	}
 	switch e := d.layout.Encoding(r.field); {
 	case e == iso8583.EncodingTrack:
@@ -114,10 +117,11 @@ func message(t *testing.T, g *rand.Rand, d *table) *iso8583.View {
 	together := g.IntN(2) == 0
 	for _, r := range d.rows {
 		in := g.IntN(3) == 0
-		switch r.item {
-		case itemLocalTime, itemLocalDate, itemAmount, itemCurrency:
+		switch {
+		case r.form == formPrivate:
+		case r.item == itemLocalTime, r.item == itemLocalDate, r.item == itemAmount, r.item == itemCurrency:
 			in = together
-		case itemNetwork:
+		case r.item == itemNetwork:
 			in = false
 		}
 		if in {
