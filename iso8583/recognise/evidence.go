@@ -12,14 +12,14 @@ import (
 )
 
 // weigh collects the evidence for a guess that was read into v.
-func (g *Guess) weigh(v *iso8583.View, floor float64) {
+func (g *Guess) weigh(v *iso8583.View, floor background) {
 	g.Bits = g.Head.bits
 	g.Reasons = append(g.Reasons, g.Head.reasons...)
 	g.weighType(v.MTI())
 	for n := v.Next(0); n != 0; n = v.Next(n) {
 		g.fields++
 	}
-	g.weighBitmap()
+	g.weighBitmap(floor)
 	for n := v.Next(0); n != 0; n = v.Next(n) {
 		g.Bits += content(v.Raw(n), floor)
 		g.weighMeaning(v, n)
@@ -28,6 +28,7 @@ func (g *Guess) weigh(v *iso8583.View, floor float64) {
 		g.Bits += whole
 		g.Reasons = append(g.Reasons, fmt.Sprintf("all %d bytes are read, as %d fields", len(g.Body), g.fields))
 	} else {
+		g.Bits -= unread * float64(g.Head.To-g.Stop()) / float64(len(g.Body))
 		g.Reasons = append(g.Reasons, fmt.Sprintf("%d fields are read before byte %d", g.fields, g.Stop()))
 	}
 }
@@ -35,6 +36,8 @@ func (g *Guess) weigh(v *iso8583.View, floor float64) {
 func (g *Guess) weighType(m iso8583.MTI) {
 	meaning := describe.MTI(m)
 	function, origin := m>>4&0xF, m&0xF
+	digit := byte('0' + m>>12)
+	g.typed = (meaning != "" || m>>8&0xF == 9 && function < 4) && (g.Dialect.Digit == 0 || digit == g.Dialect.Digit)
 	switch {
 	case meaning == "" && m>>8&0xF == 9 && function < 4:
 		g.Bits += 2 // some terminals have messages of their own here
@@ -47,15 +50,16 @@ func (g *Guess) weighType(m iso8583.MTI) {
 		g.Bits += 8
 		g.Reasons = append(g.Reasons, m.String()+" is a "+meaning)
 	}
-	if digit := byte('0' + m>>12); g.Dialect.Digit != 0 && digit != g.Dialect.Digit {
+	if g.Dialect.Digit != 0 && digit != g.Dialect.Digit {
 		g.Bits -= 14
 		g.doubt(0, 0, fmt.Sprintf("begins with %c, in this dialect with %c", digit, g.Dialect.Digit))
 	}
 }
 
 // weighBitmap: messages have a tenth to a third of the fields, noise has half.
-func (g *Guess) weighBitmap() {
-	const set, unset = -1.3, 0.7
+func (g *Guess) weighBitmap(floor background) {
+	const set = -1.3
+	unset := 0.7 * min(1, 2*floor.sparse-0.2)
 	const bitmap = 64
 	if g.fields == 0 {
 		g.Bits -= 8 // a message of nothing but its type
@@ -75,14 +79,28 @@ func (g *Guess) doubt(field, offset int, text string) {
 
 // content is how much likelier the bytes of a field are as characters of their
 // own kind than as noise of the whole message's kind.
-func content(p []byte, floor float64) float64 {
+func content(p []byte, floor background) float64 {
 	const choice = 2 // a field may be of several kinds
 	const most = 24  // a long text says no more than a short one that it is text
-	return min(max(0, float64(len(p))*(floor-kind(p))-choice), most)
+	return min(max(0, float64(len(p))*(floor.kind-kind(p))-choice), most)
 }
 
-// background is the kind of the whole message.
-func background(p []byte) float64 { return kind(p) }
+// background is what the whole message is like: what is common in it is no
+// evidence for a field.
+type background struct {
+	kind   float64 // bits that a byte takes
+	sparse float64 // the share of bytes other than zero
+}
+
+func backgroundOf(p []byte) background {
+	zero := 0
+	for _, c := range p {
+		if c == 0 || c == '0' || c == 0xF0 {
+			zero++
+		}
+	}
+	return background{kind(p), 1 - float64(zero)/float64(max(len(p), 1))}
+}
 
 // kind gives the bits that a byte of p takes, as a member of the smallest set of
 // characters that holds all of them.

@@ -65,6 +65,9 @@ func (h Head) String() string {
 	return text
 }
 
+// kindOf names a header by its size.
+func kindOf(size int) string { return fmt.Sprintf("%d-byte header", size) }
+
 // heads are the framings worth trying on p.
 func heads(p []byte) (all []Head) {
 	for _, l := range lengths(p) {
@@ -155,13 +158,13 @@ func transports(p []byte, l Head) []Head {
 		all = append(all, h)
 		if len(rest) > 11+minBody && packed(rest[5:11]) {
 			six := h.with(4, "a header of 12 digits", 1)
-			six.Header, six.Kind, six.From = rest[5:11:11], "6-byte header", h.From+6
+			six.Header, six.Kind, six.From = rest[5:11:11], kindOf(6), h.From+6
 			all = append(all, six)
 		}
 	}
 	if len(rest) > 6+minBody && rest[0]&0xFE == 0x60 && packed(rest[:6]) {
 		h := l.with(3, "a header of 12 digits without a TPDU", 4)
-		h.Header, h.Kind, h.From = rest[:6:6], "6-byte header", l.From+6
+		h.Header, h.Kind, h.From = rest[:6:6], kindOf(6), l.From+6
 		all = append(all, h)
 	}
 	if len(rest) > 46+minBody && rest[0] == 46 && (rest[1] == 0x02 || rest[1] == 0x82) {
@@ -169,7 +172,7 @@ func transports(p []byte, l Head) []Head {
 		if n, ok := ascii(rest[2:6]); ok && n == len(rest) {
 			h = l.with(26, "a header that says it has 46 bytes and counts the message", 0)
 		}
-		h.Header, h.Kind, h.From = rest[:46:46], "46-byte header", l.From+46
+		h.Header, h.Kind, h.From = rest[:46:46], kindOf(46), l.From+46
 		all = append(all, h)
 	}
 	for _, size := range []int{22, 26} {
@@ -178,7 +181,7 @@ func transports(p []byte, l Head) []Head {
 			if int(rest[3])<<8|int(rest[4]) == len(rest) {
 				h = l.with(30, fmt.Sprintf("a header that says it has %d bytes and counts the message", size), 0)
 			}
-			h.Header, h.Kind, h.From = rest[:size:size], fmt.Sprintf("%d-byte header", size), l.From+size
+			h.Header, h.Kind, h.From = rest[:size:size], kindOf(size), l.From+size
 			all = append(all, h)
 		}
 	}
@@ -196,8 +199,14 @@ func (h Head) with(bits float64, reason string, unusual int) Head {
 // shifted supposes a header of n bytes of which nothing is known.
 func shifted(p []byte, n int) Head {
 	return Head{Header: p[:n:n], Kind: fmt.Sprintf("%d bytes of unknown header", n), From: n, To: len(p), Says: len(p), Has: len(p),
-		bits: -7, unusual: 8, reasons: []string{fmt.Sprintf("%d bytes before it are skipped", n)}}
+		bits: -7, unusual: supposed, reasons: []string{fmt.Sprintf("%d bytes before it are skipped", n)}}
 }
+
+// hidden says whether h was supposed, and nothing in it is known.
+func (h Head) hidden() bool { return h.unusual >= supposed }
+
+// supposed is how unusual a header is of which nothing is known.
+const supposed = 8
 
 func bcd(p []byte) (n int, ok bool) {
 	for _, c := range p {

@@ -5,8 +5,10 @@ package recognise
 import (
 	"errors"
 	"sort"
+	"strings"
 
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/dialect"
 )
 
 // Dialect is a candidate.
@@ -16,6 +18,21 @@ type Dialect struct {
 	Digit  byte   // first digit of its message types: '0' 1987, '1' 1993, '2' 2003; 0 any
 	Kind   string // the Kind of Head usual for it
 	Tests  bool   // drawn from public facts only: the last of equals
+}
+
+// Candidate makes one of a dialect of the catalogue.
+func Candidate(e dialect.Entry) Dialect {
+	d := Dialect{Name: e.Name, Layout: e.New(), Digit: '0', Tests: e.Standing != dialect.Production}
+	switch {
+	case strings.Contains(e.Name, "93"):
+		d.Digit = '1'
+	case strings.Contains(e.Name, "2003"):
+		d.Digit = '2'
+	}
+	if e.Format.Header > 0 {
+		d.Kind = kindOf(e.Format.Header)
+	}
+	return d
 }
 
 // Guess is one reading of the bytes.
@@ -30,6 +47,7 @@ type Guess struct {
 	Doubts  []Doubt
 	Equal   int // guesses with the same number read these bytes equally well
 	fields  int
+	typed   bool // begins as the dialect's messages do
 }
 
 // Doubt is a field that was read but hardly means what its place says.
@@ -50,7 +68,12 @@ func (g Guess) Stop() int {
 // Known says whether the evidence is enough to name the dialect; what is below
 // it is noise, or a message of a dialect that is not among the candidates.
 func (g Guess) Known() bool {
-	if g.Failure == nil {
+	switch {
+	case !g.typed:
+		return false
+	case g.Failure == nil && g.Head.hidden():
+		return g.Bits >= hiddenEnough && g.fields >= 4
+	case g.Failure == nil:
 		return g.Bits >= wholeEnough
 	}
 	return g.Bits >= brokenEnough && g.fields >= 3
@@ -60,8 +83,10 @@ func (g Guess) Known() bool {
 // may meet by chance once in 2^10 for each; the rest is margin.
 const (
 	wholeEnough  = 24
+	hiddenEnough = 60
 	brokenEnough = 48
 	whole        = 16 // that nothing is left over and nothing is missing
+	unread       = 16 // against a broken reading, by the share it leaves over
 	equalWithin  = 6  // less than this between two readings decides nothing
 )
 
@@ -73,7 +98,7 @@ const maxGuesses = 32
 
 // Rank gives the readings of p that make any sense, the likeliest first.
 func Rank(dialects []Dialect, p []byte) []Guess {
-	floor := background(p)
+	floor := backgroundOf(p)
 	guesses := rank(dialects, p, heads(p), floor)
 	if len(guesses) == 0 || guesses[0].Failure != nil {
 		guesses = append(guesses, rank(dialects, p, trimmed(p), floor)...)
@@ -111,7 +136,7 @@ func trimmed(p []byte) (all []Head) {
 	return all
 }
 
-func rank(dialects []Dialect, p []byte, heads []Head, floor float64) (all []Guess) {
+func rank(dialects []Dialect, p []byte, heads []Head, floor background) (all []Guess) {
 	var v iso8583.View
 	for _, h := range heads {
 		if h.To-h.From < minBody {
