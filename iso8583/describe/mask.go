@@ -142,14 +142,15 @@ func HoldsCard(p []byte) bool {
 			digits = append(digits, 0x0F)
 		}
 	}
-	if anyCard(digits) || anyCard(without(digits, 0x0E)) {
+	if anyCard(digits, false) || anyCard(without(digits, 0x0E), false) {
 		return true
 	}
 	digits = digits[:0]
 	for _, c := range p {
 		digits = append(digits, c>>4, c&0x0F)
 	}
-	return anyCard(digits)
+	_, readable := text(p)
+	return anyCard(digits, readable) // the half bytes of a text in digits are one long run
 }
 
 func without(p []byte, drop byte) []byte {
@@ -162,14 +163,15 @@ func without(p []byte, drop byte) []byte {
 	return out
 }
 
-// anyCard looks at every run of values up to 9.
-func anyCard(p []byte) bool {
+// anyCard looks at every run of values up to 9; whole leaves out what might
+// stand within a longer one.
+func anyCard(p []byte, whole bool) bool {
 	for at := 0; at < len(p); {
 		end := at
 		for end < len(p) && p[end] <= 9 {
 			end++
 		}
-		if runHolds(p[at:end]) {
+		if runHolds(p[at:end], whole) {
 			return true
 		}
 		at = end + 1
@@ -177,9 +179,9 @@ func anyCard(p []byte) bool {
 	return false
 }
 
-func runHolds(run []byte) bool {
+func runHolds(run []byte, whole bool) bool {
 	const longest = 19
-	if len(run) < shortest {
+	if len(run) < shortest || whole && len(run) > longest {
 		return false
 	}
 	if len(run) <= longest {

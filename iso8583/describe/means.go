@@ -39,12 +39,8 @@ func meaning(v *iso8583.View, n int, text []byte) string {
 		return processing(t)
 	case 4, 5, 6:
 		return amount(v, n, t)
-	case 7:
-		return stamp(t, "MMDDhhmmss")
-	case 12:
-		return stamp(t, map[int]string{6: "hhmmss", 12: "YYMMDDhhmmss", 14: "YYYYMMDDhhmmss"}[len(t)])
-	case 13, 15, 16, 17:
-		return stamp(t, map[int]string{4: "MMDD", 6: "YYMMDD", 8: "YYYYMMDD"}[len(t)])
+	case 7, 12, 13, 15, 16, 17:
+		return stamp(t, StampForm(n, len(t)))
 	case 22:
 		return entryMode(t)
 	case 25:
@@ -121,6 +117,25 @@ func amount(v *iso8583.View, n int, t string) string {
 	}
 	return s[:len(s)-m.digits] + "." + s[len(s)-m.digits:] + " " + m.name
 }
+
+// StampForm is the form of a date or time by field and length, "" when field n
+// is none. Editions differ, and the length tells them apart.
+func StampForm(n, length int) string {
+	switch n {
+	case 7:
+		return map[int]string{10: "MMDDhhmmss"}[length]
+	case 12:
+		return map[int]string{6: "hhmmss", 12: "YYMMDDhhmmss", 14: "YYYYMMDDhhmmss"}[length]
+	case 14:
+		return map[int]string{4: "YYMM"}[length]
+	case 13, 15, 16, 17:
+		return map[int]string{4: "MMDD", 6: "YYMMDD", 8: "YYYYMMDD"}[length]
+	}
+	return ""
+}
+
+// ResponseCode says what a code of field 39 means, "" when nobody agreed on it.
+func ResponseCode(t string) string { return responseCode(t) }
 
 // stamp says that a date or time cannot be one; a right one speaks for itself.
 func stamp(t, form string) string {

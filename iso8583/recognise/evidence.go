@@ -48,7 +48,7 @@ func (g *Guess) weighType(m iso8583.MTI) {
 		g.Bits += 3
 	default:
 		g.Bits += 8
-		g.Reasons = append(g.Reasons, m.String()+" is a "+meaning)
+		g.Reasons = append(g.Reasons, m.String()+" means "+meaning)
 	}
 	if g.Dialect.Digit != 0 && digit != g.Dialect.Digit {
 		g.Bits -= 14
@@ -189,7 +189,7 @@ func (g *Guess) weighMeaning(v *iso8583.View, n int) {
 			say(-1, "has no right check digit")
 		}
 	case 7, 12, 13, 14, 15, 16, 17:
-		if form := stampForm(n, len(text)); form != "" {
+		if form := describe.StampForm(n, len(text)); form != "" {
 			if bad := describe.BadStamp(string(text), form); bad != "" {
 				say(wrong, "is no "+form)
 			} else {
@@ -221,19 +221,6 @@ func (g *Guess) weighMeaning(v *iso8583.View, n int) {
 			say(wrong, "is no text")
 		}
 	}
-}
-
-// stampForm is the form of a date or time, by field and length.
-func stampForm(n, length int) string {
-	switch n {
-	case 7:
-		return map[int]string{10: "MMDDhhmmss"}[length]
-	case 12:
-		return map[int]string{6: "hhmmss", 12: "YYMMDDhhmmss", 14: "YYYYMMDDhhmmss"}[length]
-	case 14:
-		return map[int]string{4: "YYMM"}[length]
-	}
-	return map[int]string{4: "MMDD", 6: "YYMMDD", 8: "YYYYMMDD"}[length]
 }
 
 // stampBits: how seldom digits at random are one.

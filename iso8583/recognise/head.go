@@ -90,10 +90,10 @@ func lengths(p []byte) []Head {
 			h.bits = bits
 			h.reasons = []string{fmt.Sprintf("the length (%s) says %d and so many bytes follow", name, says)}
 		case says > has && says <= 4*has+64:
-			h.bits = 1
+			h.bits = min(bits/4, 3)
 			h.reasons = []string{fmt.Sprintf("the length (%s) says %d, only %d bytes follow", name, says, has)}
 		case says < has && says >= minBody:
-			h.bits = 4
+			h.bits = min(bits/6, 2)
 			h.reasons = []string{fmt.Sprintf("the length (%s) says %d, %d bytes follow: perhaps another message", name, says, has)}
 		default:
 			return
@@ -106,18 +106,18 @@ func lengths(p []byte) []Head {
 			add(LengthBinary22, 4, n, 18)
 		}
 		add(LengthBinary2, 2, n, 14)
-		add(LengthBinary2Self, 2, n-2, 12)
+		add(LengthBinary2Self, 2, n-2, 8)
 		if d, ok := bcd(p[:2]); ok {
-			add(LengthBCD2, 2, d, 11)
+			add(LengthBCD2, 2, d, 8)
 		}
 	}
 	if len(p) > 4+minBody {
 		n := int(p[0])<<24 | int(p[1])<<16 | int(p[2])<<8 | int(p[3])
 		add(LengthBinary4, 4, n, 24)
-		add(LengthBinary4Self, 4, n-4, 22)
+		add(LengthBinary4Self, 4, n-4, 18)
 		if d, ok := ascii(p[:4]); ok {
 			add(LengthASCII4, 4, d, 12)
-			add(LengthASCII4Self, 4, d-4, 10)
+			add(LengthASCII4Self, 4, d-4, 8)
 		}
 	}
 	return append(all, wrapped(p)...)
@@ -153,7 +153,7 @@ func transports(p []byte, l Head) []Head {
 	all := []Head{l}
 	rest := p[l.From:l.To]
 	if len(rest) > 5+minBody && (rest[0] == 0x60 || rest[0] == 0x68) {
-		h := l.with(0, "the first byte after it is that of a TPDU", 6)
+		h := l.with(0, "a TPDU begins as TPDUs do", 6)
 		h.TPDU, h.From = rest[:5:5], l.From+5
 		all = append(all, h)
 		if len(rest) > 11+minBody && packed(rest[5:11]) {
