@@ -122,21 +122,30 @@ const longestValue = 32
 func tags(data []byte) []Tag {
 	var all []Tag
 	for w := bertlv.NewWalker(data); w.Next(); {
-		info, known := bertlv.Lookup(w.Tag)
-		t := Tag{Tag: w.Tag.String(), Name: info.Name, Length: len(w.Value)}
-		switch {
-		case !known, w.Tag.Constructed(), len(w.Value) > longestValue:
-			t.Hidden = true
-		case info.Mark == bertlv.Plain:
-			t.Value = hex(w.Value)
-		case info.Mark == bertlv.PAN:
-			t.Value = maskPAN([]byte(strings.TrimRight(hex(w.Value), "F")))
-		default:
-			t.Hidden = true
-		}
-		all = append(all, t)
+		all = append(all, tagOf(w.Tag, w.Value))
 	}
 	return all
+}
+
+// tagOf shows one object.
+func tagOf(tag bertlv.Tag, value []byte) Tag {
+	info, known := bertlv.Lookup(tag)
+	t := Tag{Tag: tag.String(), Name: info.Name, Length: len(value)}
+	switch {
+	case !known, tag.Constructed(), len(value) > longestValue:
+		t.Hidden = true
+	case info.Mark == bertlv.Plain:
+		t.Value = hex(value)
+		t.Hidden = HoldsCard(value)
+	case info.Mark == bertlv.PAN:
+		t.Value = maskPAN([]byte(strings.TrimRight(hex(value), "F")))
+	default:
+		t.Hidden = true
+	}
+	if t.Hidden {
+		t.Value = ""
+	}
+	return t
 }
 
 func hex(p []byte) string {
