@@ -174,7 +174,7 @@ func TestBitWithoutField(t *testing.T) {
 			_, err := b.Append(nil)
 			wantReason(t, err, n, iso8583.ReasonFieldUnknown)
 			switch {
-			case n == 65 && top == 128:
+			case (n == 65 || n > 128) && top == 128:
 				wantReason(t, d.layout.Parse(head(d, n), &v), 1, iso8583.ReasonTertiaryBitmap)
 			case n <= top:
 				wantReason(t, d.layout.Parse(head(d, n), &v), n, iso8583.ReasonFieldUnknown)
@@ -182,7 +182,7 @@ func TestBitWithoutField(t *testing.T) {
 				wantReason(t, d.layout.Parse(head(d, n), &v), 1, iso8583.ReasonSecondaryBitmap)
 			}
 		}
-		for _, n := range []int{-1, 0, 1, 129, 1 << 40} {
+		for _, n := range []int{-1, 0, 1, 193, 1 << 40} {
 			var b iso8583.Builder
 			b.Reset(d.layout, 0x0800)
 			b.SetUint(n, 1)
@@ -195,17 +195,18 @@ func TestBitWithoutField(t *testing.T) {
 
 // head is an MTI and bitmaps with only the bit of field n.
 func head(d dialect, n int) []byte {
-	var maps [2]uint64
-	maps[(n-1)/64] = bits.Reverse64(1 << ((n - 1) % 64))
-	if n > 64 {
-		maps[0] |= 1 << 63
+	var maps [3]uint64
+	last := (n - 1) / 64
+	maps[last] = bits.Reverse64(1 << ((n - 1) % 64))
+	for i := range last {
+		maps[i] |= 1 << 63
 	}
 	out := []byte("0800")
 	if d.name == "unionpaypos" {
 		out = []byte{8, 0}
 	}
 	for i, m := range maps {
-		if i == 1 && n <= 64 {
+		if i > last {
 			break
 		}
 		if d.name == "unionpaypos" {

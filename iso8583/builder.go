@@ -13,6 +13,7 @@ type slot struct {
 	chars uint16 // of a value that is already as on the wire
 	wire  bool   // p is as on the wire, not text
 	num   bool   // p came from SetUint
+	subs  int32  // index of the first subfield plus 1; then p is not used
 }
 
 // Builder collects the fields of a message, in any order, and lays them down by
@@ -21,26 +22,32 @@ type slot struct {
 type Builder struct {
 	layout  *Layout
 	mti     MTI
-	has     [2]uint64
+	has     [words]uint64
 	unknown int // first number set that is no field at all
 	slots   [MaxField + 1]slot
+	nodes   []node // subfields of composites
 	scratch []byte // for values that had to be rewritten; wiped by Reset
+	work    []byte // a composite that is being built
 }
 
 // Reset starts a new message, forgetting all values.
 func (b *Builder) Reset(l *Layout, mti MTI) {
-	for half, bitmap := range b.has {
+	for word, bitmap := range b.has {
 		for bitmap != 0 {
-			n := leftmost(half, bitmap)
+			n := leftmost(word, bitmap)
 			b.slots[n] = slot{}
 			bitmap &^= 1 << 63 >> uint((n-1)&63)
 		}
 	}
 	clear(b.scratch)
-	b.layout, b.mti, b.has, b.unknown, b.scratch = l, mti, [2]uint64{}, 0, b.scratch[:0]
+	clear(b.nodes)
+	clear(b.work)
+	b.layout, b.mti, b.has, b.unknown = l, mti, [words]uint64{}, 0
+	b.scratch, b.nodes = b.scratch[:0], b.nodes[:0]
 }
 
-// SetText sets field n to characters or digits.
+// SetText sets field n to characters or digits. A composite takes what
+// View.AppendText gives of it.
 func (b *Builder) SetText(n int, s []byte) { b.set(n, slot{p: s}) }
 
 // SetBytes sets field n to bytes. It is SetText by another name: the dialect
@@ -61,7 +68,11 @@ func (b *Builder) SetUint(n int, u uint64) {
 	text := strconv.AppendUint(digits[:0], u, 10)
 	from := len(b.scratch)
 	if b.layout != nil && b.layout.Fixed(n) {
-		for width := b.layout.Max(n); width > len(text); width-- {
+		width := b.layout.Max(n)
+		if in := b.layout.insides[n]; in != nil && in.flat {
+			width = in.width
+		}
+		for ; width > len(text); width-- {
 			b.scratch = append(b.scratch, '0')
 		}
 	}
@@ -75,8 +86,13 @@ func (b *Builder) Copy(n int, v *View) {
 	if !v.Has(n) {
 		return
 	}
-	if b.layout != nil && b.layout.fields[n].enc == v.layout.fields[n].enc {
-		b.set(n, slot{p: v.Raw(n), chars: uint16(v.spans[n].chars()), wire: true})
+	s := v.spans[n]
+	if b.layout != nil && b.layout.sameValue(n, v.layout) {
+		b.set(n, slot{p: v.raw[s.at():s.to():s.to()], chars: uint16(s.chars()), wire: true})
+		return
+	}
+	if b.layout != nil && b.layout.insides[n] != nil && v.layout.insides[n] != nil && !v.layout.insides[n].flat {
+		b.CopySubs(n, v)
 		return
 	}
 	from := len(b.scratch)
@@ -84,29 +100,44 @@ func (b *Builder) Copy(n int, v *View) {
 	b.set(n, slot{p: b.scratch[from:]})
 }
 
+// sameValue says whether both layouts write a value of field n alike.
+func (l *Layout) sameValue(n int, other *Layout) bool {
+	f, g := &l.fields[n], &other.fields[n]
+	if f.enc != g.enc || f.check != g.check {
+		return false
+	}
+	return l == other || f.check != checkInside && f.check != checkNumber ||
+		f.check == checkInside && l.insides[n].identity == other.insides[n].identity
+}
+
 // Unset takes field n out again.
 func (b *Builder) Unset(n int) {
 	if n < 2 || n > MaxField {
 		return
 	}
-	half, mask := bit(n)
-	b.has[half] &^= mask
+	word, mask := bit(n)
+	b.has[word] &^= mask
 	b.slots[n] = slot{}
 }
 
 func (b *Builder) set(n int, s slot) {
 	if n < 2 || n > MaxField {
-		if b.unknown == 0 {
-			b.unknown = n
-		}
-		if n == 0 { // 0 means none; the MTI is given to Reset
-			b.unknown = WholeMessage
-		}
+		b.refuse(n)
 		return
 	}
-	half, mask := bit(n)
-	b.has[half] |= mask
+	word, mask := bit(n)
+	b.has[word] |= mask
 	b.slots[n] = s
+}
+
+// refuse remembers a number that is no field, for Append.
+func (b *Builder) refuse(n int) {
+	if b.unknown == 0 {
+		b.unknown = n
+	}
+	if n == 0 { // 0 means none; the MTI is given to Reset
+		b.unknown = WholeMessage
+	}
 }
 
 // Append appends the message to dst: bitmaps and lengths are computed. On
@@ -123,13 +154,14 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 	}
 	start := len(dst)
 	out := b.appendHead(dst)
-	for half, bitmap := range b.has {
+	for word, bitmap := range b.has {
 		for bitmap != 0 {
-			n := leftmost(half, bitmap)
+			n := leftmost(word, bitmap)
 			bitmap &^= 1 << 63 >> uint((n-1)&63)
-			var err error
-			if out, err = b.appendField(out, start, n); err != nil {
-				return dst, err
+			at := len(out)
+			var bad fail
+			if out, bad = b.appendField(out, n); bad.reason != "" {
+				return dst, b.layout.fault(n, at-start, bad.reason, bad.want, bad.got)
 			}
 		}
 	}
@@ -140,67 +172,78 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 }
 
 func (b *Builder) appendHead(dst []byte) []byte {
-	if b.layout.mtiBCD {
+	var digits [4]byte
+	if b.layout.mti.enc.half() {
 		dst = binary.BigEndian.AppendUint16(dst, uint16(b.mti))
 	} else {
-		dst = b.mti.AppendText(dst)
+		dst, _ = b.layout.mti.appendWire(dst, b.mti.AppendText(digits[:0]))
 	}
-	first := b.has[0]
-	if b.has[1] != 0 {
-		first |= 1 << 63
+	last := b.layout.bitmaps - 1
+	if b.layout.expands {
+		for i, bitmap := range b.has {
+			if bitmap != 0 {
+				last = max(last, i)
+			}
+		}
 	}
-	dst = b.layout.appendBitmap(dst, first)
-	if b.has[1] != 0 {
-		dst = b.layout.appendBitmap(dst, b.has[1])
+	for i := 0; i <= last; i++ {
+		bitmap := b.has[i]
+		if i < last && b.layout.expands {
+			bitmap |= 1 << 63
+		}
+		dst = b.layout.appendBitmap(dst, bitmap)
 	}
 	return dst
 }
 
 func (l *Layout) appendBitmap(dst []byte, bitmap uint64) []byte {
-	if !l.bitmapHex {
+	if l.bitmapEnc == EncodingBytes {
 		return binary.BigEndian.AppendUint64(dst, bitmap)
 	}
 	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[bitmap>>uint(shift)&0x0F])
+		c := hexDigits[bitmap>>uint(shift)&0x0F]
+		if l.bitmapEnc == EncodingHexEBCDIC {
+			c = ebcdic.toWire[c]
+		}
+		dst = append(dst, c)
 	}
 	return dst
 }
 
-func (b *Builder) appendField(dst []byte, start, n int) ([]byte, error) {
+func (b *Builder) appendField(dst []byte, n int) ([]byte, fail) {
 	f, s := &b.layout.fields[n], &b.slots[n]
-	at := len(dst) - start
 	if f.enc == encodingNone {
-		return dst, b.layout.fault(n, at, ReasonFieldUnknown, 0, 0)
+		return dst, fail{reason: ReasonFieldUnknown}
 	}
+	if f.check == checkInside {
+		clear(b.work)
+		b.work = b.work[:0]
+		bad := b.writeComposite(f, b.layout.insides[n], s)
+		return append(dst, b.work...), bad
+	}
+	if s.subs != 0 {
+		return dst, fail{reason: ReasonNoSubfields}
+	}
+	return b.appendPlain(dst, f, s)
+}
+
+// appendPlain appends a field that has no subfields.
+func (b *Builder) appendPlain(dst []byte, f *fieldCode, s *slot) ([]byte, fail) {
 	if s.num && !f.enc.numeric() {
-		return dst, b.layout.fault(n, at, ReasonNotNumeric, 0, 0)
+		return dst, fail{reason: ReasonNotNumeric}
 	}
-	value, chars, wire := s.p, len(s.p), s.wire
-	if wire {
-		chars = int(s.chars)
-	}
-	if chars < int(f.max) && f.pad != 0 {
-		value, wire = b.filled(f, s), false
-		chars = len(value)
-	}
-	if chars > int(f.max) {
-		return dst, b.layout.fault(n, at, ReasonLengthAboveMax, int(f.max), chars)
-	}
-	if f.pref == prefixFixed {
-		if chars != int(f.max) {
-			return dst, b.layout.fault(n, at, ReasonLengthNotFixed, int(f.max), chars)
+	value, chars, wire := s.p, int(s.chars), s.wire
+	if !wire {
+		var whole bool
+		if chars, whole = f.enc.chars(len(value)); !whole {
+			return dst, fail{reason: ReasonNotHex}
 		}
-	} else {
-		dst = f.pref.appendLength(dst, chars, f.prefLen)
 	}
-	if wire {
-		return append(dst, value...), nil
+	if chars < int(f.max) && f.flags&(padLeft|padRight) != 0 {
+		value, wire = b.filled(f, s), false
+		chars = int(f.max)
 	}
-	dst, reason := f.enc.appendWire(dst, value)
-	if reason != "" {
-		return dst, b.layout.fault(n, at, reason, 0, 0)
-	}
-	return dst, nil
+	return f.append(dst, value, wire, chars)
 }
 
 // filled gives the slot's text, filled up to the field's length.
@@ -212,13 +255,13 @@ func (b *Builder) filled(f *fieldCode, s *slot) []byte {
 		text = b.scratch[from:]
 	}
 	from := len(b.scratch)
-	if !f.padLeft {
+	if f.flags&padRight != 0 {
 		b.scratch = append(b.scratch, text...)
 	}
-	for i := len(text); i < int(f.max); i++ {
+	for i := len(text); i < f.enc.textSize(int(f.max)); i++ {
 		b.scratch = append(b.scratch, f.pad)
 	}
-	if f.padLeft {
+	if f.flags&padLeft != 0 {
 		b.scratch = append(b.scratch, text...)
 	}
 	return b.scratch[from:]

@@ -4,19 +4,19 @@ package iso8583
 
 import (
 	"fmt"
-	"math"
-	"strings"
+	"maps"
+	"slices"
 
 	moov "github.com/moov-io/iso8583"
 	"github.com/moov-io/iso8583/encoding"
 	"github.com/moov-io/iso8583/field"
-	"github.com/moov-io/iso8583/padding"
 )
 
-// Compile turns a moov specification and our marks into a Layout. What it does
-// not support it refuses, naming the field and the reason: fields of type
-// Composite, Track1 and Track3, EBCDIC and BER-TLV encodings, prefixes above
-// four digits, own packers, fields above 128.
+// Compile turns a moov specification and our marks into a Layout. All that moov
+// has compiles, save what cannot work there either or cannot be known from
+// outside; that it refuses, naming the field and the reason: packers and
+// paddings of the caller's own, encodings that cannot hold the field's values,
+// fields above 192, a bitmap that is not written as bits.
 func Compile(spec *moov.MessageSpec, marks Marks) (*Layout, error) {
 	if spec == nil {
 		return nil, fmt.Errorf("iso8583: compile: no specification given")
@@ -25,8 +25,11 @@ func Compile(spec *moov.MessageSpec, marks Marks) (*Layout, error) {
 		return nil, fmt.Errorf("iso8583: compile %q: %w", spec.Name, err)
 	}
 	l := &Layout{name: spec.Name}
-	for n, f := range spec.Fields {
-		if err := l.compileField(n, f); err != nil {
+	for n := range l.fields {
+		l.fields[n].flags = rare
+	}
+	for _, n := range slices.Sorted(maps.Keys(spec.Fields)) {
+		if err := l.compileField(n, spec.Fields[n]); err != nil {
 			return nil, fmt.Errorf("iso8583: compile %q: field %d: %w", spec.Name, n, err)
 		}
 	}
@@ -39,11 +42,6 @@ func Compile(spec *moov.MessageSpec, marks Marks) (*Layout, error) {
 		}
 		l.marks[n] = mark
 	}
-	for n := 65; n <= MaxField && !l.secondary; n++ {
-		if l.Defines(n) {
-			return nil, fmt.Errorf("iso8583: compile %q: field %d: above 64, but the bitmap does not expand", spec.Name, n)
-		}
-	}
 	return l, nil
 }
 
@@ -51,15 +49,10 @@ func (l *Layout) compileField(n int, f field.Field) error {
 	if f == nil || f.Spec() == nil {
 		return fmt.Errorf("has no specification")
 	}
-	s := f.Spec()
-	switch {
-	case n < 0 || n > MaxField:
+	if n < 0 || n > MaxField {
 		return fmt.Errorf("number is outside 0 to %d", MaxField)
-	case n == 65:
-		return fmt.Errorf("a third bitmap is not supported")
-	case s.Packer != nil || s.Unpacker != nil:
-		return fmt.Errorf("own packers are not supported")
 	}
+	s := f.Spec()
 	l.texts[n] = s.Description
 	switch n {
 	case 0:
@@ -67,153 +60,82 @@ func (l *Layout) compileField(n int, f field.Field) error {
 	case 1:
 		return l.compileBitmap(s)
 	}
-	code, err := compileCode(f, s)
-	l.fields[n] = code
+	if l.expands && n&63 == 1 {
+		if _, bits := f.(*field.Bitmap); bits {
+			return nil // a name for the bit
+		}
+		return fmt.Errorf("its bit says that another bitmap follows")
+	}
+	if top := 64 * l.bitmaps; !l.expands && n > top {
+		return fmt.Errorf("above %d, but the bitmap does not expand", top)
+	}
+	l.third = l.third || n > 128
+	var err error
+	l.fields[n], l.insides[n], err = compileCode(f)
 	return err
 }
 
 func (l *Layout) compileMTI(f field.Field, s *field.Spec) error {
-	code, err := compileCode(f, s)
+	code, inside, err := compileCode(f)
 	if err != nil {
 		return err
 	}
-	if code.pref != prefixFixed || code.max != 4 {
+	if inside != nil || code.pref != prefixFixed || code.enc.textSize(int(code.max)) != 4 {
 		return fmt.Errorf("the MTI must be four fixed digits")
 	}
 	switch code.enc {
-	case EncodingASCII, EncodingDigits:
-	case EncodingBCD, EncodingLeftBCD:
-		l.mtiBCD = true
+	case EncodingASCII, EncodingDigits, EncodingBytes:
+		code.enc, code.check = EncodingDigits, checkDigits
+	case EncodingBCD, EncodingLeftBCD, EncodingHexPacked:
+		code.enc, code.check, code.max = EncodingBCD, checkBCD, 4
+	case EncodingEBCDIC, EncodingEBCDIC1047:
+		code.check = checkEBCDICDigits
+	case EncodingHex:
+		code.check = checkHexDigits
 	default:
-		return fmt.Errorf("the MTI must be ASCII or BCD, not %v", code.enc)
+		return fmt.Errorf("the MTI cannot be written as %v", code.enc)
 	}
+	code.flags = 0
+	l.mti = code
 	return nil
 }
 
 func (l *Layout) compileBitmap(s *field.Spec) error {
-	if s.Length != 8 && s.Length != 0 {
-		return fmt.Errorf("a bitmap of %d bytes is not supported, only 8", s.Length)
+	code, err := compileBits(s)
+	if err != nil {
+		return err
 	}
-	switch s.Enc {
-	case encoding.Binary:
-	case encoding.BytesToASCIIHex:
-		l.bitmapHex = true
-	default:
-		return fmt.Errorf("bitmap encoding %T is not supported", s.Enc)
+	if code.max%8 != 0 {
+		return fmt.Errorf("a bitmap of %d bytes is not supported, only 8, 16 and 24", code.max)
 	}
-	l.secondary = !s.DisableAutoExpand
+	l.bitmapEnc, l.bitmaps = code.enc, int(code.max/8)
+	l.expands = !s.DisableAutoExpand && l.bitmaps == 1
 	return nil
 }
 
-func compileCode(f field.Field, s *field.Spec) (fieldCode, error) {
-	var c fieldCode
-	var err error
-	if c.enc, err = compileEncoding(f, s.Enc); err != nil {
-		return c, err
+// compileBits compiles a bitmap, of the message or of a composite.
+func compileBits(s *field.Spec) (fieldCode, error) {
+	c := fieldCode{enc: EncodingBytes, max: uint16(s.Length), flags: rare}
+	if s.Length == 0 {
+		c.max = 8
 	}
-	if c.pref, c.prefLen, err = compilePrefix(s); err != nil {
-		return c, err
+	if s.Length < 0 || s.Length > MaxField/8 {
+		return c, fmt.Errorf("a bitmap of %d bytes is not supported, at most %d", s.Length, MaxField/8)
 	}
-	c.max = uint16(s.Length)
-	return c, compilePadding(s.Pad, &c)
-}
-
-// compileEncoding finds our encoding for a moov field type and encoder.
-func compileEncoding(f field.Field, enc encoding.Encoder) (Encoding, error) {
-	found := encodingNone
-	switch enc {
-	case encoding.ASCII:
-		found = EncodingASCII
-	case encoding.BCD:
-		found = EncodingBCD
-	case encoding.LBCD:
-		found = EncodingLeftBCD
-	case encoding.Binary:
-		found = EncodingBytes
+	if s.Pref == nil || s.Packer != nil || s.Unpacker != nil || s.Pad != nil && s.Pad.Inspect() != nil {
+		return c, fmt.Errorf("a bitmap has a fixed length and neither own packers nor padding")
+	}
+	if kind, _, _, err := compilePrefix(s.Pref); err != nil || kind != prefixFixed {
+		return c, fmt.Errorf("a bitmap cannot have the length prefix %s", s.Pref.Inspect())
+	}
+	switch native, ok := s.Enc.(Native); {
+	case s.Enc == encoding.Binary:
+	case s.Enc == encoding.BytesToASCIIHex:
+		c.enc, c.check = EncodingHex, checkHex
+	case ok && native.Native() == EncodingHexEBCDIC:
+		c.enc, c.check = EncodingHexEBCDIC, checkHex
 	default:
-		if own, ok := enc.(Native); ok {
-			found = own.Native()
-		}
+		return c, fmt.Errorf("bitmap encoding %T is not supported: bits are Binary, or hexadecimal characters of them", s.Enc)
 	}
-	if found == encodingNone || found > EncodingTrack {
-		return encodingNone, fmt.Errorf("encoding %T is not supported", enc)
-	}
-	switch f.(type) {
-	case *field.String:
-	case *field.Numeric:
-		if found == EncodingASCII {
-			found = EncodingDigits
-		}
-		if !found.numeric() {
-			return encodingNone, fmt.Errorf("a number cannot be written as %v", found)
-		}
-	case *field.Binary, *field.Hex:
-		if found != EncodingBytes {
-			return encodingNone, fmt.Errorf("a binary field cannot be written as %v", found)
-		}
-	case *field.Track2:
-		if found != EncodingASCII && found != EncodingTrack {
-			return encodingNone, fmt.Errorf("a track cannot be written as %v", found)
-		}
-	default:
-		return encodingNone, fmt.Errorf("field type %T is not supported", f)
-	}
-	return found, nil
-}
-
-// compilePrefix reads moov's own name of the prefix, such as BCD.LLL: the types
-// behind it are not exported.
-func compilePrefix(s *field.Spec) (kind prefixKind, size uint8, err error) {
-	if s.Pref == nil {
-		return 0, 0, fmt.Errorf("has no length prefix, not even a fixed one")
-	}
-	if s.Length < 1 || s.Length > 9999 {
-		return 0, 0, fmt.Errorf("length %d is outside 1 to 9999", s.Length)
-	}
-	name, form, _ := strings.Cut(s.Pref.Inspect(), ".")
-	base := 10.0
-	switch name {
-	case "ASCII":
-		kind = prefixASCII
-	case "BCD":
-		kind = prefixBCD
-	case "Binary":
-		kind, base = prefixBinary, 256
-	default:
-		return 0, 0, fmt.Errorf("length prefix %q is not supported", s.Pref.Inspect())
-	}
-	if form == "Fixed" {
-		return prefixFixed, 0, nil
-	}
-	digits := len(form)
-	if digits < 1 || digits > 4 || strings.Trim(form, "L") != "" {
-		return 0, 0, fmt.Errorf("length prefix %q is not supported", s.Pref.Inspect())
-	}
-	if float64(s.Length) >= math.Pow(base, float64(digits)) {
-		return 0, 0, fmt.Errorf("length %d does not fit the prefix %s", s.Length, s.Pref.Inspect())
-	}
-	if kind == prefixBCD {
-		digits = (digits + 1) / 2
-	}
-	return kind, uint8(digits), nil
-}
-
-// compilePadding accepts a zero on the left and a space on the right.
-func compilePadding(pad padding.Padder, c *fieldCode) error {
-	if pad == nil || pad == padding.None {
-		return nil
-	}
-	fill := pad.Inspect()
-	filled := pad.Pad([]byte("x"), 2)
-	if len(fill) != 1 || len(filled) != 2 {
-		return fmt.Errorf("padding %T is not supported", pad)
-	}
-	c.pad, c.padLeft = fill[0], filled[1] == 'x'
-	switch {
-	case c.padLeft && c.pad == '0':
-	case !c.padLeft && c.pad == ' ' && (c.enc == EncodingASCII || c.enc == EncodingBytes):
-	default:
-		return fmt.Errorf("padding %q is supported neither on that side nor in %v", fill, c.enc)
-	}
-	return nil
+	return c, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/moov-io/iso8583/field"
 	"github.com/moov-io/iso8583/padding"
 	"github.com/moov-io/iso8583/prefix"
+	moovsort "github.com/moov-io/iso8583/sort"
 
 	"tapswitch/iso8583"
 )
@@ -24,39 +25,98 @@ func specWith(n int, f field.Field) *moov.MessageSpec {
 	}}
 }
 
+// oddEncoder and oddPadder are a caller's own.
+type oddEncoder struct{ encoding.Encoder }
+
+type oddPadder struct{ padding.Padder }
+
+func (oddPadder) Pad(data []byte, _ int) []byte { return data }
+
+// ownField is a field type of a caller's own.
+type ownField struct{ field.Field }
+
+type ownPrefix struct{ prefix.Prefixer }
+
+func (ownPrefix) Inspect() string { return "Own.LL" }
+
+// positional and tagged are composites of the given subfields.
+func positional(length int, pref prefix.Prefixer, subs map[string]field.Field) field.Field {
+	return field.NewComposite(&field.Spec{Length: length, Pref: pref, Tag: &field.TagSpec{Sort: moovsort.StringsByInt}, Subfields: subs})
+}
+
+func tagged(length int, pref prefix.Prefixer, tag field.TagSpec, subs map[string]field.Field) field.Field {
+	if tag.Sort == nil {
+		tag.Sort = moovsort.Strings
+	}
+	return field.NewComposite(&field.Spec{Length: length, Pref: pref, Tag: &tag, Subfields: subs})
+}
+
+func bitmapped(length int, pref prefix.Prefixer, bits field.Spec, subs map[string]field.Field) field.Field {
+	bits.DisableAutoExpand = true
+	return field.NewComposite(&field.Spec{Length: length, Pref: pref, Bitmap: field.NewBitmap(&bits), Subfields: subs})
+}
+
 // What Compile does not support it refuses, with the field and the reason.
 func TestCompileRefuses(t *testing.T) {
 	str := func(s field.Spec) field.Field { return field.NewString(&s) }
+	two := str(field.Spec{Length: 2, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed})
+	subs := map[string]field.Field{"1": two}
+	bytes8 := field.Spec{Length: 8, Enc: encoding.Binary, Pref: prefix.Binary.Fixed}
 	tests := []struct {
 		n    int
 		f    field.Field
 		want string
 	}{
 		{2, str(field.Spec{Length: 5, Pref: prefix.ASCII.Fixed}), "field 2: encoding <nil> is not supported"},
-		{2, str(field.Spec{Length: 5, Enc: encoding.EBCDIC, Pref: prefix.ASCII.Fixed}), "field 2: encoding *encoding.ebcdicEncoder is not supported"},
-		{2, str(field.Spec{Length: 5, Enc: encoding.ASCIIHexToBytes, Pref: prefix.ASCII.Fixed}), "is not supported"},
+		{2, str(field.Spec{Length: 5, Enc: oddEncoder{encoding.ASCII}, Pref: prefix.ASCII.Fixed}), "encoding iso8583_test.oddEncoder is not supported"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.BerTLVTag, Pref: prefix.ASCII.Fixed}), "BerTLVTag is for the tags of a composite"},
 		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII}), "field 2: has no length prefix"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: ownPrefix{prefix.ASCII.LL}}), `length prefix "Own.LL" is not supported`},
 		{2, str(field.Spec{Enc: encoding.ASCII, Pref: prefix.ASCII.LL}), "length 0 is outside"},
-		{2, str(field.Spec{Length: 10000, Enc: encoding.ASCII, Pref: prefix.Binary.LL}), "length 10000 is outside"},
-		{2, str(field.Spec{Length: 100, Enc: encoding.ASCII, Pref: prefix.ASCII.LL}), "length 100 does not fit the prefix ASCII.LL"},
-		{2, str(field.Spec{Length: 256, Enc: encoding.ASCII, Pref: prefix.Binary.L}), "length 256 does not fit"},
-		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.ASCII.LLLLL}), `"ASCII.LLLLL" is not supported`},
-		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.EBCDIC.LL}), `"EBCDIC.LL" is not supported`},
-		{2, str(field.Spec{Length: 5, Enc: encoding.BCD, Pref: prefix.BCD.Fixed, Pad: padding.Right(' ')}), "padding"},
-		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.BCD.Fixed, Pad: padding.Left('*')}), "padding"},
+		{2, str(field.Spec{Length: -1, Enc: encoding.ASCII, Pref: prefix.BerTLV}), "length -1 is outside"},
+		{2, str(field.Spec{Length: 70000, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}), "length 70000 is above 65535, the longest message"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed, Pad: padding.Right('é')}), "is not one byte"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed, Pad: oddPadder{padding.Left('0')}}), "padding iso8583_test.oddPadder is not supported"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.BCD.Fixed, Packer: field.PackerFunc(nil)}), "own packers"},
 		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.BCD.Fixed, Packer: field.Track2Packer{}}), "own packers"},
-		{2, field.NewBinary(&field.Spec{Length: 5, Enc: encoding.BCD, Pref: prefix.BCD.Fixed}), "a binary field cannot be written as bcd"},
-		{2, field.NewNumeric(&field.Spec{Length: 5, Enc: encoding.Binary, Pref: prefix.BCD.Fixed}), "a number cannot be written as bytes"},
+		{2, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.BCD.LL, Packer: field.Track2Packer{}, Unpacker: field.Track2Unpacker{}}), "the packers of track 2"},
+		{2, field.NewBinary(&field.Spec{Length: 5, Enc: encoding.BCD, Pref: prefix.BCD.Fixed}), "bytes cannot be written as bcd"},
+		{2, field.NewHex(&field.Spec{Length: 5, Enc: encoding.LBCD, Pref: prefix.BCD.Fixed}), "bytes cannot be written as left_bcd"},
 		{2, field.NewTrack2(&field.Spec{Length: 37, Enc: encoding.BCD, Pref: prefix.BCD.LL}), "a track cannot be written as bcd"},
-		{2, field.NewTrack1(&field.Spec{Length: 37, Enc: encoding.ASCII, Pref: prefix.ASCII.LL}), "field type *field.Track1 is not supported"},
-		{65, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}), "field 65: a third bitmap"},
-		{129, str(field.Spec{Length: 5, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}), "field 129: number is outside"},
-		{0, str(field.Spec{Length: 3, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}), "field 0: the MTI must be four fixed digits"},
-		{0, str(field.Spec{Length: 4, Enc: encoding.Binary, Pref: prefix.ASCII.Fixed}), "field 0: the MTI must be ASCII or BCD"},
-		{1, field.NewBitmap(&field.Spec{Length: 16, Enc: encoding.Binary, Pref: prefix.Binary.Fixed}), "a bitmap of 16 bytes"},
-		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.ASCII, Pref: prefix.Binary.Fixed}), "bitmap encoding"},
-		{1, str(field.Spec{Length: 8, Enc: encoding.Binary, Pref: prefix.Binary.Fixed}), "must be of type"},
+		{2, field.NewTrack1(&field.Spec{Length: 37, Enc: encoding.ASCIIHexToBytes, Pref: prefix.ASCII.LL}), "a track cannot be written as hex_packed"},
+		{2, field.NewTrack3(&field.Spec{Length: 37, Enc: encoding.LBCD, Pref: prefix.ASCII.LL}), "a track cannot be written as left_bcd"},
+		{2, ownField{str(bytes8)}, "field type iso8583_test.ownField is not supported"},
 		{2, nil, "field 2: has no specification"},
+		{193, two, "field 193: number is outside"},
+		{65, two, "field 65: its bit says that another bitmap follows"},
+		{129, two, "field 129: its bit says that another bitmap follows"},
+		{0, str(field.Spec{Length: 3, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}), "field 0: the MTI must be four fixed digits"},
+		{0, str(field.Spec{Length: 4, Enc: encoding.ASCII, Pref: prefix.ASCII.LL}), "field 0: the MTI must be four fixed digits"},
+		{0, str(field.Spec{Length: 4, Enc: iso8583.HexEBCDIC{}, Pref: prefix.ASCII.Fixed}), "field 0: the MTI cannot be written as hex_ebcdic"},
+		{1, field.NewBitmap(&field.Spec{Length: 12, Enc: encoding.Binary, Pref: prefix.Binary.Fixed}), "a bitmap of 12 bytes"},
+		{1, field.NewBitmap(&field.Spec{Length: 32, Enc: encoding.Binary, Pref: prefix.Binary.Fixed}), "a bitmap of 32 bytes"},
+		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.ASCII, Pref: prefix.Binary.Fixed}), "bitmap encoding *encoding.asciiEncoder"},
+		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.BCD, Pref: prefix.Binary.Fixed}), "bitmap encoding *encoding.bcdEncoder"},
+		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.EBCDIC, Pref: prefix.Binary.Fixed}), "bitmap encoding *encoding.ebcdicEncoder"},
+		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.Binary, Pref: prefix.ASCII.LL}), "a bitmap cannot have the length prefix ASCII.LL"},
+		{1, field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.Binary}), "a bitmap has a fixed length"},
+		{1, str(bytes8), "must be of type"},
+		{2, field.NewBitmap(&bytes8), "a bitmap that grows is the message's own only"},
+		{2, positional(3, prefix.ASCII.Fixed, subs), "its length is 3, but its subfields take 2 bytes"},
+		{2, positional(2, prefix.ASCII.Fixed, nil), "a composite without subfields"},
+		{2, positional(2, prefix.ASCII.Fixed, map[string]field.Field{"1": str(field.Spec{Length: 2, Pref: prefix.ASCII.Fixed})}), "field 2: subfield 1: encoding <nil>"},
+		{2, positional(2, prefix.ASCII.LL, map[string]field.Field{"1": positional(2, prefix.ASCII.LL, map[string]field.Field{"7": nil})}), "field 2: subfield 1: subfield 7: has no"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.ASCII}, subs), "tags of length 0"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.ASCII, Length: 2}, subs), "subfield 1: the tag is not 2 long"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.ASCII, Length: 2, Pad: padding.Left('0')}, map[string]field.Field{"01": two}), "subfield 01: the tag would be read as another one"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.BCD, Length: 2}, map[string]field.Field{"A1": two}), "subfield A1: the tag cannot be written"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.BerTLVTag}, map[string]field.Field{"9F2601": two}), "subfield 9F2601: the tag"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.BerTLVTag}, map[string]field.Field{"9F80808001": two}), "not one BER tag of at most 4 bytes"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.ASCII, Length: 1, SkipUnknownTLVTags: true, PrefUnknownTLV: prefix.ASCII.Fixed}, subs), "unknown tags: a fixed length"},
+		{2, tagged(99, prefix.ASCII.LL, field.TagSpec{Enc: encoding.ASCII, Length: 1}, nil), "a composite without subfields"},
+		{2, bitmapped(99, prefix.ASCII.LL, bytes8, map[string]field.Field{"65": two}), "subfield 65: no bit of a bitmap of 8 bytes"},
+		{2, bitmapped(99, prefix.ASCII.LL, bytes8, map[string]field.Field{"01": two}), "subfield 01: no bit"},
+		{2, bitmapped(99, prefix.ASCII.LL, field.Spec{Length: 8, Enc: encoding.ASCII, Pref: prefix.ASCII.Fixed}, subs), "bitmap encoding"},
 	}
 	for _, tt := range tests {
 		_, err := iso8583.Compile(specWith(tt.n, tt.f), nil)

@@ -2,25 +2,28 @@
 
 package iso8583
 
-import (
-	"encoding/binary"
-
-	"github.com/moov-io/iso8583/encoding"
-)
+import "github.com/moov-io/iso8583/encoding"
 
 // Encoding is how a field's characters become bytes.
 type Encoding uint8
 
 // The encodings a Layout can hold. Those from EncodingBCD on take half a byte
-// per character.
+// per character, EncodingHex and EncodingHexEBCDIC two bytes, all others one.
 const (
-	encodingNone    Encoding = iota
-	EncodingBytes            // the bytes themselves
-	EncodingASCII            // one 7-bit character a byte
-	EncodingDigits           // one ASCII decimal digit a byte
-	EncodingBCD              // decimal nibbles, an odd count filled by a 0 on the left
-	EncodingLeftBCD          // decimal nibbles, an odd count filled by a 0 on the right
-	EncodingTrack            // any nibbles (an encrypted track has them), D as '=', filled like LeftBCD
+	encodingNone       Encoding = iota
+	EncodingBytes               // the bytes themselves
+	EncodingASCII               // one 7-bit character a byte
+	EncodingDigits              // one ASCII decimal digit a byte
+	EncodingEBCDIC              // the common EBCDIC table; characters are bytes
+	EncodingEBCDIC1047          // code page 1047; characters are Latin-1 bytes
+	EncodingHexPacked           // the text is hexadecimal characters, the wire their bytes; lengths count bytes
+	EncodingComposite           // subfields; lengths count bytes
+	EncodingHex                 // the text is bytes, the wire their hexadecimal characters; lengths count bytes
+	EncodingHexEBCDIC           // the same with the characters in EBCDIC
+	EncodingBCD                 // decimal nibbles, an odd count filled by a 0 on the left
+	EncodingLeftBCD             // decimal nibbles, an odd count filled by a 0 on the right
+	EncodingTrack               // any nibbles (an encrypted track has them), D as '=', filled like LeftBCD
+	endOfEncodings
 )
 
 // String gives the encoding's name.
@@ -32,6 +35,18 @@ func (e Encoding) String() string {
 		return "ascii"
 	case EncodingDigits:
 		return "digits"
+	case EncodingEBCDIC:
+		return "ebcdic"
+	case EncodingEBCDIC1047:
+		return "ebcdic1047"
+	case EncodingHexPacked:
+		return "hex_packed"
+	case EncodingComposite:
+		return "composite"
+	case EncodingHex:
+		return "hex"
+	case EncodingHexEBCDIC:
+		return "hex_ebcdic"
 	case EncodingBCD:
 		return "bcd"
 	case EncodingLeftBCD:
@@ -50,82 +65,55 @@ type Native interface {
 	Native() Encoding
 }
 
+// half says whether a character takes half a byte.
+func (e Encoding) half() bool { return e >= EncodingBCD }
+
 // size is how many bytes n characters take.
 func (e Encoding) size(n int) int {
-	if e >= EncodingBCD {
-		return (n + 1) / 2
+	if e >= EncodingHex {
+		if e >= EncodingBCD {
+			return (n + 1) / 2
+		}
+		return 2 * n
 	}
 	return n
 }
 
-// Eight bytes at a time: the high bit of each, its high nibble, its low nibble.
-const (
-	highBits  = 0x8080808080808080
-	highNibs  = 0xF0F0F0F0F0F0F0F0
-	lowNibs   = 0x0F0F0F0F0F0F0F0F
-	sixes     = 0x0606060606060606 // a nibble plus 6 passes 15 when it is above 9
-	digitHigh = 0x3030303030303030
-)
-
-// charset is a test of eight characters at once, without a branch: the bits in
-// mask must be as in want, and no low or high nibble plus its addend may pass 15.
-type charset struct {
-	mask, want, low, high uint64
-}
-
-// charsets are the tests of the encodings; want is also a word that passes.
-var charsets = [...]charset{
-	EncodingBytes:   {},
-	EncodingASCII:   {mask: highBits},
-	EncodingDigits:  {mask: highNibs, want: digitHigh, low: sixes},
-	EncodingBCD:     {low: sixes, high: sixes},
-	EncodingLeftBCD: {low: sixes, high: sixes},
-	EncodingTrack:   {},
-}
-
-// bad has a bit set when a character of w is not in the set.
-func (c *charset) bad(w uint64) uint64 {
-	tens := ((w & lowNibs) + c.low) | ((w >> 4 & lowNibs) + c.high)
-	return (w&c.mask ^ c.want) | tens&highNibs
-}
-
-// holds says whether all bytes of p are in the set. The last eight are looked at
-// together, some of them for the second time.
-func (c *charset) holds(p []byte) bool {
-	if len(p) < 8 {
-		return c.bad(word(p, c.want)) == 0
+// charsIn is how many characters fill size bytes, and whether any do.
+func (e Encoding) charsIn(size int) (chars int, ok bool) {
+	switch {
+	case e >= EncodingBCD:
+		return 2 * size, true
+	case e >= EncodingHex:
+		return size / 2, size&1 == 0
 	}
-	last := p[len(p)-8:]
-	bad := c.bad(binary.LittleEndian.Uint64(last))
-	for ; len(p) > 8; p = p[8:] {
-		bad |= c.bad(binary.LittleEndian.Uint64(p))
-	}
-	return bad == 0
+	return size, true
 }
 
-// word gives less than 8 bytes as one word, filled up with bytes of their own or
-// of pass, a word of eight equal bytes.
-func word(p []byte, pass uint64) uint64 {
-	switch n := len(p); {
-	case n >= 4:
-		return uint64(binary.LittleEndian.Uint32(p)) | uint64(binary.LittleEndian.Uint32(p[n-4:]))<<32
-	case n >= 2:
-		return pass<<32 | uint64(binary.LittleEndian.Uint16(p)) | uint64(binary.LittleEndian.Uint16(p[n-2:]))<<16
-	case n == 1:
-		return pass<<8 | uint64(p[0])
+// chars is the length, as a prefix counts it, of a text; ok is false when the
+// text is half a character too long.
+func (e Encoding) chars(text int) (chars int, ok bool) {
+	if e == EncodingHexPacked {
+		return text / 2, text&1 == 0
 	}
-	return pass
+	return text, true
 }
 
-func allDigits(p []byte) bool { return charsets[EncodingDigits].holds(p) }
-func allBCD(p []byte) bool    { return charsets[EncodingBCD].holds(p) }
-
-// misfit names a character that is not in the set.
-func (e Encoding) misfit() string {
-	if e == EncodingASCII {
-		return ReasonNotASCII
+// textSize is the other way round.
+func (e Encoding) textSize(chars int) int {
+	if e == EncodingHexPacked {
+		return 2 * chars
 	}
-	return ReasonNotDigit
+	return chars
+}
+
+// numeric says whether a field so written can be a number.
+func (e Encoding) numeric() bool {
+	switch e {
+	case EncodingASCII, EncodingDigits, EncodingEBCDIC, EncodingEBCDIC1047, EncodingBCD, EncodingLeftBCD:
+		return true
+	}
+	return false
 }
 
 // filler says whether the nibble that fills an odd count of characters is as e
@@ -141,92 +129,59 @@ func (e Encoding) filler(p []byte) bool {
 	return fill == 0 || fill == 0x0F
 }
 
-// appendText appends the n characters that p holds.
-func (e Encoding) appendText(dst, p []byte, n int) []byte {
-	if e < EncodingBCD {
-		return append(dst, p...)
-	}
-	skip := 0
-	if e == EncodingBCD {
-		skip = n & 1
-	}
-	for i := skip; i < n+skip; i++ {
-		nibble := p[i>>1]
-		if i&1 == 0 {
-			nibble >>= 4
-		}
-		nibble &= 0x0F
-		c := hexDigits[nibble]
-		if nibble == 0x0D {
-			c = '='
-		}
-		dst = append(dst, c)
-	}
-	return dst
+// page is an EBCDIC code page in both directions.
+type page struct {
+	toText, toWire [256]byte
 }
 
-// appendWire appends text as e writes it; the reason is "" when all went well.
-func (e Encoding) appendWire(dst, text []byte) ([]byte, string) {
-	switch e {
-	case EncodingASCII:
-		if !charsets[e].holds(text) {
-			return dst, ReasonNotASCII
+// The tables come from the encoders that the specifications name, so that both
+// codecs agree by construction. Every byte stands for one Latin-1 character.
+var ebcdic, ebcdic1047 = pageOf(encoding.EBCDIC), pageOf(encoding.EBCDIC1047)
+
+func pageOf(enc encoding.Encoder) *page {
+	p := &page{}
+	for i := range 256 {
+		text, _, err := enc.Decode([]byte{byte(i)}, 1)
+		if err != nil {
+			continue // the tests hold that no byte is without a character
 		}
-		return append(dst, text...), ""
-	case EncodingDigits:
-		if !allDigits(text) {
-			return dst, ReasonNotDigit
+		c := text[0]
+		if len(text) == 2 { // code page 1047 comes back as UTF-8
+			c = text[0]<<6 | text[1]&0x3F
 		}
-		return append(dst, text...), ""
-	case EncodingBCD, EncodingLeftBCD:
-		if !allDigits(text) {
-			return dst, ReasonNotDigit
-		}
-		return appendBCD(dst, text, e == EncodingBCD), ""
-	case EncodingTrack:
-		return appendTrack(dst, text)
+		p.toText[i], p.toWire[c] = c, byte(i)
 	}
-	return append(dst, text...), ""
+	return p
 }
 
-// appendBCD packs decimal digits, filling an odd count on the left or right.
-func appendBCD(dst, digits []byte, fillLeft bool) []byte {
-	if fillLeft && len(digits)&1 != 0 {
-		dst = append(dst, digits[0]&0x0F)
-		digits = digits[1:]
+// page gives the code page of an EBCDIC encoding.
+func (e Encoding) page() *page {
+	if e == EncodingEBCDIC1047 {
+		return ebcdic1047
 	}
-	for ; len(digits) >= 2; digits = digits[2:] {
-		dst = append(dst, digits[0]<<4|digits[1]&0x0F)
-	}
-	if len(digits) == 1 {
-		dst = append(dst, digits[0]<<4)
-	}
-	return dst
+	return ebcdic
 }
 
-func appendTrack(dst, text []byte) ([]byte, string) {
-	for ; len(text) > 0; text = text[min(2, len(text)):] {
-		high, ok := trackNibble(text[0])
-		low, okLow := byte(0), true
-		if len(text) > 1 {
-			low, okLow = trackNibble(text[1])
-		}
-		if !ok || !okLow {
-			return dst, ReasonNotTrackCharacter
-		}
-		dst = append(dst, high<<4|low)
+// nibbles gives the table of hexadecimal characters of EncodingHex or its sister.
+func (e Encoding) nibbles() *[256]byte {
+	if e == EncodingHexEBCDIC {
+		return &ebcdicNibbles
 	}
-	return dst, ""
+	return &hexNibbles
 }
 
-func trackNibble(c byte) (byte, bool) {
-	switch {
-	case c-'0' <= 9:
-		return c & 0x0F, true
-	case c == '=':
-		return 0x0D, true
-	case c-'A' <= 5:
-		return c - 'A' + 10, true
+const hexDigits = "0123456789ABCDEF"
+
+const noNibble = 0xFF // no hexadecimal digit
+
+// hexNibbles and ebcdicNibbles give the value of a hexadecimal digit of either case.
+var hexNibbles, ebcdicNibbles = func() (ascii, ebc [256]byte) {
+	for i := range ascii {
+		ascii[i], ebc[i] = noNibble, noNibble
 	}
-	return 0, false
-}
+	for i, c := range []byte(hexDigits) {
+		ascii[c], ascii[c|0x20] = byte(i), byte(i)
+		ebc[ebcdic.toWire[c]], ebc[ebcdic.toWire[c|0x20]] = byte(i), byte(i)
+	}
+	return ascii, ebc
+}()

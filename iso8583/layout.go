@@ -4,30 +4,44 @@ package iso8583
 
 import "math/bits"
 
-// MaxField is the highest field number: two bitmaps of 64.
-const MaxField = 128
+// MaxField is the highest field number: three bitmaps of 64.
+const MaxField = 192
 
 // MaxMessage bounds a message, so that a View can keep offsets in 16 bits. The
 // frame's bound is far lower.
 const MaxMessage = 1<<16 - 1
 
+// words is how many words of 64 bits hold all bitmaps.
+const words = MaxField / 64
+
 // fieldCode is all that the codec needs to know of a field, in 8 bytes.
 type fieldCode struct {
 	enc     Encoding // encodingNone: the dialect has no such field
+	check   check
 	pref    prefixKind
-	prefLen uint8 // bytes of the length prefix
-	pad     byte  // fills a value that is too short; 0: none
-	padLeft bool
+	prefLen uint8  // bytes of the length prefix
+	pad     byte   // fills a value that is too short, when flags say on which side
+	flags   uint8  // padLeft, padRight, rare
 	max     uint16 // characters; the exact count when pref is prefixFixed
 }
+
+// The flags of a field.
+const (
+	padLeft  = 1 << iota
+	padRight // both are never set
+	rare     // not for the hot loop of Parse; set for absent fields too
+)
 
 // Layout is a dialect ready for use. It is immutable and safe for concurrent use.
 type Layout struct {
 	name      string
-	mtiBCD    bool
-	bitmapHex bool
-	secondary bool
+	mti       fieldCode
+	bitmapEnc Encoding // EncodingBytes, EncodingHex or EncodingHexEBCDIC
+	bitmaps   int      // words that are always there
+	expands   bool     // bit 1 says that a second bitmap follows, bit 65 a third
+	third     bool     // there is a field above 128, so a third bitmap has a meaning
 	fields    [MaxField + 1]fieldCode
+	insides   [MaxField + 1]*inside // of composites
 	marks     [MaxField + 1]Mark
 	texts     [MaxField + 1]string
 }
@@ -72,17 +86,17 @@ func (l *Layout) Max(n int) int {
 	return int(l.fields[n].max)
 }
 
-// Fixed says whether field n has no length prefix.
+// Fixed says whether field n has one length only.
 func (l *Layout) Fixed(n int) bool {
 	return l.Defines(n) && l.fields[n].pref == prefixFixed
 }
 
-// bit is field n's place in the bitmap half it belongs to; n is 1 to 128.
-func bit(n int) (half int, mask uint64) {
+// bit is field n's place in the bitmap word it belongs to; n is 1 to MaxField.
+func bit(n int) (word int, mask uint64) {
 	return (n - 1) >> 6, 1 << 63 >> uint((n-1)&63)
 }
 
-// leftmost is the field number of the leftmost bit of a bitmap half.
-func leftmost(half int, bitmap uint64) int {
-	return half<<6 + bits.LeadingZeros64(bitmap) + 1
+// leftmost is the field number of the leftmost bit of a bitmap word.
+func leftmost(word int, bitmap uint64) int {
+	return word<<6 + bits.LeadingZeros64(bitmap) + 1
 }

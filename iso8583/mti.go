@@ -23,5 +23,3 @@ func (m MTI) AppendText(dst []byte) []byte {
 func (m MTI) Response() MTI {
 	return m&^1 + 0x0010
 }
-
-const hexDigits = "0123456789ABCDEF"

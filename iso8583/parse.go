@@ -11,7 +11,7 @@ import (
 // without allocation; v aliases raw. On failure the error is an *Error and v
 // holds the fields before it.
 func (l *Layout) Parse(raw []byte, v *View) error {
-	v.layout, v.raw, v.mti, v.has = l, raw, 0, [2]uint64{}
+	v.layout, v.raw, v.mti, v.has = l, raw, 0, [words]uint64{}
 	if len(raw) > MaxMessage {
 		return l.fault(WholeMessage, MaxMessage, ReasonMessageTooLong, MaxMessage, len(raw))
 	}
@@ -23,8 +23,11 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 	if err != nil {
 		return err
 	}
-	for half, bitmap := range bitmaps {
-		if at, err = l.parseFields(raw, at, half, bitmap, v); err != nil {
+	for word, bitmap := range bitmaps {
+		if bitmap == 0 {
+			continue
+		}
+		if at, err = l.parseFields(raw, at, word, bitmap, v); err != nil {
 			return err
 		}
 	}
@@ -34,43 +37,51 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 	return nil
 }
 
-// parseFields reads the fields of one bitmap half; it is the hot loop.
-func (l *Layout) parseFields(raw []byte, at, half int, bitmap uint64, v *View) (int, error) {
-	v.has[half] = bitmap
-	n := half << 6
+// parseFields reads the fields of one bitmap word; it is the hot loop. What it
+// does for a field is what fieldCode.read does, for the common kinds only.
+func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (int, error) {
+	v.has[word] = bitmap
+	n := word << 6
 	for bitmap != 0 {
 		skip := bits.LeadingZeros64(bitmap) + 1
 		bitmap <<= uint(skip)
 		n += skip
 		f := &l.fields[n]
-		if f.enc == encodingNone {
-			return at, l.stop(v, n, at, ReasonFieldUnknown, 0, 0)
+		if f.flags&rare != 0 {
+			var err error
+			if at, err = l.parseRare(raw, at, n, v); err != nil {
+				return at, err
+			}
+			continue
 		}
 		from, chars := at, int(f.max)
 		if f.pref != prefixFixed {
 			if len(raw)-at < int(f.prefLen) {
-				return at, l.stop(v, n, at, ReasonTruncated, int(f.prefLen), len(raw)-at)
+				return at, l.stop(v, n, fail{ReasonTruncated, at, int(f.prefLen), len(raw) - at})
 			}
 			chars = f.pref.readLength(raw[at : at+int(f.prefLen)])
 			if chars < 0 {
-				return at, l.stop(v, n, at, ReasonPrefixNotDigits, 0, 0)
+				return at, l.stop(v, n, fail{reason: ReasonPrefixNotDigits, at: at})
 			}
 			if chars > int(f.max) {
-				return at, l.stop(v, n, at, ReasonLengthAboveMax, int(f.max), chars)
+				return at, l.stop(v, n, fail{ReasonLengthAboveMax, at, int(f.max), chars})
 			}
 			at += int(f.prefLen)
 		}
-		size := f.enc.size(chars)
-		if len(raw)-at < size {
-			return at, l.stop(v, n, at, ReasonTruncated, size, len(raw)-at)
+		size := chars
+		if f.enc >= EncodingBCD {
+			size = (chars + 1) / 2
 		}
-		if f.enc != EncodingBytes {
+		if len(raw)-at < size {
+			return at, l.stop(v, n, fail{ReasonTruncated, at, size, len(raw) - at})
+		}
+		if f.check != checkNone {
 			p := raw[at : at+size]
-			if !charsets[f.enc].holds(p) {
-				return at, l.stop(v, n, at, f.enc.misfit(), 0, 0)
+			if !charsets[f.check].holds(p) {
+				return at, l.stop(v, n, fail{reason: f.check.misfit(), at: at})
 			}
 			if chars&1 != 0 && f.enc >= EncodingBCD && !f.enc.filler(p) {
-				return at, l.stop(v, n, at, ReasonPaddingNotZero, 0, 0)
+				return at, l.stop(v, n, fail{reason: ReasonPaddingNotZero, at: at})
 			}
 		}
 		v.spans[n] = spanOf(from, at, at+size, chars)
@@ -79,66 +90,86 @@ func (l *Layout) parseFields(raw []byte, at, half int, bitmap uint64, v *View) (
 	return at, nil
 }
 
+// parseRare reads a field of a kind the hot loop does not know.
+func (l *Layout) parseRare(raw []byte, at, n int, v *View) (int, error) {
+	f := &l.fields[n]
+	if f.enc == encodingNone {
+		return at, l.stop(v, n, fail{reason: ReasonFieldUnknown, at: at})
+	}
+	p, bad := f.read(raw, at)
+	if bad.reason == "" && f.check == checkInside {
+		bad = l.insides[n].verify(raw, p)
+	}
+	if bad.reason != "" {
+		return at, l.stop(v, n, bad)
+	}
+	v.spans[n] = spanOf(p.from, p.at, p.to, p.chars)
+	return p.to, nil
+}
+
 // stop takes field n and those after it out of the view again.
-func (l *Layout) stop(v *View, n, at int, reason string, want, got int) error {
-	half, mask := bit(n)
-	v.has[half] &^= mask | (mask - 1)
-	return l.fault(n, at, reason, want, got)
+func (l *Layout) stop(v *View, n int, bad fail) error {
+	word, mask := bit(n)
+	v.has[word] &^= mask | (mask - 1)
+	return l.fault(n, bad.at, bad.reason, bad.want, bad.got)
 }
 
 func (l *Layout) parseMTI(raw []byte, v *View) (int, error) {
-	size := l.mtiSize()
+	size := l.mti.enc.size(4)
 	if len(raw) < size {
 		return 0, l.fault(0, 0, ReasonTruncated, size, len(raw))
 	}
-	if l.mtiBCD {
-		if !allBCD(raw[:2]) {
-			return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
-		}
+	if !l.mti.passes(raw[:size]) {
+		return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
+	}
+	if l.mti.enc.half() {
 		v.mti = MTI(binary.BigEndian.Uint16(raw))
 		return size, nil
 	}
-	if !allDigits(raw[:4]) {
-		return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
-	}
-	for _, c := range raw[:4] {
-		v.mti = v.mti<<4 | MTI(c&0x0F)
+	for i := range 4 {
+		v.mti = v.mti<<4 | MTI(l.mti.enc.charAt(raw, i)&0x0F)
 	}
 	return size, nil
 }
 
-func (l *Layout) parseBitmaps(raw []byte, at int) (maps [2]uint64, next int, err error) {
-	if maps[0], at, err = l.parseBitmap(raw, at); err != nil {
-		return maps, at, err
+// parseBitmaps reads all bitmaps and takes the bits out that only say that
+// another one follows.
+func (l *Layout) parseBitmaps(raw []byte, at int) (maps [words]uint64, next int, err error) {
+	const more = 1 << 63
+	for i := range l.bitmaps {
+		if maps[i], at, err = l.parseBitmap(raw, at); err != nil {
+			return maps, at, err
+		}
 	}
-	const more = 1 << 63 // bit 1 says that another bitmap follows
-	if maps[0]&more == 0 {
-		return maps, at, nil
-	}
-	maps[0] &^= more
-	if !l.secondary {
-		return maps, at, l.fault(1, at, ReasonSecondaryBitmap, 0, 0)
-	}
-	if maps[1], at, err = l.parseBitmap(raw, at); err != nil {
-		return maps, at, err
-	}
-	if maps[1]&more != 0 {
-		return maps, at, l.fault(1, at, ReasonTertiaryBitmap, 0, 0)
+	for i := 0; maps[i]&more != 0; i++ {
+		switch {
+		case !l.expands:
+			return maps, at, l.fault(1, at, ReasonSecondaryBitmap, 0, 0)
+		case i == 1 && !l.third:
+			return maps, at, l.fault(1, at, ReasonTertiaryBitmap, 0, 0)
+		case i == words-1:
+			return maps, at, l.fault(1, at, ReasonFourthBitmap, 0, 0)
+		}
+		maps[i] &^= more
+		if maps[i+1], at, err = l.parseBitmap(raw, at); err != nil {
+			return maps, at, err
+		}
 	}
 	return maps, at, nil
 }
 
 func (l *Layout) parseBitmap(raw []byte, at int) (bitmap uint64, next int, err error) {
-	size := l.bitmapSize()
+	size := l.bitmapEnc.size(8)
 	if len(raw)-at < size {
 		return 0, at, l.fault(1, at, ReasonTruncated, size, len(raw)-at)
 	}
-	if !l.bitmapHex {
+	if l.bitmapEnc == EncodingBytes {
 		return binary.BigEndian.Uint64(raw[at:]), at + size, nil
 	}
+	nibbles := l.bitmapEnc.nibbles()
 	bad := byte(0)
 	for _, c := range raw[at : at+size] {
-		nibble := hexNibbles[c]
+		nibble := nibbles[c]
 		bad |= nibble
 		bitmap = bitmap<<4 | uint64(nibble)
 	}
@@ -146,33 +177,6 @@ func (l *Layout) parseBitmap(raw []byte, at int) (bitmap uint64, next int, err e
 		return 0, at, l.fault(1, at, ReasonBitmapNotHex, 0, 0)
 	}
 	return bitmap, at + size, nil
-}
-
-const none = 0xFF // no hexadecimal digit
-
-// hexNibbles gives the value of a hexadecimal digit of either case.
-var hexNibbles = func() (t [256]byte) {
-	for i := range t {
-		t[i] = none
-	}
-	for i, c := range []byte(hexDigits) {
-		t[c], t[c|0x20] = byte(i), byte(i)
-	}
-	return t
-}()
-
-func (l *Layout) mtiSize() int {
-	if l.mtiBCD {
-		return 2
-	}
-	return 4
-}
-
-func (l *Layout) bitmapSize() int {
-	if l.bitmapHex {
-		return 16
-	}
-	return 8
 }
 
 // fault makes an error about this dialect.

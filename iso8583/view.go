@@ -23,7 +23,7 @@ type View struct {
 	layout *Layout
 	raw    []byte
 	mti    MTI
-	has    [2]uint64
+	has    [words]uint64
 	spans  [MaxField + 1]span
 }
 
@@ -41,8 +41,8 @@ func (v *View) Has(n int) bool {
 	if n < 2 || n > MaxField {
 		return false
 	}
-	half, mask := bit(n)
-	return v.has[half]&mask != 0
+	word, mask := bit(n)
+	return v.has[word]&mask != 0
 }
 
 // Raw gives the value of field n as it is on the wire, without its length
@@ -65,12 +65,17 @@ func (v *View) Len(n int) int {
 
 // AppendText appends the characters of field n: digits unpacked, the filler
 // nibble left out, a track's D as '='. Filling zeros and spaces are part of the
-// value and stay. A field of bytes is appended as it is, an absent one not at all.
+// value and stay. A field of bytes is appended as it is, an absent one not at
+// all. A composite whose subfields all have fixed places gives their characters
+// in a row, any other its bytes.
 func (v *View) AppendText(dst []byte, n int) []byte {
 	if !v.Has(n) {
 		return dst
 	}
 	s := v.spans[n]
+	if in := v.layout.insides[n]; in != nil {
+		return v.layout.fields[n].appendText(dst, v.raw, place{s.from(), s.at(), s.to(), s.chars()}, in)
+	}
 	return v.layout.fields[n].enc.appendText(dst, v.raw[s.at():s.to()], s.chars())
 }
 
@@ -81,34 +86,37 @@ func (v *View) Uint(n int) (uint64, error) {
 	}
 	s := v.spans[n]
 	f := &v.layout.fields[n]
-	if !f.enc.numeric() || s.chars() == 0 {
+	if !f.enc.numeric() && !v.layout.insides[n].isDigits() || s.chars() == 0 {
 		return 0, v.fault(n, s.at(), ReasonNotNumeric)
 	}
 	if s.chars() > maxUintDigits {
 		return 0, v.fault(n, s.at(), ReasonNumberTooLarge)
 	}
-	var digits [maxUintDigits]byte
-	var u uint64
-	for _, c := range f.enc.appendText(digits[:0], v.raw[s.at():s.to()], s.chars()) {
-		if c-'0' > 9 {
-			return 0, v.fault(n, s.at(), ReasonNotNumeric)
-		}
-		u = u*10 + uint64(c-'0')
+	var digits [2 * maxUintDigits]byte // a composite has up to two characters a byte
+	text := v.AppendText(digits[:0], n)
+	if len(text) > maxUintDigits {
+		return 0, v.fault(n, s.at(), ReasonNumberTooLarge)
+	}
+	u, ok := decimal(text)
+	if !ok {
+		return 0, v.fault(n, s.at(), ReasonNotNumeric)
 	}
 	return u, nil
 }
 
+// decimal reads digits, of which there are at most maxUintDigits.
+func decimal(digits []byte) (u uint64, ok bool) {
+	for _, c := range digits {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		u = u*10 + uint64(c-'0')
+	}
+	return u, len(digits) > 0
+}
+
 // maxUintDigits is how many decimal digits always fit a uint64.
 const maxUintDigits = 19
-
-// numeric says whether a field so written can be a number.
-func (e Encoding) numeric() bool {
-	switch e {
-	case EncodingASCII, EncodingDigits, EncodingBCD, EncodingLeftBCD:
-		return true
-	}
-	return false
-}
 
 // Span gives the bytes of field n in the message: from is its first byte,
 // length prefix included, to is the byte after its value. The bytes that a MAC
@@ -126,13 +134,13 @@ func (v *View) Next(n int) int {
 	if n < 0 {
 		n = 0
 	}
-	for half := n >> 6; half < 2; half++ {
-		rest := v.has[half]
-		if half == n>>6 {
+	for word := n >> 6; word < words; word++ {
+		rest := v.has[word]
+		if word == n>>6 {
 			rest &= ^uint64(0) >> uint(n&63)
 		}
 		if rest != 0 {
-			return leftmost(half, rest)
+			return leftmost(word, rest)
 		}
 	}
 	return 0
