@@ -35,7 +35,8 @@ func newIsoCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	t := &isoTools{catalogue: dialect.All}
-	c.AddCommand(t.viewCommand(), t.decodeCommand(), t.doctorCommand(), t.dialectsCommand())
+	c.AddCommand(t.viewCommand(), t.decodeCommand(), t.encodeCommand(), t.diffCommand(), t.doctorCommand(), t.lintCommand(),
+		t.dialectsCommand(), t.specCommand())
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{errors.New(withoutInput(err.Error()) + "\nsee: " + c.CommandPath() + " --help")}
 	})
@@ -181,6 +182,17 @@ func (t *isoTools) pick(name string) (all []recognise.Dialect, err error) {
 		return nil, usageError{&isoError{Code: "ISO-103", What: "no dialect has that name", Fix: "one of: " + strings.Join(names, ", ")}}
 	}
 	return all, nil
+}
+
+// find gives the dialect of that name.
+func (t *isoTools) find(name string) (dialect.Entry, error) {
+	for _, e := range t.catalogue() {
+		if e.Name == name {
+			return e, nil
+		}
+	}
+	_, err := t.pick(name)
+	return dialect.Entry{}, err
 }
 
 // message is what the input turned out to be.

@@ -33,6 +33,7 @@ type Field struct {
 	Hidden bool   `json:"hidden,omitempty"` // only the length is shown
 	Means  string `json:"means,omitempty"`
 	Tags   []Tag  `json:"tags,omitempty"` // of chip data
+	Subs   []Sub  `json:"subfields,omitempty"`
 }
 
 // Tag is one masked object of chip data.
@@ -91,6 +92,7 @@ func one(l *iso8583.Layout, v *iso8583.View, n int) Field {
 		f.Value = plain(text)
 		f.Raw = hex(whole)
 		f.Means = meaning(v, n, text)
+		f.Subs = subs(v.Subs(n), "")
 	case iso8583.MarkPAN:
 		f.Value = maskPAN(v.AppendText(nil, n))
 		f.Raw = rawPAN(whole, prefix, v.Len(n))

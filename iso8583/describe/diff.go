@@ -91,6 +91,12 @@ func leaves(v *iso8583.View) []leaf {
 			all = append(all, objects(v.Raw(n), l.path, 1)...)
 			continue
 		}
+		if below := subs(v.Subs(n), l.path); len(below) > 0 && !f.Hidden {
+			for _, s := range below {
+				all = append(all, leaf{s.Path, s.Name, s.Value, []byte(s.Value)})
+			}
+			continue
+		}
 		all = append(all, l)
 	}
 	return all

@@ -33,6 +33,9 @@ func (m Message) AppendTable(dst []byte, base int) []byte {
 		for _, t := range f.Tags {
 			dst = t.appendLine(dst)
 		}
+		for _, s := range f.Subs {
+			dst = s.appendLine(dst, f.Number)
+		}
 	}
 	if m.Failure != nil {
 		dst = append(dst, "not read from byte "+strconv.Itoa(base+m.Failure.Offset)+" on: "+m.Failure.Text+"\n"...)

@@ -33,7 +33,7 @@ func values(v *iso8583.View, unsafe bool) (all []Value) {
 	for n := v.Next(0); n != 0; n = v.Next(n) {
 		raw := v.AppendText(nil, n)
 		o := Value{Field: n, Value: latin(raw)}
-		if l.Encoding(n) == iso8583.EncodingBytes {
+		if InHex(l, n) {
 			o.Value = hex(raw)
 			if s, ok := text(raw); ok && len(raw) > 0 {
 				o.Text = s
@@ -50,7 +50,7 @@ func values(v *iso8583.View, unsafe bool) (all []Value) {
 // mask puts stars where the field may not be shown.
 func (o *Value) mask(l *iso8583.Layout, v *iso8583.View, n int, raw []byte) {
 	switch mark := MarkOf(l, n); {
-	case mark == iso8583.MarkPAN && l.Encoding(n) != iso8583.EncodingBytes:
+	case mark == iso8583.MarkPAN && !InHex(l, n):
 		o.Value = maskPAN(raw)
 	case mark == iso8583.MarkMAC, mark == iso8583.MarkNone && !holdsCard(l, v, n):
 		return

@@ -202,6 +202,14 @@ func shifted(p []byte, n int) Head {
 		bits: -7, unusual: supposed, reasons: []string{fmt.Sprintf("%d bytes before it are skipped", n)}}
 }
 
+// mayBegin says whether a message type may begin here, in BCD, ASCII or EBCDIC.
+func mayBegin(p []byte) bool {
+	if p[0]>>4 <= 2 {
+		return p[0]&0x0F >= 1 && p[0]&0x0F <= 9
+	}
+	return (p[0] >= '0' && p[0] <= '2' || p[0] >= 0xF0 && p[0] <= 0xF2) && p[1]&0x0F <= 9
+}
+
 // hidden says whether h was supposed, and nothing in it is known.
 func (h Head) hidden() bool { return h.unusual >= supposed }
 

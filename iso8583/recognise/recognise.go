@@ -106,7 +106,9 @@ func Rank(dialects []Dialect, p []byte) []Guess {
 	if len(guesses) == 0 || guesses[0].Failure != nil {
 		var hidden []Head
 		for n := 1; n <= maxShift && n+minBody <= len(p); n++ {
-			hidden = append(hidden, shifted(p, n))
+			if mayBegin(p[n:]) {
+				hidden = append(hidden, shifted(p, n))
+			}
 		}
 		for _, g := range rank(dialects, p, hidden, floor) {
 			if g.Failure == nil {
