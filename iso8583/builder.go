@@ -158,10 +158,9 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 		for bitmap != 0 {
 			n := leftmost(word, bitmap)
 			bitmap &^= 1 << 63 >> uint((n-1)&63)
-			at := len(out)
-			var bad fail
-			if out, bad = b.appendField(out, n); bad.reason != "" {
-				return dst, b.layout.fault(n, at-start, bad.reason, bad.want, bad.got)
+			var err error
+			if out, err = b.appendField(out, start, n); err != nil {
+				return dst, err
 			}
 		}
 	}
@@ -210,21 +209,55 @@ func (l *Layout) appendBitmap(dst []byte, bitmap uint64) []byte {
 	return dst
 }
 
-func (b *Builder) appendField(dst []byte, n int) ([]byte, fail) {
+// appendField appends a field; what it does is appendPlain for the common kinds.
+func (b *Builder) appendField(dst []byte, start, n int) ([]byte, error) {
 	f, s := &b.layout.fields[n], &b.slots[n]
-	if f.enc == encodingNone {
-		return dst, fail{reason: ReasonFieldUnknown}
+	chars := len(s.p)
+	if s.wire {
+		chars = int(s.chars)
 	}
-	if f.check == checkInside {
+	short := chars < int(f.max) && f.flags&(padLeft|padRight) != 0
+	if f.flags&rare != 0 || short || s.num || s.subs != 0 || chars > int(f.max) {
+		return b.appendRare(dst, start, n)
+	}
+	if f.pref != prefixFixed {
+		dst = f.appendLength(dst, chars)
+	} else if chars != int(f.max) {
+		return b.appendRare(dst, start, n)
+	}
+	if s.wire {
+		return append(dst, s.p...), nil
+	}
+	at := len(dst)
+	dst, reason := f.appendWire(dst, s.p)
+	if reason != "" {
+		return dst, b.layout.fault(n, at-start, reason, 0, 0)
+	}
+	return dst, nil
+}
+
+// appendRare appends a field of any kind, or says why not.
+func (b *Builder) appendRare(dst []byte, start, n int) ([]byte, error) {
+	f, s := &b.layout.fields[n], &b.slots[n]
+	at := len(dst) - start
+	var bad fail
+	switch {
+	case f.enc == encodingNone:
+		bad.reason = ReasonFieldUnknown
+	case f.check == checkInside:
 		clear(b.work)
 		b.work = b.work[:0]
-		bad := b.writeComposite(f, b.layout.insides[n], s)
-		return append(dst, b.work...), bad
+		bad = b.writeComposite(f, b.layout.insides[n], s)
+		dst = append(dst, b.work...)
+	case s.subs != 0:
+		bad.reason = ReasonNoSubfields
+	default:
+		dst, bad = b.appendPlain(dst, f, s)
 	}
-	if s.subs != 0 {
-		return dst, fail{reason: ReasonNoSubfields}
+	if bad.reason != "" {
+		return dst, b.layout.fault(n, at, bad.reason, bad.want, bad.got)
 	}
-	return b.appendPlain(dst, f, s)
+	return dst, nil
 }
 
 // appendPlain appends a field that has no subfields.

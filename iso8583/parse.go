@@ -38,8 +38,9 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 }
 
 // parseFields reads the fields of one bitmap word; it is the hot loop. What it
-// does for a field is what fieldCode.read does, for the common kinds only.
-func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (int, error) {
+// does for a field is what fieldCode.read does, for the common kinds and for
+// what is as it should be: all else goes there.
+func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (_ int, err error) {
 	v.has[word] = bitmap
 	n := word << 6
 	for bitmap != 0 {
@@ -48,7 +49,6 @@ func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (
 		n += skip
 		f := &l.fields[n]
 		if f.flags&rare != 0 {
-			var err error
 			if at, err = l.parseRare(raw, at, n, v); err != nil {
 				return at, err
 			}
@@ -57,14 +57,11 @@ func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (
 		from, chars := at, int(f.max)
 		if f.pref != prefixFixed {
 			if len(raw)-at < int(f.prefLen) {
-				return at, l.stop(v, n, fail{ReasonTruncated, at, int(f.prefLen), len(raw) - at})
+				return l.parseRare(raw, from, n, v)
 			}
 			chars = f.pref.readLength(raw[at : at+int(f.prefLen)])
-			if chars < 0 {
-				return at, l.stop(v, n, fail{reason: ReasonPrefixNotDigits, at: at})
-			}
-			if chars > int(f.max) {
-				return at, l.stop(v, n, fail{ReasonLengthAboveMax, at, int(f.max), chars})
+			if uint(chars) > uint(f.max) {
+				return l.parseRare(raw, from, n, v)
 			}
 			at += int(f.prefLen)
 		}
@@ -73,15 +70,12 @@ func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (
 			size = (chars + 1) / 2
 		}
 		if len(raw)-at < size {
-			return at, l.stop(v, n, fail{ReasonTruncated, at, size, len(raw) - at})
+			return l.parseRare(raw, from, n, v)
 		}
 		if f.check != checkNone {
 			p := raw[at : at+size]
-			if !charsets[f.check].holds(p) {
-				return at, l.stop(v, n, fail{reason: f.check.misfit(), at: at})
-			}
-			if chars&1 != 0 && f.enc >= EncodingBCD && !f.enc.filler(p) {
-				return at, l.stop(v, n, fail{reason: ReasonPaddingNotZero, at: at})
+			if !charsets[f.check].holds(p) || chars&1 != 0 && f.enc >= EncodingBCD && !f.enc.filler(p) {
+				return l.parseRare(raw, from, n, v)
 			}
 		}
 		v.spans[n] = spanOf(from, at, at+size, chars)
@@ -90,7 +84,8 @@ func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (
 	return at, nil
 }
 
-// parseRare reads a field of a kind the hot loop does not know.
+// parseRare reads a field of a kind the hot loop does not know, or says what is
+// wrong with one.
 func (l *Layout) parseRare(raw []byte, at, n int, v *View) (int, error) {
 	f := &l.fields[n]
 	if f.enc == encodingNone {
@@ -119,24 +114,31 @@ func (l *Layout) parseMTI(raw []byte, v *View) (int, error) {
 	if len(raw) < size {
 		return 0, l.fault(0, 0, ReasonTruncated, size, len(raw))
 	}
-	if !l.mti.passes(raw[:size]) {
+	if !charsets[l.mti.check].holds(raw[:size]) {
 		return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
 	}
 	if l.mti.enc.half() {
 		v.mti = MTI(binary.BigEndian.Uint16(raw))
 		return size, nil
 	}
-	for i := range 4 {
-		v.mti = v.mti<<4 | MTI(l.mti.enc.charAt(raw, i)&0x0F)
+	if l.mti.enc == EncodingHex {
+		raw = []byte{raw[1], raw[3], raw[5], raw[7]}
+	}
+	for _, c := range raw[:4] { // digits of ASCII and EBCDIC end alike
+		v.mti = v.mti<<4 | MTI(c&0x0F)
 	}
 	return size, nil
 }
 
+const more = 1 << 63 // the bit that says that another bitmap follows
+
 // parseBitmaps reads all bitmaps and takes the bits out that only say that
 // another one follows.
 func (l *Layout) parseBitmaps(raw []byte, at int) (maps [words]uint64, next int, err error) {
-	const more = 1 << 63
-	for i := range l.bitmaps {
+	if maps[0], at, err = l.parseBitmap(raw, at); err != nil {
+		return maps, at, err
+	}
+	for i := 1; i < l.bitmaps; i++ {
 		if maps[i], at, err = l.parseBitmap(raw, at); err != nil {
 			return maps, at, err
 		}

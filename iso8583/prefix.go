@@ -92,9 +92,22 @@ func (f *fieldCode) width(rest []byte) int {
 
 // appendLength appends the length n; Compile has checked that it fits.
 func (f *fieldCode) appendLength(dst []byte, n int) []byte {
-	if f.pref == prefixBER {
+	switch {
+	case f.pref == prefixASCII && f.prefLen == 2:
+		return append(dst, byte('0'+n/10), byte('0'+n%10))
+	case f.pref == prefixASCII && f.prefLen == 3:
+		return append(dst, byte('0'+n/100), byte('0'+n/10%10), byte('0'+n%10))
+	case f.pref == prefixBCD && f.prefLen == 1:
+		return append(dst, byte(n/10<<4|n%10))
+	case f.pref == prefixBCD && f.prefLen == 2:
+		return append(dst, byte(n/1000<<4|n/100%10), byte(n/10%10<<4|n%10))
+	case f.pref == prefixBER:
 		return appendBERLength(dst, n)
 	}
+	return f.appendRareLength(dst, n)
+}
+
+func (f *fieldCode) appendRareLength(dst []byte, n int) []byte {
 	var p [2 * maxPrefix]byte
 	for i := int(f.prefLen) - 1; i >= 0; i-- {
 		switch f.pref {

@@ -51,13 +51,14 @@ func appendNibbles(dst, p []byte, n int, fillLeft bool) []byte {
 // appendWire appends text as the field writes it; the reason is "" when all
 // went well.
 func (f *fieldCode) appendWire(dst, text []byte) ([]byte, string) {
-	from := len(dst)
 	switch f.enc {
-	case EncodingASCII:
-		if !charsets[checkASCII].holds(text) {
-			return dst, ReasonNotASCII
+	case EncodingBytes:
+		return append(dst, text...), ""
+	case EncodingASCII, EncodingDigits:
+		if f.check <= checkDigits && !charsets[f.check].holds(text) || f.check > checkDigits && !f.passes(text) {
+			return dst, f.check.misfit()
 		}
-		dst = append(dst, text...)
+		return append(dst, text...), ""
 	case EncodingBCD, EncodingLeftBCD:
 		if !allDigits(text) {
 			return dst, ReasonNotDigit
@@ -65,16 +66,28 @@ func (f *fieldCode) appendWire(dst, text []byte) ([]byte, string) {
 		return appendBCD(dst, text, f.enc == EncodingBCD), ""
 	case EncodingTrack:
 		return appendTrack(dst, text)
+	}
+	from := len(dst)
+	dst, ok := f.enc.appendRare(dst, text)
+	if !ok {
+		return dst[:from], ReasonNotHex
+	}
+	if !f.passes(dst[from:]) {
+		return dst[:from], f.check.misfit()
+	}
+	return dst, ""
+}
+
+// appendRare writes text in the encodings that need no look before it.
+func (e Encoding) appendRare(dst, text []byte) (out []byte, ok bool) {
+	switch e {
 	case EncodingEBCDIC, EncodingEBCDIC1047:
-		toWire := &f.enc.page().toWire
+		toWire := &e.page().toWire
 		for _, c := range text {
 			dst = append(dst, toWire[c])
 		}
 	case EncodingHexPacked:
-		var ok bool
-		if dst, ok = appendUnhexed(dst, text); !ok {
-			return dst[:from], ReasonNotHex
-		}
+		return appendUnhexed(dst, text)
 	case EncodingHex:
 		for _, c := range text {
 			dst = append(dst, hexDigits[c>>4], hexDigits[c&0x0F])
@@ -83,13 +96,8 @@ func (f *fieldCode) appendWire(dst, text []byte) ([]byte, string) {
 		for _, c := range text {
 			dst = append(dst, ebcdic.toWire[hexDigits[c>>4]], ebcdic.toWire[hexDigits[c&0x0F]])
 		}
-	default:
-		dst = append(dst, text...)
 	}
-	if f.check != checkNone && !f.passes(dst[from:]) {
-		return dst[:from], f.check.misfit()
-	}
-	return dst, ""
+	return dst, true
 }
 
 func appendUnhexed(dst, text []byte) ([]byte, bool) {
