@@ -5,6 +5,7 @@ package unionpaypos_test
 import (
 	"testing"
 
+	"tapswitch/iso8583/dialect/part"
 	"tapswitch/iso8583/dialect/unionpaypos"
 )
 
@@ -52,7 +53,7 @@ func TestField53(t *testing.T) {
 
 // The moov encoder refuses what it cannot write or read.
 func TestTrackNibblesRefuses(t *testing.T) {
-	var enc unionpaypos.TrackNibbles
+	var enc part.TrackNibbles
 	for _, bad := range []string{"12 34", "12d", "^"} {
 		if _, err := enc.Encode([]byte(bad)); err == nil {
 			t.Errorf("wrote %q", bad)

@@ -11,6 +11,7 @@ import (
 
 	"tapswitch/internal/assert"
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/dialect/part"
 )
 
 // Name is the dialect's name in configuration and records.
@@ -110,7 +111,7 @@ func digitsLLL(n int, what string) field.Field {
 }
 
 func track(n int, what string, length prefix.Prefixer) field.Field {
-	return field.NewString(&field.Spec{Length: n, Description: what, Enc: TrackNibbles{}, Pref: length})
+	return field.NewString(&field.Spec{Length: n, Description: what, Enc: part.TrackNibbles{}, Pref: length})
 }
 
 func ascii(n int, what string) field.Field {

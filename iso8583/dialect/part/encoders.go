@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package part
+
+import (
+	"errors"
+
+	"tapswitch/iso8583"
+)
+
+// Digits is decimal digits as ASCII characters, and nothing else. moov's ASCII
+// lets any character into a number, and its Numeric drops leading zeros, which
+// institution codes must keep, and overflows on field 90.
+type Digits struct{}
+
+// TrackNibbles is how tracks are packed: a nibble a character, '=' as D, an odd
+// count filled by a 0 on the right. No encoder of moov's does it: LBCD refuses
+// the separator, and the hexadecimal ones count bytes, not characters. All
+// sixteen nibbles are let through, since a track encrypted under the terminal's
+// data key has any of them.
+type TrackNibbles struct{}
+
+var (
+	_ iso8583.Native = Digits{}
+	_ iso8583.Native = TrackNibbles{}
+)
+
+var (
+	errNotDigit       = errors.New("a number has the characters 0-9 only")
+	errShort          = errors.New("value is shorter than its length says")
+	errTrackCharacter = errors.New("a track has the characters 0-9, '=' and A-F only")
+	errTrackFill      = errors.New("a track of odd length must end in nibble 0 or F")
+)
+
+// Native names the encoding of ours that does the same.
+func (Digits) Native() iso8583.Encoding { return iso8583.EncodingDigits }
+
+// Encode checks text for moov's codec.
+func (Digits) Encode(text []byte) ([]byte, error) {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return nil, errNotDigit
+		}
+	}
+	return append([]byte(nil), text...), nil
+}
+
+// Decode takes length digits for moov's codec.
+func (d Digits) Decode(packed []byte, length int) (text []byte, read int, err error) {
+	if length < 0 || len(packed) < length {
+		return nil, 0, errShort
+	}
+	text, err = d.Encode(packed[:length])
+	return text, length, err
+}
+
+// Native names the encoding of ours that does the same.
+func (TrackNibbles) Native() iso8583.Encoding { return iso8583.EncodingTrack }
+
+// Encode packs text for moov's codec.
+func (TrackNibbles) Encode(text []byte) ([]byte, error) {
+	out := make([]byte, (len(text)+1)/2)
+	for i, c := range text {
+		var nibble byte
+		switch {
+		case c >= '0' && c <= '9':
+			nibble = c - '0'
+		case c == '=':
+			nibble = 0xD
+		case c >= 'A' && c <= 'F':
+			nibble = c - 'A' + 0xA
+		default:
+			return nil, errTrackCharacter
+		}
+		if i%2 == 0 {
+			nibble <<= 4
+		}
+		out[i/2] |= nibble
+	}
+	return out, nil
+}
+
+// Decode unpacks length characters for moov's codec and says how many bytes
+// they took.
+func (TrackNibbles) Decode(packed []byte, length int) (text []byte, read int, err error) {
+	size := (length + 1) / 2
+	if length < 0 || len(packed) < size {
+		return nil, 0, errShort
+	}
+	if length%2 != 0 {
+		if fill := packed[size-1] & 0xF; fill != 0 && fill != 0xF {
+			return nil, 0, errTrackFill
+		}
+	}
+	text = make([]byte, length)
+	for i := range text {
+		nibble := packed[i/2] >> 4
+		if i%2 != 0 {
+			nibble = packed[i/2] & 0xF
+		}
+		text[i] = "0123456789ABC=EF"[nibble]
+	}
+	return text, size, nil
+}
