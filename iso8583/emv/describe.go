@@ -119,6 +119,10 @@ func (d *describer) item(tag bertlv.Tag, value []byte, again bool) Item {
 	if mark != Plain {
 		it.Mark = mark.String()
 	}
+	if len(meanings) == 0 {
+		it.Mark, it.Hidden = "unknown tag", true
+		return it
+	}
 	if d.lines < maxLines {
 		it.Meaning = explain(meanings, value, d.kernel, false)
 		d.lines += len(it.Meaning)
@@ -128,9 +132,6 @@ func (d *describer) item(tag bertlv.Tag, value []byte, again bool) Item {
 	switch {
 	case !known:
 		it.Hidden = true
-		if len(meanings) == 0 {
-			it.Mark = "unknown tag"
-		}
 	case mark == PAN && e.fits(len(value)):
 		it.Value = maskPAN(value)
 	case mark != Plain, !e.fits(len(value)), len(value) > longestShown:

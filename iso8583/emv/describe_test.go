@@ -30,7 +30,7 @@ func TestDescribe(t *testing.T) {
 			t.Fatal(err)
 		}
 		data := unhex(t, strings.Join(strings.Fields(string(source)), ""))
-		got := AppendText(nil, Describe(data, Unknown))
+		got := AppendText(nil, Describe(data, Unknown), 0, 2)
 		golden := strings.TrimSuffix(in, ".hex") + ".txt"
 		if *rewrite {
 			if err := os.WriteFile(golden, got, 0o644); err != nil {
@@ -67,7 +67,7 @@ func TestQPBOCTrace(t *testing.T) {
 	if it := at["77/9F5D"]; it.Name != "available offline spending amount" || joined(it.Meaning) != "38787 minor units" {
 		t.Errorf("offline amount: %+v", it)
 	}
-	if text := string(AppendText(nil, items)); strings.Contains(text, "62999999") {
+	if text := string(AppendText(nil, items, 0, 2)); strings.Contains(text, "62999999") {
 		t.Errorf("the card number is shown:\n%s", text)
 	}
 }
@@ -81,7 +81,7 @@ func TestDescribeDOL(t *testing.T) {
 	data := unhex(t, "36800000000000000100000000000000015600000000000156170601002B29EBE4")
 	items := DescribeDOL(list, data, UnionPay)
 	if len(items) != 9 || items[0].Value != "36800000" || items[8].Value != "2B29EBE4" || items[8].Offset != 29 || joined(items[6].Meaning) != "2017-06-01" {
-		t.Errorf("%s", AppendText(nil, items))
+		t.Errorf("%s", AppendText(nil, items, 0, 2))
 	}
 	for _, c := range []struct{ list, data, want string }{
 		{"9F6604", "3680", "the data ends before the value of 9F66"},
@@ -94,7 +94,7 @@ func TestDescribeDOL(t *testing.T) {
 		}
 	}
 	if items := DescribeDOL(unhex(t, "5A085711"), unhex(t, "6299999999999999"+"6299999999999999D20112010123456789"), UnionPay); items[0].Value != "629999******9999" || !items[1].Hidden {
-		t.Errorf("%s", AppendText(nil, items))
+		t.Errorf("%s", AppendText(nil, items, 0, 2))
 	}
 }
 
@@ -189,7 +189,7 @@ func TestNothingSensitiveIsShown(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				text := string(shown) + string(AppendText(nil, items))
+				text := string(shown) + string(AppendText(nil, items, 0, 2))
 				if strings.Contains(text, "6299999999") || strings.Contains(text, "99999999") {
 					t.Errorf("%v, %v, %d bytes: card data shown: %s", tag, kernel, len(value), text)
 				}
@@ -254,7 +254,7 @@ func FuzzDescribe(f *testing.F) {
 				t.Fatalf("hidden and shown: %+v", it)
 			}
 		}
-		text := AppendText(nil, items)
+		text := AppendText(nil, items, 0, 2)
 		if bytes.Count(text, []byte{'\n'}) < len(items) {
 			t.Fatal("an item without a line")
 		}
