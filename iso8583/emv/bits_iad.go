@@ -91,8 +91,10 @@ var cvrVisa = table("CVR (Visa, formats 0, 1 and 3)", firstSecond(1),
 
 var iadVisa = table("issuer application data, Visa format 0, 1 or 3",
 	number(1, 0xFF, "length of what follows"), span(2, 2, "derivation key index"),
-	choice(3, 0xF0, value{0x00, "format 0"}, value{0x10, "format 1"}, value{0x30, "format 3"}),
-	number(3, 0x0F, "cryptogram version within the format (0A is CVN 10, 11 CVN 17, 12 CVN 18)"),
+	between(3, 0xFF, 0x00, 0x09, "format 0, cryptogram version"), choice(3, 0xFF, value{0x0A, "format 0, cryptogram version 10"}),
+	between(3, 0xFF, 0x0B, 0x0F, "format 0, cryptogram version"), choice(3, 0xFF, value{0x10, "format 1, cryptogram version 16"}),
+	choice(3, 0xFF, value{0x11, "format 1, cryptogram version 17"}, value{0x12, "format 1, cryptogram version 18"}),
+	between(3, 0xFF, 0x13, 0x1F, "format 1, cryptogram version"), between(3, 0xFF, 0x30, 0x3F, "format 3, cryptogram version"),
 	number(4, 0xFF, "length of the CVR"), from(5, cvrVisa.Rows), rest(8, "issuer discretionary data, with its length"))
 
 var cvrVisaLong = table("CVR (Visa, formats 2 and 4)",
@@ -108,8 +110,9 @@ var cvrVisaLong = table("CVR (Visa, formats 2 and 4)",
 		"device genuine", "consumer device CVM performed", "secure messaging with EMV session keys"))
 
 var iadVisaLong = table("issuer application data, Visa format 2 or 4",
-	number(1, 0xFF, "length of what follows"), choice(2, 0xF0, value{0x20, "format 2"}, value{0x40, "format 4"}),
-	number(2, 0x0F, "cryptogram version within the format (22 is CVN 22)"), span(3, 3, "derivation key index"),
+	number(1, 0xFF, "length of what follows"), between(2, 0xFF, 0x20, 0x21, "format 2, cryptogram version"),
+	choice(2, 0xFF, value{0x22, "format 2, cryptogram version 22"}), between(2, 0xFF, 0x23, 0x2F, "format 2, cryptogram version"),
+	between(2, 0xFF, 0x40, 0x4F, "format 4, cryptogram version"), span(3, 3, "derivation key index"),
 	from(4, cvrVisaLong.Rows), reserved(9, 0xF0), number(9, 0x0F, "option of the issuer discretionary data"), rest(10, "issuer discretionary data"))
 
 var cvrMChip = table("CVR (M/Chip)", firstSecond(1),

@@ -101,21 +101,22 @@ var trmd = table("terminal risk management data",
 	flags(4, "consumer device CVM bypass requested", "exempt from strong customer authentication", "", "", "", "", "", ""),
 	reserved(5, 0xFF), reserved(6, 0xFF), reserved(7, 0xFF), reserved(8, 0xFF))
 
-// TTQ of the terminal: byte 1 what it can do, byte 2 what it asks for.
-func ttqBytes(b3b6 string) [][]Row {
+// ttqBytes are the terminal transaction qualifiers: byte 1 what the terminal can
+// do, byte 2 what it asks for. Later bits are confirmed for kernel 3 alone.
+func ttqBytes(later, transitCVM string) [][]Row {
 	return [][]Row{
 		flags(1, "mag-stripe mode supported", "", "EMV mode supported", "EMV contact chip supported", "offline-only reader", "online PIN supported",
 			"signature supported", "offline data authentication for online authorisations supported"),
-		flags(2, "online cryptogram required", "CVM required", "offline PIN supported (contact chip)", "", "? fast mode supported", "? transit terminal", "", ""),
-		flags(3, "issuer update processing supported", "consumer device CVM supported", b3b6, "", "? consumer device CVM required", "", "", ""),
+		flags(2, "online cryptogram required", "CVM required", "offline PIN supported (contact chip)", "", later+"fast mode supported", later+"transit terminal", "", ""),
+		flags(3, "issuer update processing supported", "consumer device CVM supported", transitCVM, "", later+"consumer device CVM required", "", "", ""),
+		flags(4, later+"fDDA version 1 supported", "", "", "", "", "", "", ""),
 	}
 }
 
-var ttq = table("terminal transaction qualifiers", append(ttqBytes("? consumer device CVM for transit supported"),
-	flags(4, "fDDA version 1 supported", "", "", "", "", "", "", ""))...)
-
-var ttqOther = table("terminal transaction qualifiers (kernels 6 and 7)", append(ttqBytes(""),
-	flags(4, "? fDDA version 1 supported", "", "", "", "", "", "", ""))...)
+var (
+	ttq      = table("terminal transaction qualifiers", ttqBytes("", "consumer device CVM for transit supported")...)
+	ttqOther = table("terminal transaction qualifiers (kernels 6 and 7)", ttqBytes(unsurePrefix, "")...)
+)
 
 var scriptResults = table("issuer script results",
 	choice(1, 0xF0, value{0x00, "script not performed"}, value{0x10, "script failed"}, value{0x20, "script successful"}),
