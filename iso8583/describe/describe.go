@@ -3,11 +3,12 @@
 package describe
 
 import (
+	encoding "encoding/hex"
 	"errors"
 	"strings"
 
 	"tapswitch/iso8583"
-	"tapswitch/iso8583/bertlv"
+	"tapswitch/iso8583/emv"
 )
 
 // Message is a masked message, ready for encoding/json.
@@ -34,16 +35,13 @@ type Field struct {
 	Means  string `json:"means,omitempty"`
 	Tags   []Tag  `json:"tags,omitempty"` // of chip data
 	Subs   []Sub  `json:"subfields,omitempty"`
+
+	prefix int // bytes of its length prefix
 }
 
-// Tag is one masked object of chip data.
-type Tag struct {
-	Tag    string `json:"tag"`
-	Name   string `json:"name,omitempty"`
-	Length int    `json:"length"`
-	Value  string `json:"value,omitempty"`
-	Hidden bool   `json:"hidden,omitempty"`
-}
+// Tag is one masked object of chip data, with its meaning; objects inside a
+// template follow it. Offsets count from the first byte of the field's value.
+type Tag = emv.Item
 
 // Failure says where reading stopped and why.
 type Failure struct {
@@ -98,7 +96,7 @@ func one(l *iso8583.Layout, v *iso8583.View, n int) Field {
 		f.Raw = rawPAN(whole, prefix, v.Len(n))
 	case iso8583.MarkICC:
 		f.Hidden = true
-		f.Tags = tags(v.Raw(n))
+		f.Tags, f.prefix = tags(v.Raw(n)), prefix
 	default: // also a mark this package does not know
 		f.Hidden = true
 	}
@@ -116,38 +114,25 @@ func maskPAN(p []byte) string {
 	return string(p[:leading]) + strings.Repeat("*", len(p)-leading-trailing) + string(p[len(p)-trailing:])
 }
 
-// longestValue bounds what is shown of a tag. Longer ones are certificates, from
-// which the card number can be recovered with public keys.
-const longestValue = 32
-
-// tags shows the objects of chip data up to the first fault.
+// tags shows the objects of chip data. A value that may be shown is looked
+// through for a card number all the same.
 func tags(data []byte) []Tag {
-	var all []Tag
-	for w := bertlv.NewWalker(data); w.Next(); {
-		all = append(all, tagOf(w.Tag, w.Value))
+	all := emv.Describe(data, emv.Unknown)
+	for i := range all {
+		if t := &all[i]; t.Value != "" && t.Mark == "" && HoldsCard(unhex(t.Value)) {
+			t.Value, t.Meaning, t.Hidden, t.Mark = "", nil, true, "looks like a card number"
+		}
 	}
 	return all
 }
 
-// tagOf shows one object.
-func tagOf(tag bertlv.Tag, value []byte) Tag {
-	info, known := bertlv.Lookup(tag)
-	t := Tag{Tag: tag.String(), Name: info.Name, Length: len(value)}
-	switch {
-	case !known, tag.Constructed(), len(value) > longestValue:
-		t.Hidden = true
-	case info.Mark == bertlv.Plain:
-		t.Value = hex(value)
-		t.Hidden = HoldsCard(value)
-	case info.Mark == bertlv.PAN:
-		t.Value = maskPAN([]byte(strings.TrimRight(hex(value), "F")))
-	default:
-		t.Hidden = true
+// unhex reads what hex wrote.
+func unhex(s string) []byte {
+	p, err := encoding.DecodeString(s)
+	if err != nil {
+		return nil // a masked number
 	}
-	if t.Hidden {
-		t.Value = ""
-	}
-	return t
+	return p
 }
 
 func hex(p []byte) string {

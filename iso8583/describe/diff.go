@@ -88,7 +88,11 @@ func leaves(v *iso8583.View) []leaf {
 			l.shown = "(" + f.Mark + ", length " + strconv.Itoa(f.Length) + ")"
 		}
 		if MarkOf(v.Layout(), n) == iso8583.MarkICC && bertlv.Check(v.Raw(n)) == nil {
-			all = append(all, objects(v.Raw(n), l.path, 1)...)
+			shown := map[int]Tag{}
+			for _, t := range tags(v.Raw(n)) {
+				shown[t.Offset] = t
+			}
+			all = append(all, objects(v.Raw(n), l.path, shown, place{depth: 1})...)
 			continue
 		}
 		if below := subs(v.Subs(n), l.path); len(below) > 0 && !f.Hidden {
@@ -102,24 +106,28 @@ func leaves(v *iso8583.View) []leaf {
 	return all
 }
 
-// objects are the values of one level of TLV that Check has passed.
-func objects(data []byte, path string, depth int) (all []leaf) {
+// place is where a level of TLV lies in the field.
+type place struct{ base, depth int }
+
+// objects are the values of one level of TLV that Check has passed; shown has
+// what may be seen of each, by its offset.
+func objects(data []byte, path string, shown map[int]Tag, p place) (all []leaf) {
 	seen := map[string]int{}
 	for w := bertlv.NewWalker(data); w.Next(); {
 		at := path + "." + w.Tag.String()
 		if seen[at]++; seen[at] > 1 {
 			at += "#" + strconv.Itoa(seen[at])
 		}
-		if w.Tag.Constructed() && depth < bertlv.MaxDepth {
-			all = append(all, objects(w.Value, at, depth+1)...)
+		if w.Tag.Constructed() && p.depth < bertlv.MaxDepth {
+			all = append(all, objects(w.Value, at, shown, place{p.base + w.Offset + w.HeaderLen(), p.depth + 1})...)
 			continue
 		}
-		t := tagOf(w.Tag, w.Value)
-		shown := t.Value
-		if t.Hidden {
-			shown = "(length " + strconv.Itoa(t.Length) + ")"
+		t := shown[p.base+w.Offset]
+		value := t.Value
+		if value == "" {
+			value = "(length " + strconv.Itoa(len(w.Value)) + ")"
 		}
-		all = append(all, leaf{at, t.Name, shown, w.Value})
+		all = append(all, leaf{at, t.Name, value, w.Value})
 	}
 	return all
 }

@@ -12,5 +12,5 @@
 // How: Of makes a Message out of a View and what Parse said about it; no code
 // after that sees an unmasked value. Bytes that were not read are never shown.
 //
-// Imported by: cmd, switch/admin. Imports: iso8583, iso8583/bertlv.
+// Imported by: cmd, switch/admin. Imports: iso8583, iso8583/emv.
 package describe

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/emv"
 )
 
 // longestRaw is how many characters of a field's bytes a table shows.
@@ -30,9 +31,7 @@ func (m Message) AppendTable(dst []byte, base int) []byte {
 	}
 	for _, f := range m.Fields {
 		dst = f.appendLine(dst, base, width)
-		for _, t := range f.Tags {
-			dst = t.appendLine(dst)
-		}
+		dst = emv.AppendText(dst, f.Tags, base+f.Offset+f.prefix, 9)
 		for _, s := range f.Subs {
 			dst = s.appendLine(dst, f.Number)
 		}
@@ -55,20 +54,6 @@ func (f Field) appendLine(dst []byte, base, width int) []byte {
 	dst = append(dst, strings.TrimRight(f.Value, " ")...)
 	if f.Means != "" {
 		dst = append(dst, "  "+f.Means...)
-	}
-	return append(dst, '\n')
-}
-
-func (t Tag) appendLine(dst []byte) []byte {
-	dst = append(dst, strings.Repeat(" ", 15)...)
-	dst = appendPadded(dst, t.Tag, 8)
-	if t.Hidden {
-		dst = append(dst, "(length "+strconv.Itoa(t.Length)+")"...)
-	} else {
-		dst = append(dst, t.Value...)
-	}
-	if t.Name != "" {
-		dst = append(dst, "  "+t.Name...)
 	}
 	return append(dst, '\n')
 }

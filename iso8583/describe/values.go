@@ -47,6 +47,9 @@ func values(v *iso8583.View, unsafe bool) (all []Value) {
 	return all
 }
 
+// mostStars bounds the stars of a masked value.
+const mostStars = 32
+
 // mask puts stars where the field may not be shown.
 func (o *Value) mask(l *iso8583.Layout, v *iso8583.View, n int, raw []byte) {
 	switch mark := MarkOf(l, n); {
@@ -55,7 +58,7 @@ func (o *Value) mask(l *iso8583.Layout, v *iso8583.View, n int, raw []byte) {
 	case mark == iso8583.MarkMAC, mark == iso8583.MarkNone && !holdsCard(l, v, n):
 		return
 	default:
-		o.Value = strings.Repeat("*", min(len(o.Value), longestValue))
+		o.Value = strings.Repeat("*", min(len(o.Value), mostStars))
 	}
 	o.Text, o.Masked = "", true
 }
