@@ -78,7 +78,7 @@ func newJournalDumpCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				l, err := describe(e.Number, e.Record)
+				l, err := describeRecord(e.Number, e.Record)
 				if err != nil {
 					return fmt.Errorf("record %d in %s at %d: %w", e.Number, e.File, e.Offset, err)
 				}
@@ -110,8 +110,8 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 	return nil, nil, usageError{fmt.Errorf("output %q: table or json", format)}
 }
 
-// describe gives a record its meaning.
-func describe(seq uint64, r journal.Record) (line, error) {
+// describeRecord gives a record its meaning.
+func describeRecord(seq uint64, r journal.Record) (line, error) {
 	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
 	if r.Kind == record.KindNumbers {
 		return l, nil

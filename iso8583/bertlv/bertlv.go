@@ -44,6 +44,7 @@ const (
 	LengthTooLong   Reason = "tlv_length_too_long"
 	ValueTruncated  Reason = "tlv_value_truncated"
 	TooDeep         Reason = "tlv_nested_too_deep"
+	TooManyTags     Reason = "tlv_too_many_tags"
 )
 
 // Error is a fault of the data: where and which rule, never the bytes.
@@ -108,6 +109,13 @@ func (w *Walker) Err() error {
 	}
 	return w.err
 }
+
+// Fault is Err as the type it is.
+func (w *Walker) Fault() *Error { return w.err }
+
+// HeaderLen is how many bytes tag and length of the object have: its value
+// begins at Offset+HeaderLen.
+func (w *Walker) HeaderLen() int { return w.next - len(w.Value) - w.Offset }
 
 func (w *Walker) fail(reason Reason) bool {
 	w.Tag, w.Value = 0, nil
@@ -192,47 +200,6 @@ func Walk(data []byte, each func(tag Tag, value []byte) error) error {
 		}
 	}
 	return w.Err()
-}
-
-// Check reads everything, templates too, and refuses a fault, a tag that comes
-// twice in one level, and nesting beyond MaxDepth. Templates that EMV repeats
-// by design (61, 70 …) may come again.
-func Check(data []byte) error { return check(data, 0, 1) }
-
-func check(data []byte, base, depth int) error {
-	w := NewWalker(data)
-	for w.Next() {
-		if !w.Tag.Constructed() {
-			if earlier(data, w.Tag, w.Offset) {
-				return &Error{base + w.Offset, TagDuplicate}
-			}
-			continue
-		}
-		if depth == MaxDepth {
-			return &Error{base + w.Offset, TooDeep}
-		}
-		start := w.next - len(w.Value)
-		if err := check(w.Value, base+start, depth+1); err != nil {
-			return err
-		}
-	}
-	if w.err != nil {
-		return &Error{base + w.err.Offset, w.err.Reason}
-	}
-	return nil
-}
-
-// earlier reports that tag stands before offset in the same level. The square
-// of the number of objects is small: a level has at most MaxLength bytes, and
-// in field 55 at most 999.
-func earlier(data []byte, tag Tag, offset int) bool {
-	w := NewWalker(data)
-	for w.Next() && w.Offset < offset {
-		if w.Tag == tag {
-			return true
-		}
-	}
-	return false
 }
 
 // Append appends one object with the shortest length. A value beyond MaxLength

@@ -125,31 +125,65 @@ func TestAppendIsReadBack(t *testing.T) {
 	}
 }
 
-func TestDictionary(t *testing.T) {
-	for i := 1; i < len(dictionary); i++ {
-		if dictionary[i-1].Tag >= dictionary[i].Tag {
-			t.Errorf("%v is out of order", dictionary[i].Tag)
-		}
-	}
-	for tag, want := range map[Tag]Mark{
-		0x57: Sensitive, 0x56: Sensitive, 0x5A: PAN, 0x5F20: Personal, 0x9F1F: Sensitive,
-		0x9F20: Sensitive, 0x9F6B: Sensitive, 0x9F02: Plain, 0x9F26: Plain,
-	} {
-		if info, ok := Lookup(tag); !ok || info.Mark != want {
-			t.Errorf("%v: got %+v, %v", tag, info, ok)
-		}
-	}
-	if _, ok := Lookup(0xDF7F); ok {
-		t.Error("an unknown tag was found")
-	}
-	if !Tag(0xBF0C).Constructed() || Tag(0x9F02).Constructed() || !Tag(0x70).Constructed() {
+func TestConstructed(t *testing.T) {
+	if !Tag(0xBF0C).Constructed() || Tag(0x9F02).Constructed() || !Tag(0x70).Constructed() || !Tag(0xFF8105).Constructed() {
 		t.Error("constructed bit misread")
 	}
 }
 
-func TestFindAllocatesNothing(t *testing.T) {
+func TestReadTag(t *testing.T) {
+	for _, c := range []struct {
+		in  string
+		tag Tag
+		n   int
+		ok  bool
+	}{{"9F02FF", 0x9F02, 2, true}, {"82", 0x82, 1, true}, {"DF8105", 0xDF8105, 3, true}, {"9F", 0, 0, false}, {"", 0, 0, false}, {"DFFFFFFF01", 0, 0, false}} {
+		if tag, n, ok := ReadTag(unhex(t, c.in)); tag != c.tag || n != c.n || ok != c.ok {
+			t.Errorf("%s: %v, %d, %v", c.in, tag, n, ok)
+		}
+	}
+}
+
+func TestWalkerPlaces(t *testing.T) {
+	w := NewWalker(unhex(t, "00 9F0206000000000100 708103 9C0100 9F"))
+	got := ""
+	for w.Next() {
+		got += fmt.Sprintf("%v at %d, value at %d; ", w.Tag, w.Offset, w.Offset+w.HeaderLen())
+	}
+	if got != "9F02 at 1, value at 4; 70 at 10, value at 13; " || w.Fault() == nil || w.Fault().Offset != 16 {
+		t.Errorf("%s %v", got, w.Fault())
+	}
+}
+
+// TestCheckOfManyTags: every number of tags up to the bound, on both sides of the
+// change from comparing to a table; then the same with the first tag again.
+func TestCheckOfManyTags(t *testing.T) {
+	var data []byte
+	for n := 0; n < MaxTags; n++ {
+		data = Append(data, nth(n), []byte{byte(n)})
+		if err := Check(data); err != nil {
+			t.Fatalf("%d tags: %v", n+1, err)
+		}
+		again := Append(data[:len(data):len(data)], nth(0), nil)
+		if got := fmt.Sprint(Check(again)); got != fmt.Sprintf("bertlv: byte %d: tlv_tag_duplicate", len(data)) {
+			t.Fatalf("%d tags and the first again: %s", n+1, got)
+		}
+	}
+	if got := fmt.Sprint(Check(Append(data, nth(MaxTags), nil))); !strings.HasSuffix(got, string(TooManyTags)) {
+		t.Errorf("one tag more than allowed: %s", got)
+	}
+}
+
+// nth is the n-th of many three-byte tags.
+func nth(n int) Tag { return 0xDF0000 | Tag(0x81+n/127)<<8 | Tag(1+n%127) }
+
+func TestReadingAllocatesNothing(t *testing.T) {
 	data := unhex(t, "82027C009F36020ADC9F2608AD03EE811AFAD4845F3401009F6C020000")
 	nested := unhex(t, ppse)
+	var many []byte
+	for n := range 100 {
+		many = Append(many, Tag(0xDF8101+n), []byte{1})
+	}
 	if n := testing.AllocsPerRun(100, func() {
 		if _, ok := Find(data, CTQ); !ok {
 			t.Fatal("not found")
@@ -157,8 +191,25 @@ func TestFindAllocatesNothing(t *testing.T) {
 		if _, ok := Path(nested, FCITemplate, FCIProprietary); !ok {
 			t.Fatal("not found")
 		}
+		sum := 0
+		if Walk(data, func(_ Tag, value []byte) error { sum += len(value); return nil }) != nil || sum != 15 {
+			t.Fatal("walk")
+		}
+		if Check(data) != nil || Check(nested) != nil || Check(many) != nil {
+			t.Fatal("check")
+		}
 	}); n != 0 {
-		t.Errorf("Find and Path: %v allocations", n)
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	data := unhex(b, "82027C009F36020ADC9F2608AD03EE811AFAD4845F3401009F6C020000")
+	b.ReportAllocs()
+	for b.Loop() {
+		if Check(data) != nil {
+			b.Fatal("refused")
+		}
 	}
 }
 

@@ -12,6 +12,6 @@
 // three after the first, nesting at most MaxDepth. Zero bytes between objects
 // carry no meaning and are stepped over (EMV book 3 annex B).
 //
-// Imported by: terminal/kernel, switch/chip, iso8583/describe. Imports: the
-// standard library.
+// Imported by: terminal/kernel, switch/chip, iso8583/emv (what the tags mean),
+// iso8583/recognise. Imports: the standard library.
 package bertlv

@@ -3,6 +3,7 @@
 package bertlv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -29,4 +30,26 @@ func TestWalkDOL(t *testing.T) {
 	if err := WalkDOL(unhex(t, "9F6604"), func(Tag, int) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// FuzzWalkDOL: the entries use the list exactly, and nothing is allocated for
+// them.
+func FuzzWalkDOL(f *testing.F) {
+	f.Add(unhex(f, "9F66049F02069F03069F1A0295055F2A029A039C019F3704"))
+	f.Add(unhex(f, "9F669F"))
+	f.Fuzz(func(t *testing.T, list []byte) {
+		var again []byte
+		err := WalkDOL(list, func(tag Tag, n int) error {
+			again = Append(again, tag, nil)
+			again[len(again)-1] = byte(n)
+			return nil
+		})
+		var fault *Error
+		switch {
+		case err == nil && !bytes.Equal(again, list):
+			t.Fatalf("read as %X", again)
+		case err != nil && (!errors.As(err, &fault) || fault.Offset >= len(list)):
+			t.Fatalf("fault outside the list: %v", err)
+		}
+	})
 }
