@@ -6,9 +6,11 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"tapswitch/hsm"
@@ -49,10 +51,11 @@ func prepare(ctx context.Context, dir string) (stage, error) {
 	if err != nil {
 		return stage{}, err
 	}
-	s := stage{Dir: dir}
-	if s.Switch, s.Observe, s.HostA, s.HostB, err = freeAddresses(); err != nil {
+	s, err := freeAddresses()
+	if err != nil {
 		return s, err
 	}
+	s.Dir = dir
 	for _, sub := range []string{"token", "keystore", "journal", "terminal"} {
 		if err := os.MkdirAll(s.path(sub), 0o700); err != nil {
 			return s, err
@@ -76,18 +79,45 @@ func prepare(ctx context.Context, dir string) (stage, error) {
 	return s, s.loadKeys(ctx)
 }
 
-// freeAddresses finds ports on loopback that nobody uses now.
-func freeAddresses() (a, b, c, d string, err error) {
-	var got [4]string
-	for i := range got {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", "", "", err
+// The ports of a demonstration, on a loopback address of its own.
+const (
+	switchPort  = 7001
+	hostAPort   = 7101
+	hostBPort   = 7102
+	observePort = 9100
+)
+
+// addressTries is how many loopback addresses are looked at; each is one of
+// sixteen million, so the first is as good as always free.
+const addressTries = 20
+
+// freeAddresses finds a loopback address on which nobody uses our ports. All of
+// 127.0.0.0/8 is this machine, so that demonstrations side by side do not meet,
+// and no connection's own port can take one of ours between now and its use.
+func freeAddresses() (s stage, err error) {
+	for range addressTries {
+		host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		at := func(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+		s = stage{Switch: at(switchPort), Observe: at(observePort), HostA: at(hostAPort), HostB: at(hostBPort)}
+		if err = s.free(); err == nil {
+			return s, nil
 		}
-		defer ln.Close()
-		got[i] = ln.Addr().String()
 	}
-	return got[0], got[1], got[2], got[3], nil
+	return s, fmt.Errorf("no loopback address is free: %w", err)
+}
+
+// free says whether all addresses can be listened on now.
+func (s stage) free() error {
+	for _, address := range []string{s.Switch, s.Observe, s.HostA, s.HostB} {
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		if err := ln.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // modulePaths is where Debian and others keep SoftHSM.
