@@ -38,7 +38,7 @@ func TestMoodsOfTheAcquirer(t *testing.T) {
 	}{
 		{"silent once", "98", "acquirer_no_answer", host.Declined, txn.Reversed, 0, `link_exchanges_total{link="acq-a",outcome="no_answer"}`},
 		{"silent-before once", "98", "acquirer_no_answer", host.Declined, txn.Unmatched, 0, ""},
-		{"late 900ms once", "98", "acquirer_no_answer", host.Declined, txn.Reversed, 0, `link_late_answers_total{link="acq-a"}`},
+		{"late 2s once", "98", "acquirer_no_answer", host.Declined, txn.Reversed, 0, `link_late_answers_total{link="acq-a"}`},
 		{"garbage once", "98", "acquirer_no_answer", host.Declined, txn.Reversed, 0, `link_events_total{event="host_message_unreadable",link="acq-a"}`},
 		{"bad-mac once", "96", "acquirer_answer_mac_wrong", host.Declined, txn.Reversed, 0, `link_exchanges_total{link="acq-a",outcome="failed_checks"}`},
 		{"wrong-amount once", "96", "acquirer_answer_failed_checks", host.Declined, txn.Reversed, 0, ""},

@@ -233,14 +233,14 @@ func terminalID(i int) string { return fmt.Sprintf("1000%04d", i) }
 func (r *rig) config(dir string) *config.Config {
 	link := func(name, institution, addr string) config.Link {
 		return config.Link{Name: name, Dialect: "iso87ascii", Addresses: []string{addr}, Institution: institution, Connections: 1,
-			Timeout: 500 * time.Millisecond, Echo: 300 * time.Millisecond, SignOn: time.Second, MaxInFlight: 256,
+			Timeout: 1500 * time.Millisecond, Echo: 300 * time.Millisecond, SignOn: time.Second, MaxInFlight: 256,
 			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999"}
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "rig", Drain: 4 * time.Second},
 		Listeners: []config.Listener{{Name: "pos", Address: "127.0.0.1:0", Dialect: "unionpaypos", PrivateLine: true, MaxConnections: 100,
 			Idle: time.Minute, Message: 5 * time.Second, InFlightPerConnection: 4}},
-		Payment: config.Payment{Deadline: 3 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3},
+		Payment: config.Payment{Deadline: 4 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3},
 		Journal: config.Journal{Dir: filepath.Join(dir, "journal"), SegmentBytes: 1 << 20, MaxBytes: 64 << 20, Queue: 256},
 		HSM:     config.HSM{Keystore: filepath.Join(dir, "keystore")},
 		Links:   []config.Link{link("acq-a", "40000001", r.a.addr), link("acq-b", "40000002", r.b.addr)},
