@@ -34,8 +34,7 @@ func sameParse(t *testing.T, d dialect, raw []byte) {
 	t.Helper()
 	var v iso8583.View
 	err := d.layout.Parse(raw, &v)
-	theirs := moov.NewMessage(d.spec)
-	moovErr := theirs.Unpack(append([]byte(nil), raw...))
+	theirs, moovErr := unpack(d.spec, raw)
 	if err != nil {
 		var e *iso8583.Error
 		if !errors.As(err, &e) {
