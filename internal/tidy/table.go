@@ -148,7 +148,7 @@ type Foreign struct {
 func ForeignTable() []Foreign {
 	return []Foreign{
 		{Module: "github.com/moov-io/iso8583", By: []string{"iso8583/...", "simulators/..."}, Tests: []string{"switch/...", "terminal/...", "cmd/..."}},
-		{Module: "github.com/gopacket/gopacket", By: []string{"iso8583/capture"}, Tests: []string{"iso8583/dissector", "cmd/..."}},
+		{Module: "github.com/gopacket/gopacket", By: []string{"iso8583/capture/..."}},
 		{Module: "github.com/miekg/pkcs11", By: []string{"hsm/pkcs11", "simulators/p11chaos", "cmd/..."}, Tests: []string{"hsm/..."}},
 		{Module: "go.bug.st/serial", By: []string{"terminal/serial"}},
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},

@@ -137,7 +137,10 @@ func wrapped(p []byte) (all []Head) {
 		}
 		all = append(all, h)
 	}
-	if at := bytes.Index(p, []byte("\r\n\r\n")); at > 0 && (bytes.HasPrefix(p, []byte("POST ")) || bytes.HasPrefix(p, []byte("HTTP/1."))) {
+	if !bytes.HasPrefix(p, []byte("POST ")) && !bytes.HasPrefix(p, []byte("HTTP/1.")) {
+		return all
+	}
+	if at := bytes.Index(p, []byte("\r\n\r\n")); at > 0 {
 		from := at + 4
 		all = append(all, Head{Length: LengthHTTP, From: from, To: len(p), Says: len(p) - from, Has: len(p) - from, bits: 40, reasons: []string{"an HTTP head and a body"}})
 		if len(p) > from+2+minBody && int(p[from])<<8|int(p[from+1]) == len(p)-from-2 {
