@@ -31,6 +31,8 @@ func newIsoCommand() *cobra.Command {
 			"A message is an argument, a file or standard input: hex with or without spaces, a hex dump, base64,\n" +
 			"the bytes themselves, or a line of a log. Card data is masked in everything that is printed.\n" +
 			"Exit codes: 0 all well, 1 findings or refused, 2 not understood.",
+		Example: "  tapswitch iso view 0800822000000000000004000000000000000604123456000001301\n" +
+			"  tapswitch iso pcap capture.pcapng",
 		Args: noWords("iso"),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
