@@ -176,7 +176,7 @@ func (l *Link) notSent(reason error) error {
 // framed gives a message as it travels.
 func (l *Link) framed(body []byte) ([]byte, error) {
 	f := frame.Frame{Body: body}
-	if l.cfg.Frame.Header > 0 {
+	if l.cfg.Frame.HasHeader() {
 		f.Header = l.cfg.Header(nil, len(body))
 	}
 	return l.cfg.Frame.Append(nil, f)

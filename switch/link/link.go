@@ -195,7 +195,7 @@ func (c *Config) check() error {
 	rule(len(c.Addresses) > 0, "no address")
 	rule(c.Protocol != nil, "no protocol")
 	rule(!c.Frame.TPDU, "frames with a TPDU are not built for acquirer links")
-	rule(c.Frame.Header == 0 || c.Header != nil, "the frame has a header and nobody to make it")
+	rule(!c.Frame.HasHeader() || c.Header != nil, "the frame has a header and nobody to make it")
 	rule(c.Frame.Max > 0, "frame has no bound")
 	rule(c.Connections >= 1 && c.Connections <= MaxConnections, fmt.Sprintf("connections must be 1 to %d", MaxConnections))
 	rule(c.Timeout > 0 && c.WriteTimeout > 0, "timeout and write timeout must be positive")

@@ -9,16 +9,16 @@ import (
 	"tapswitch/iso8583/frame"
 )
 
-// The sizes of the header: of a message, and of a rejected one, which has the
-// reject bitmap and code behind it.
+// The sizes of the header: of a message, and of the one that stands before a
+// rejected message and its own header, with reject bitmap and code behind it.
 const (
-	HeaderSize = 22
-	RejectSize = 26
+	HeaderSize = frame.BaseISize
+	RejectSize = frame.BaseIRejectSize
 )
 
 // Header is what stands before a message. Stations are six digits as BCD.
 type Header struct {
-	Format      byte // 1
+	Format      byte // 1; above it the bit that another header follows
 	Text        byte // 2
 	Total       int  // header and message, bytes
 	Destination [3]byte
@@ -29,10 +29,13 @@ type Header struct {
 	Batch       byte
 	Reserved    [3]byte
 	User        byte
-	Rejected    bool    // the header has the two below
+	Rejected    bool    // the header has the two below, and another header follows
 	Bitmap      [2]byte // which of them are there
 	Code        [2]byte // reject code, four digits as BCD
 }
+
+// more is the bit of the format that says that another header follows.
+const more = 0x80
 
 // ErrHeader says that bytes are no header.
 var ErrHeader = errors.New("visabase1: a header is 22 bytes beginning with 16, or 26 beginning with 1A")
@@ -45,7 +48,7 @@ func NewHeader(destination, source [3]byte) Header {
 // ParseHeader reads the header in front of p, a message or what follows its
 // length, and says how many bytes it took.
 func ParseHeader(p []byte) (h Header, size int, err error) {
-	if len(p) == 0 || p[0] != HeaderSize && p[0] != RejectSize || len(p) < int(p[0]) {
+	if len(p) == 0 || p[0] != HeaderSize && p[0] != RejectSize || len(p) < int(p[0]) || (p[0] == RejectSize) != (p[1]&more != 0) {
 		return h, 0, ErrHeader
 	}
 	size = int(p[0])
@@ -70,7 +73,11 @@ func (h Header) Append(dst []byte, body int) []byte {
 	if h.Rejected {
 		size = RejectSize
 	}
-	dst = append(dst, byte(size), h.Format, h.Text)
+	format := h.Format &^ more
+	if h.Rejected {
+		format |= more
+	}
+	dst = append(dst, byte(size), format, h.Text)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(size+body))
 	dst = append(dst, h.Destination[:]...)
 	dst = append(dst, h.Source[:]...)
@@ -93,7 +100,6 @@ func (h Header) Answer() Header {
 	return h
 }
 
-// Format is how messages travel: two bytes of length, the header, the message.
-func Format() frame.Format {
-	return frame.Format{Length: frame.Binary2, Header: HeaderSize, Max: frame.DefaultMax}
-}
+// Format is how messages travel: two bytes of length and two of zeros, the
+// header, the message.
+func Format() frame.Format { return frame.VisaBaseI() }
