@@ -40,11 +40,14 @@ func compileCode(f field.Field) (c fieldCode, in *inside, err error) {
 	if err = compilePackers(s, &c); err != nil {
 		return c, nil, err
 	}
+	if c.flags&(padLeft|padRight) != 0 && s.Length > int(c.max) {
+		return c, nil, fmt.Errorf("padding fills to %d, which the prefix %s cannot express", s.Length, s.Pref.Inspect())
+	}
 	c.check = plainCheck(c.enc)
 	if _, number := f.(*field.Numeric); number {
 		compileNumber(&c)
 	}
-	if c.pref > prefixBinary || c.check > checkEBCDICDigits || c.enc.size(2) > 2 {
+	if c.pref > prefixBinary || c.check > checkEBCDICDigits || c.enc.size(2) > 2 || c.enc.textSize(2) > 2 {
 		c.flags |= rare
 	}
 	return c, nil, nil
@@ -61,6 +64,8 @@ func plainCheck(e Encoding) check {
 		return checkBCD
 	case EncodingTrack:
 		return checkNibbles
+	case EncodingFilledBCD:
+		return checkFilled
 	case EncodingHex, EncodingHexEBCDIC:
 		return checkHex
 	}
@@ -116,7 +121,7 @@ func compileEncoding(f field.Field, s *field.Spec) (Encoding, error) {
 	if found == encodingNone {
 		return encodingNone, fmt.Errorf("encoding %T is not supported", s.Enc)
 	}
-	decimal := found == EncodingBCD || found == EncodingLeftBCD || found == EncodingDigits
+	decimal := found == EncodingBCD || found == EncodingLeftBCD || found == EncodingFilledBCD || found == EncodingDigits
 	switch f.(type) {
 	case *field.String:
 	case *field.Numeric:

@@ -26,6 +26,7 @@ const (
 	ReasonPaddingNotZero    = "padding_nibble_not_zero"
 	ReasonTrailingBytes     = "trailing_bytes"
 	ReasonTagUnknown        = "tag_not_in_dialect"
+	ReasonTagTooLong        = "tag_too_long"
 	ReasonSubfieldMissing   = "subfield_missing"
 	ReasonSubfieldsEnd      = "bytes_after_subfields"
 	ReasonNoSubfields       = "field_has_no_subfields"

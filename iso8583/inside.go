@@ -162,7 +162,10 @@ func (w *Subs) nextTag() bool {
 	if size == 0 {
 		size = berTagSize(w.raw[w.at:])
 	}
-	if size == 0 || size > len(w.raw)-w.at {
+	if size == 0 {
+		return w.stop(fail{reason: ReasonTagTooLong, at: w.at, want: maxBERTag})
+	}
+	if size > len(w.raw)-w.at {
 		return w.stop(fail{ReasonTruncated, w.at, size, len(w.raw) - w.at})
 	}
 	tag, from := w.at, w.at+size
@@ -185,14 +188,14 @@ func (w *Subs) nextTag() bool {
 // maxBERTag bounds a tag; EMV has three bytes at most.
 const maxBERTag = 4
 
-// berTagSize is how many bytes the tag at the start of p takes; 0 when it does
-// not end in time.
+// berTagSize is how many bytes the tag at the start of p takes, more than p has
+// when it does not end there; 0 when it is too long.
 func berTagSize(p []byte) int {
 	if p[0]&0x1F != 0x1F {
 		return 1
 	}
-	for i := 1; i < len(p) && i < maxBERTag; i++ {
-		if p[i] < 0x80 {
+	for i := 1; i < maxBERTag; i++ {
+		if i >= len(p) || p[i] < 0x80 {
 			return i + 1
 		}
 	}

@@ -33,90 +33,13 @@ type Frame struct {
 	Body   []byte // MTI and on
 }
 
-// Length is how a frame's length is written in front of it.
-type Length uint8
-
-// The forms of the length.
-const (
-	Binary2      Length = iota // two bytes, high first, not counting themselves
-	Binary2Whole               // the same, counting themselves
-	Binary4                    // four bytes, high first, not counting themselves
-	BCD2                       // four BCD digits, not counting themselves
-	ASCII4                     // four ASCII digits, not counting themselves
-)
-
-// size is how many bytes the length itself takes.
-func (l Length) size() int {
-	if l == Binary4 || l == ASCII4 {
-		return 4
-	}
-	return 2
-}
-
-// most is the longest frame the form can express.
-func (l Length) most() int {
-	switch l {
-	case Binary2:
-		return 1<<16 - 1
-	case Binary2Whole:
-		return 1<<16 - 1 - 2
-	case Binary4:
-		return 1<<31 - 1
-	}
-	return 9999
-}
-
-// decode reads the length; ok is false when it is not written as the form wants.
-func (l Length) decode(p []byte) (n int, ok bool) {
-	switch l {
-	case ASCII4:
-		for _, c := range p {
-			if c < '0' || c > '9' {
-				return 0, false
-			}
-			n = n*10 + int(c-'0')
-		}
-		return n, true
-	case BCD2:
-		for _, c := range p {
-			if c>>4 > 9 || c&0x0F > 9 {
-				return 0, false
-			}
-			n = n*100 + int(c>>4)*10 + int(c&0x0F)
-		}
-		return n, true
-	}
-	u := uint64(0)
-	for _, c := range p {
-		u = u<<8 | uint64(c)
-	}
-	n = int(u)
-	if l == Binary2Whole {
-		n -= 2
-	}
-	return n, true
-}
-
-func (l Length) append(dst []byte, n int) []byte {
-	switch l {
-	case ASCII4:
-		return append(dst, byte('0'+n/1000%10), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
-	case BCD2:
-		return append(dst, byte(n/1000%10<<4|n/100%10), byte(n/10%10<<4|n%10))
-	case Binary4:
-		return append(dst, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	case Binary2Whole:
-		n += 2
-	}
-	return append(dst, byte(n>>8), byte(n))
-}
-
 // Format says how messages travel on a connection.
 type Format struct {
 	Length Length
-	TPDU   bool // five bytes before the header
-	Header int  // bytes between TPDU and body
-	Max    int  // the most a frame may be long, its length field not counted
+	TPDU   bool       // five bytes before the header
+	Header int        // bytes between TPDU and body, when Kind is Plain
+	Kind   HeaderKind // what those bytes are
+	Max    int        // the most a frame may be long, its length field not counted
 }
 
 // DefaultMax bounds a frame where nothing else is said: the longest message of
@@ -133,18 +56,33 @@ func ISO87() Format {
 	return Format{Length: Binary2, Max: DefaultMax}
 }
 
+// UnionPayInterchange is four ASCII digits of length and the header of 46 bytes.
+func UnionPayInterchange() Format {
+	return Format{Length: ASCII4, Kind: Interchange, Max: DefaultMax}
+}
+
+// VisaBaseI is two bytes of length, two of zero, and the header of 22 bytes,
+// before which a rejected message has one more of 26.
+func VisaBaseI() Format {
+	return Format{Length: Visa, Kind: BaseI, Max: DefaultMax}
+}
+
 const tpduSize = len(TPDU{})
 
 // minBody is the shortest body: an MTI of two bytes and a bitmap of eight.
 const minBody = 10
 
-// overhead is how many bytes come before the body.
+// overhead is how many bytes at least come before the body.
 func (f Format) overhead() int {
+	n := f.Kind.size(f.Header)
 	if f.TPDU {
-		return tpduSize + f.Header
+		n += tpduSize
 	}
-	return f.Header
+	return n
 }
+
+// Extra is how many bytes a frame has on the wire beside those that Max counts.
+func (f Format) Extra() int { return f.Length.size() + f.Length.trailer() }
 
 // check names what is wrong with a frame of n bytes, or gives nil.
 func (f Format) check(n int) error {
@@ -161,17 +99,28 @@ func (f Format) check(n int) error {
 
 // Append appends fr with its length to dst. On failure dst comes back as it was.
 func (f Format) Append(dst []byte, fr Frame) ([]byte, error) {
-	if len(fr.Header) != f.Header {
-		return dst, &Error{Reason: ReasonHeaderLength, Length: len(fr.Header), Bound: f.Header}
+	if err := f.checkHeader(fr.Header); err != nil {
+		return dst, err
 	}
-	n := f.overhead() + len(fr.Body)
+	n := len(fr.Header) + len(fr.Body)
+	if f.TPDU {
+		n += tpduSize
+	}
 	if err := f.check(n); err != nil {
 		return dst, err
 	}
-	dst = f.Length.append(dst, n)
+	start := len(dst)
+	out := f.Length.append(dst, n)
+	from := len(out)
 	if f.TPDU {
-		dst = append(dst, fr.TPDU[:]...)
+		out = append(out, fr.TPDU[:]...)
 	}
-	dst = append(dst, fr.Header...)
-	return append(dst, fr.Body...), nil
+	header := len(out)
+	out = append(out, fr.Header...)
+	out = append(out, fr.Body...)
+	f.Kind.fill(out[header:])
+	if f.Length == STX && indexETX(out[from:]) >= 0 {
+		return dst, &Error{Reason: ReasonETXInside, Length: n}
+	}
+	return f.Length.close(out, start), nil
 }
