@@ -19,6 +19,7 @@ const (
 	checkHex          // hexadecimal characters
 	checkNumber       // a number between filling that is no digit
 	checkInside       // subfields
+	checkFilled       // decimal nibbles, the last may be F
 )
 
 // Eight bytes at a time: the high bit of each, its high nibble, its low nibble.
@@ -108,6 +109,9 @@ func (f *fieldCode) passes(p []byte) bool {
 		return allHex(p, f.enc.nibbles())
 	case checkNumber:
 		return f.isNumber(p)
+	case checkFilled:
+		last := len(p) - 1
+		return last < 0 || charsets[checkBCD].holds(p[:last]) && p[last]>>4 <= 9 && (p[last]&0x0F <= 9 || p[last]&0x0F == 0x0F)
 	}
 	return charsets[f.check].holds(p)
 }

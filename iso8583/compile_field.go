@@ -64,6 +64,8 @@ func plainCheck(e Encoding) check {
 		return checkBCD
 	case EncodingTrack:
 		return checkNibbles
+	case EncodingFilledBCD:
+		return checkFilled
 	case EncodingHex, EncodingHexEBCDIC:
 		return checkHex
 	}
@@ -119,7 +121,7 @@ func compileEncoding(f field.Field, s *field.Spec) (Encoding, error) {
 	if found == encodingNone {
 		return encodingNone, fmt.Errorf("encoding %T is not supported", s.Enc)
 	}
-	decimal := found == EncodingBCD || found == EncodingLeftBCD || found == EncodingDigits
+	decimal := found == EncodingBCD || found == EncodingLeftBCD || found == EncodingFilledBCD || found == EncodingDigits
 	switch f.(type) {
 	case *field.String:
 	case *field.Numeric:

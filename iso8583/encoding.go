@@ -23,6 +23,7 @@ const (
 	EncodingBCD                 // decimal nibbles, an odd count filled by a 0 on the left
 	EncodingLeftBCD             // decimal nibbles, an odd count filled by a 0 on the right
 	EncodingTrack               // any nibbles (an encrypted track has them), D as '=', filled like LeftBCD
+	EncodingFilledBCD           // decimal nibbles, an odd count filled by an F on the right
 	endOfEncodings
 )
 
@@ -51,6 +52,8 @@ func (e Encoding) String() string {
 		return "bcd"
 	case EncodingLeftBCD:
 		return "left_bcd"
+	case EncodingFilledBCD:
+		return "filled_bcd"
 	case EncodingTrack:
 		return "track"
 	}
@@ -110,7 +113,7 @@ func (e Encoding) textSize(chars int) int {
 // numeric says whether a field so written can be a number.
 func (e Encoding) numeric() bool {
 	switch e {
-	case EncodingASCII, EncodingDigits, EncodingEBCDIC, EncodingEBCDIC1047, EncodingBCD, EncodingLeftBCD:
+	case EncodingASCII, EncodingDigits, EncodingEBCDIC, EncodingEBCDIC1047, EncodingBCD, EncodingLeftBCD, EncodingFilledBCD:
 		return true
 	}
 	return false
@@ -124,6 +127,8 @@ func (e Encoding) filler(p []byte) bool {
 		return p[0] <= 0x0F
 	case EncodingLeftBCD:
 		return p[len(p)-1]&0x0F == 0
+	case EncodingFilledBCD:
+		return p[len(p)-1]&0x0F == 0x0F
 	}
 	fill := p[len(p)-1] & 0x0F
 	return fill == 0 || fill == 0x0F

@@ -25,6 +25,8 @@ func (f *fieldCode) read(raw []byte, from int) (p place, bad fail) {
 	switch {
 	case !f.passes(value):
 		bad = fail{reason: f.check.misfit(), at: p.at}
+	case f.check == checkFilled && p.chars&1 == 0 && !charsets[checkBCD].holds(value): // an F in the place of a digit
+		bad = fail{reason: ReasonNotDigit, at: p.at}
 	case p.chars&1 != 0 && f.enc.half() && !f.enc.filler(value):
 		bad = fail{reason: ReasonPaddingNotZero, at: p.at}
 	}

@@ -22,7 +22,7 @@ func (e Encoding) appendText(dst, p []byte, n int) []byte {
 			dst = append(dst, nibbles[p[0]]<<4|nibbles[p[1]]&0x0F)
 		}
 		return dst
-	case EncodingBCD, EncodingLeftBCD, EncodingTrack:
+	case EncodingBCD, EncodingLeftBCD, EncodingTrack, EncodingFilledBCD:
 		return appendNibbles(dst, p, n, e == EncodingBCD)
 	}
 	return append(dst, p...)
@@ -64,6 +64,15 @@ func (f *fieldCode) appendWire(dst, text []byte) ([]byte, string) {
 			return dst, ReasonNotDigit
 		}
 		return appendBCD(dst, text, f.enc == EncodingBCD), ""
+	case EncodingFilledBCD:
+		if !allDigits(text) {
+			return dst, ReasonNotDigit
+		}
+		dst = appendBCD(dst, text, false)
+		if len(text)&1 != 0 {
+			dst[len(dst)-1] |= 0x0F
+		}
+		return dst, ""
 	case EncodingTrack:
 		return appendTrack(dst, text)
 	}

@@ -203,9 +203,10 @@ func Walk(data []byte, each func(tag Tag, value []byte) error) error {
 }
 
 // Append appends one object with the shortest length. A value beyond MaxLength
-// is the caller's mistake; it is cut out: nothing is appended.
+// is the caller's mistake, and so is tag 0, which would read as padding: nothing
+// is appended.
 func Append(dst []byte, tag Tag, value []byte) []byte {
-	if len(value) > MaxLength {
+	if len(value) > MaxLength || tag == 0 {
 		return dst
 	}
 	for shift := 24; shift >= 0; shift -= 8 {

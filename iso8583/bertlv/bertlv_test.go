@@ -123,6 +123,9 @@ func TestAppendIsReadBack(t *testing.T) {
 	if got := Append([]byte{1}, 0x82, make([]byte, MaxLength+1)); len(got) != 1 {
 		t.Error("a value beyond MaxLength was appended")
 	}
+	if got := Append([]byte{1}, 0, []byte{2}); len(got) != 1 {
+		t.Error("an object without a tag was appended")
+	}
 }
 
 func TestConstructed(t *testing.T) {

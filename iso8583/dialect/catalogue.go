@@ -16,13 +16,17 @@ import (
 	moov "github.com/moov-io/iso8583"
 
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/dialect/as2805"
 	"tapswitch/iso8583/dialect/iso2003bin"
 	"tapswitch/iso8583/dialect/iso87ascii"
 	"tapswitch/iso8583/dialect/iso87bin"
 	"tapswitch/iso8583/dialect/iso93ascii"
 	"tapswitch/iso8583/dialect/iso93bin"
+	"tapswitch/iso8583/dialect/jcb"
+	"tapswitch/iso8583/dialect/mastercardcis"
 	"tapswitch/iso8583/dialect/unionpayinterchange"
 	"tapswitch/iso8583/dialect/unionpaypos"
+	"tapswitch/iso8583/dialect/visabase1"
 	"tapswitch/iso8583/frame"
 )
 
@@ -69,6 +73,10 @@ func All() []Entry {
 		{iso93ascii.Name, "ISO 8583:1993, ASCII", Production, iso93ascii.Spec, iso93ascii.Marks, iso93ascii.New, two, page(iso93ascii.Name)},
 		{iso93bin.Name, "ISO 8583:1993, BCD and binary bitmap", Production, iso93bin.Spec, iso93bin.Marks, iso93bin.New, two, page(iso93bin.Name)},
 		{iso2003bin.Name, "ISO 8583:2003, BCD and binary bitmap", Production, iso2003bin.Spec, iso2003bin.Marks, iso2003bin.New, two, page(iso2003bin.Name)},
+		{visabase1.Name, "Visa Base I style, header of 22 bytes, EBCDIC and BCD", PublicFacts, visabase1.Spec, visabase1.Marks, visabase1.New, visabase1.Format(), page(visabase1.Name)},
+		{mastercardcis.Name, "Mastercard authorization style, EBCDIC", PublicFacts, mastercardcis.Spec, mastercardcis.Marks, mastercardcis.New, two, page(mastercardcis.Name)},
+		{jcb.Name, "JCB style, EBCDIC and BCD", PublicFacts, jcb.Spec, jcb.Marks, jcb.New, two, page(jcb.Name)},
+		{as2805.Name, "AS 2805.2 style, BCD", PublicFacts, as2805.Spec, as2805.Marks, as2805.New, two, page(as2805.Name)},
 	}
 }
 

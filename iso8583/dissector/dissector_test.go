@@ -283,7 +283,7 @@ func narrow(n int, s string) string {
 	switch n {
 	case 28, 29, 30, 31, 97:
 		return "D" + strings.Repeat("7", len(s)-1)
-	case 37, 93, 94:
+	case 36, 92, 93:
 		return strings.Repeat("7", len(s))
 	}
 	return s

@@ -30,6 +30,9 @@ func (k HeaderKind) size(plain int) int {
 	return plain
 }
 
+// HasHeader says whether bytes stand between TPDU and body.
+func (f Format) HasHeader() bool { return f.Kind.size(f.Header) > 0 }
+
 // another is the bit of a Base I header's second byte that says that one more
 // header follows.
 const another = 0x80

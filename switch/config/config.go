@@ -98,9 +98,10 @@ type HSM struct {
 // Link is a session with an acquirer.
 type Link struct {
 	Name         string        `key:"name" need:"yes" kind:"name" help:"name in rules, logs and metrics"`
-	Dialect      string        `key:"dialect" of:"iso87ascii" help:"message format"`
+	Dialect      string        `key:"dialect" of:"iso87ascii iso87bin iso93ascii iso93bin unionpayinterchange" help:"message format"`
 	Addresses    []string      `key:"addresses" need:"yes" max:"8" kind:"address" help:"the acquirer's hosts, tried in order"`
 	Institution  string        `key:"institution" need:"yes" kind:"digits 1-11" help:"our institution code at this acquirer (field 32)"`
+	Destination  string        `key:"destination" kind:"digits 1-11" help:"unionpayinterchange: the other side's institution, in the header"`
 	Connections  int           `key:"connections" min:"1" max:"16" help:"connections at the same time"`
 	Timeout      time.Duration `key:"timeout_ms" min:"50" max:"60000" help:"how long an answer may take"`
 	Echo         time.Duration `key:"echo_ms" min:"100" max:"3600000" help:"an echo is sent after this much silence"`

@@ -30,6 +30,10 @@ func (d *decoder) relate(c *Config) {
 	}
 	for i, l := range c.Links {
 		at := fmt.Sprintf("links[%d]", i)
+		if d.sound(at+".dialect", at+".destination") && (l.Dialect == "unionpayinterchange") != (l.Destination != "") {
+			d.contradiction(at+".destination", fmt.Sprintf("link %q: destination and dialect do not fit", l.Name), "the header of unionpayinterchange names the other side, other dialects have none",
+				"set destination with unionpayinterchange, and only there")
+		}
 		d.shorter(at+".timeout_ms", l.Timeout, "payment.deadline_ms", c.Payment.Deadline, "the terminal would give up first and reverse every slow answer")
 	}
 	d.names(c)

@@ -33,7 +33,7 @@ type waiter struct {
 // called, ErrNotSent means that it returned an error and no byte.
 func (l *Link) Exchange(req Request) ([]byte, error) {
 	deadline := min(req.Deadline, l.cfg.Env.Clock.Mono().Add(l.cfg.Timeout))
-	out, err := l.cfg.Frame.Append(nil, frame.Frame{Body: req.Body})
+	out, err := l.framed(req.Body)
 	if err != nil {
 		return nil, l.notSent(fmt.Errorf("%w: %w", ErrFrame, err))
 	}
@@ -171,4 +171,13 @@ func (l *Link) drained(c *conn) {
 func (l *Link) notSent(reason error) error {
 	l.count(CountNotSent)
 	return fmt.Errorf("link %s: %w: %w", l.cfg.Name, ErrNotSent, reason)
+}
+
+// framed gives a message as it travels.
+func (l *Link) framed(body []byte) ([]byte, error) {
+	f := frame.Frame{Body: body}
+	if l.cfg.Frame.HasHeader() {
+		f.Header = l.cfg.Header(nil, len(body))
+	}
+	return l.cfg.Frame.Append(nil, f)
 }

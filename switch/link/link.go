@@ -121,8 +121,11 @@ type Config struct {
 	Name      string
 	Addresses []string // tried in turn
 	Frame     frame.Format
-	Protocol  Protocol
-	Env       env.Env
+	// Header appends what stands between length and message, for a message of body
+	// bytes; needed when Frame has a header.
+	Header   func(dst []byte, body int) []byte
+	Protocol Protocol
+	Env      env.Env
 
 	Connections  int           // at the same time, 1 to MaxConnections
 	Timeout      time.Duration // the most that a request waits, whatever its deadline
@@ -191,7 +194,8 @@ func (c *Config) check() error {
 	rule(c.Name != "", "name is missing")
 	rule(len(c.Addresses) > 0, "no address")
 	rule(c.Protocol != nil, "no protocol")
-	rule(!c.Frame.TPDU && c.Frame.Header == 0, "frames with a TPDU or a header are not built for acquirer links")
+	rule(!c.Frame.TPDU, "frames with a TPDU are not built for acquirer links")
+	rule(!c.Frame.HasHeader() || c.Header != nil, "the frame has a header and nobody to make it")
 	rule(c.Frame.Max > 0, "frame has no bound")
 	rule(c.Connections >= 1 && c.Connections <= MaxConnections, fmt.Sprintf("connections must be 1 to %d", MaxConnections))
 	rule(c.Timeout > 0 && c.WriteTimeout > 0, "timeout and write timeout must be positive")

@@ -182,7 +182,7 @@ func (c *conn) network(w *wire, a Action) {
 
 // put writes a network message; its failure is the connection's.
 func (c *conn) put(w *wire, body []byte) {
-	out, err := c.link.cfg.Frame.Append(nil, frame.Frame{Body: body})
+	out, err := c.link.framed(body)
 	if err != nil {
 		c.link.count(CountNetworkFailed)
 		c.lost(w)

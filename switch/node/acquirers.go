@@ -81,7 +81,7 @@ func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.N
 	defer clear(body[:cap(body)])
 	covered, place := translate.SplitMAC(body)
 	var mac [8]byte
-	mac, err = a.macer.MAC(ctx, a.zak, hsm.MACRetail, covered)
+	mac, err = a.macer.MAC(ctx, a.zak, a.dialect.MAC(), covered)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, pin.Refusal(err))
 	}
@@ -114,7 +114,7 @@ func (a *acquirer) checked(ctx context.Context, reply []byte, p *txn.Payment, n 
 	if !r.HasMAC {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC)
 	}
-	err = a.macer.VerifyMAC(ctx, a.zak, hsm.MACRetail, r.MACInput, r.MAC)
+	err = a.macer.VerifyMAC(ctx, a.zak, a.dialect.MAC(), r.MACInput, r.MAC)
 	switch {
 	case errors.Is(err, hsm.ErrMAC):
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC.Why(err))
@@ -136,7 +136,7 @@ func (a *acquirer) keyOf(body []byte) (link.Key, error) {
 }
 
 func (a *acquirer) linkKey(v *iso8583.View) (link.Key, translate.Kind) {
-	raw, kind := translate.InFlightKey(v)
+	raw, kind := a.dialect.InFlightKey(v)
 	key, _ := link.KeyOf(raw[:])
 	return key, kind
 }
@@ -184,7 +184,7 @@ func (a *acquirer) SignOff() ([]byte, link.Key, error) { return a.network(transl
 // Accepted implements link.Protocol.
 func (a *acquirer) Accepted(body []byte) bool {
 	var v iso8583.View
-	return a.dialect.Layout().Parse(body, &v) == nil && string(v.Raw(39)) == txn.CodeApproved.String()
+	return a.dialect.Layout().Parse(body, &v) == nil && a.dialect.Code(&v) == txn.CodeApproved
 }
 
 // Answer implements link.Protocol: the host's own echo and sign-on get a yes.
@@ -201,10 +201,10 @@ func (a *acquirer) Answer(body []byte) ([]byte, error) {
 // the journal does not. Every other stray is only counted.
 func (a *acquirer) stray(late func(replay.LinkKey), s link.Stray) {
 	var v iso8583.View
-	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || v.MTI() != 0x0210 || string(v.Raw(39)) != txn.CodeApproved.String() {
+	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || !a.dialect.PurchaseReply(&v) || a.dialect.Code(&v) != txn.CodeApproved {
 		return
 	}
-	if stan, err := v.Uint(11); err == nil {
-		late(replay.LinkKey{Link: a.name, STAN: txn.STAN(stan), At: string(v.Raw(7))})
+	if stan, at, ok := a.dialect.Sent(&v); ok {
+		late(replay.LinkKey{Link: a.name, STAN: stan, At: at})
 	}
 }

@@ -26,7 +26,6 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
-	"tapswitch/iso8583/frame"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
@@ -247,11 +246,15 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 // buildLinks makes the acquirer links; Run starts them.
 func (n *Node) buildLinks(nums numbers, vault *cards) error {
 	for _, c := range n.cfg.Links {
+		dialect, err := translate.NewAcquirerOf(translate.AcquirerProfile{
+			Dialect: c.Dialect, Institution: c.Institution, MerchantType: c.MerchantType, Destination: c.Destination})
+		if err != nil {
+			return fmt.Errorf("link %s: %w", c.Name, err)
+		}
 		a := &acquirer{
-			name: c.Name, dialect: translate.NewAcquirer(c.Institution, c.MerchantType), timeout: c.Timeout, ended: n.observer.Exchange,
+			name: c.Name, dialect: dialect, timeout: c.Timeout, ended: n.observer.Exchange,
 			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
 		}
-		var err error
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {
 			return err
 		}
@@ -268,7 +271,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 
 func (n *Node) linkConfig(c config.Link, a *acquirer) link.Config {
 	return link.Config{
-		Name: c.Name, Addresses: c.Addresses, Frame: frame.ISO87(), Protocol: a, Env: n.world, Connections: c.Connections, Timeout: c.Timeout,
+		Name: c.Name, Addresses: c.Addresses, Frame: a.dialect.Format(), Header: a.dialect.Header, Protocol: a, Env: n.world, Connections: c.Connections, Timeout: c.Timeout,
 		Table:   link.TableConfig{MaxInFlight: c.MaxInFlight},
 		Session: link.SessionConfig{SignOnTimeout: c.SignOn, EchoEvery: c.Echo},
 		Count:   n.observer.LinkEvents(c.Name),

@@ -5,15 +5,18 @@
 // Promise: what a dialect cannot say is refused by name, nothing is guessed; an
 // answer is accepted only when it repeats what was asked.
 //
-// How: one file per dialect: unionpaypos.go for terminals, iso87ascii.go for
-// acquirer links. A table says which message is which business. Messages that
-// carry a MAC are built with eight zero bytes in its place, always the last
-// eight; the caller computes the MAC over everything before and sets it.
+// How: a table per dialect (tables.go) says which field holds which item, in
+// which form, and how codes are written (codes.go); read.go and write.go know
+// the forms. Crossing turns messages of one dialect into another's by two
+// tables. Acquirer builds requests for a link and reads the answers; Terminal
+// (unionpaypos.go) is the terminal side. Messages that carry a MAC are built
+// with eight zero bytes in its place, always the last eight; the caller computes
+// the MAC over everything before and sets it.
 //
 // Imported by: node. Imports: iso8583 and its dialects, switch/txn, internal.
 package translate
 
-// MACSize is the length of the MAC field at the end of both dialects' messages.
+// MACSize is the length of the MAC field at the end of every dialect's messages.
 const MACSize = 8
 
 // noMAC is what stands in the MAC's place until the MAC is computed.

@@ -261,9 +261,9 @@ func TestRequestAndReplyHaveOneKey(t *testing.T) {
 	if err := acq.Layout().Parse(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	asked, _ := InFlightKey(&v)
+	asked, _ := acq.InFlightKey(&v)
 	reply := build(t, acq.Layout(), 0x0210, map[int]string{7: "1123010203", 11: "000017", 39: "00"})
-	got, kind := InFlightKey(reply)
+	got, kind := acq.InFlightKey(reply)
 	if asked != got || kind != FinancialReply {
 		t.Errorf("request %q, reply %q, kind %d", asked, got, kind)
 	}

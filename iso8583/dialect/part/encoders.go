@@ -102,3 +102,49 @@ func (TrackNibbles) Decode(packed []byte, length int) (text []byte, read int, er
 	}
 	return text, size, nil
 }
+
+// FilledDigits is decimal digits packed two a byte, an odd count filled by an F
+// on the right, as AS2805 hosts write institution codes.
+type FilledDigits struct{}
+
+var _ iso8583.Native = FilledDigits{}
+
+var errFill = errors.New("a number of odd length must end in nibble F, and no other")
+
+// Native names the encoding of ours that does the same.
+func (FilledDigits) Native() iso8583.Encoding { return iso8583.EncodingFilledBCD }
+
+// Encode packs text for moov's codec.
+func (FilledDigits) Encode(text []byte) ([]byte, error) {
+	if _, err := (Digits{}).Encode(text); err != nil {
+		return nil, err
+	}
+	out := make([]byte, (len(text)+1)/2)
+	for i := range out {
+		low := byte(0x0F)
+		if 2*i+1 < len(text) {
+			low = text[2*i+1] & 0x0F
+		}
+		out[i] = text[2*i]<<4 | low
+	}
+	return out, nil
+}
+
+// Decode unpacks length digits for moov's codec and says how many bytes they took.
+func (FilledDigits) Decode(packed []byte, length int) (text []byte, read int, err error) {
+	size := (length + 1) / 2
+	if length < 0 || len(packed) < size {
+		return nil, 0, errShort
+	}
+	text = make([]byte, 0, 2*size)
+	for _, c := range packed[:size] {
+		text = append(text, '0'+c>>4, '0'+c&0x0F)
+	}
+	if length%2 != 0 && packed[size-1]&0x0F != 0x0F {
+		return nil, 0, errFill
+	}
+	if _, err := (Digits{}).Encode(text[:length]); err != nil {
+		return nil, 0, errNotDigit
+	}
+	return text[:length], size, nil
+}

@@ -156,3 +156,9 @@ func Only(m iso8583.Marks, fields map[int]field.Field) iso8583.Marks {
 	}
 	return m
 }
+
+// OneByte is lengths in one binary byte, whatever the count of digits elsewhere.
+func OneByte() prefix.Prefixers {
+	b := prefix.Binary
+	return prefix.Prefixers{Fixed: b.Fixed, L: b.L, LL: b.L, LLL: b.L}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // HeaderSize is how many bytes stand before the message.
-const HeaderSize = 46
+const HeaderSize = frame.InterchangeSize
 
 // Version is the second byte of the header in production; TestFlag is set in it
 // on test systems.
@@ -107,6 +107,4 @@ func (h Header) Rejected() (rejected bool, headerField int) {
 
 // Format is how messages travel: four ASCII digits of length, the header, the
 // message. Some links write the length as two bytes.
-func Format() frame.Format {
-	return frame.Format{Length: frame.ASCII4, Header: HeaderSize, Max: frame.DefaultMax}
-}
+func Format() frame.Format { return frame.UnionPayInterchange() }
