@@ -12,6 +12,7 @@ ROUNDS ?= 20
 SEEDS ?= 5
 FUZZTIME ?= 5s
 BENCH ?= .
+COUNT ?= 5
 
 # A clone that belongs to somebody else has no version information that git
 # would give us; the build must not fail for that.
@@ -20,10 +21,10 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test lint tidy race sim faults bench fuzz clean
+.PHONY: help setup build demo test lint tidy race sim faults bench bench-iso fuzz clean
 
 help: ## print every target with one line
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what build and tests need (gcc, libc6-dev, softhsm2, tshark), only if it is missing
 	@.ci/setup
@@ -68,6 +69,18 @@ faults: ## crash and fault tests in larger counts (tests named Crash or Fault): 
 
 bench: ## benchmarks with allocations: make bench BENCH=View
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-iso: ## the codec beside moov-io/iso8583, least of COUNT runs: make bench-iso COUNT=10
+	@$(GO) test ./iso8583 -run '^$$' -bench '^Benchmark(Parse|Build|Subfields)$$' -benchmem -benchtime 0.2s -count $(COUNT) | awk ' \
+	/codec=/ { split($$1, part, "/"); key = part[1] " " part[2]; moov = $$1 ~ /codec=moov/; \
+		if (!(key in order)) { order[key] = ++keys; name[keys] = key } \
+		if (!((key, moov) in least) || $$3 + 0 < least[key, moov]) least[key, moov] = $$3 + 0; \
+		allocs[key, moov] = $$7 } \
+	/^cpu:/ { print } /FAIL/ { print; failed = 1 } \
+	END { printf "%-38s %12s %7s %12s %7s %7s\n", "", "tapswitch", "allocs", "moov", "allocs", "ratio"; \
+		for (i = 1; i <= keys; i++) { k = name[i]; sub(/^Benchmark/, "", k); k2 = name[i]; \
+			printf "%-38s %9.0f ns %7d %9.0f ns %7d %6.1fx\n", k, least[k2, 0], allocs[k2, 0], least[k2, 1], allocs[k2, 1], least[k2, 1] / least[k2, 0] } \
+		exit failed || keys == 0 }'
 
 fuzz: ## every fuzz target for a short while: make fuzz FUZZTIME=1m
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \

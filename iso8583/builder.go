@@ -7,14 +7,23 @@ import (
 	"strconv"
 )
 
-// slot is a value waiting for Append.
+// slot is a value waiting for Append. With more than four parts it would not be
+// kept in registers.
 type slot struct {
 	p     []byte
-	chars uint16 // of a value that is already as on the wire
-	wire  bool   // p is as on the wire, not text
-	num   bool   // p came from SetUint
 	subs  int32  // index of the first subfield plus 1; then p is not used
+	chars uint16 // of a value that is already as on the wire
+	form  form
 }
+
+// form is what a slot's p holds.
+type form uint8
+
+const (
+	formText   form = iota // characters
+	formWire               // the value as on the wire
+	formNumber             // characters from SetUint
+)
 
 // Builder collects the fields of a message, in any order, and lays them down by
 // Append. The zero value is ready for Reset and meant to be reused. Values are
@@ -77,7 +86,7 @@ func (b *Builder) SetUint(n int, u uint64) {
 		}
 	}
 	b.scratch = append(b.scratch, text...)
-	b.set(n, slot{p: b.scratch[from:], num: true})
+	b.set(n, slot{p: b.scratch[from:], form: formNumber})
 }
 
 // Copy sets field n to the value it has in v, written anew where the two
@@ -88,7 +97,7 @@ func (b *Builder) Copy(n int, v *View) {
 	}
 	s := v.spans[n]
 	if b.layout != nil && b.layout.sameValue(n, v.layout) {
-		b.set(n, slot{p: v.raw[s.at():s.to():s.to()], chars: uint16(s.chars()), wire: true})
+		b.set(n, slot{p: v.raw[s.at():s.to():s.to()], chars: uint16(s.chars()), form: formWire})
 		return
 	}
 	if b.layout != nil && b.layout.insides[n] != nil && v.layout.insides[n] != nil && !v.layout.insides[n].flat {
@@ -177,18 +186,20 @@ func (b *Builder) appendHead(dst []byte) []byte {
 	} else {
 		dst, _ = b.layout.mti.appendWire(dst, b.mti.AppendText(digits[:0]))
 	}
+	if b.layout.bitmaps == 1 && b.has[1]|b.has[2] == 0 {
+		return b.layout.appendBitmap(dst, b.has[0])
+	}
 	last := b.layout.bitmaps - 1
 	if b.layout.expands {
-		for i, bitmap := range b.has {
-			if bitmap != 0 {
-				last = max(last, i)
-			}
+		last = 1
+		if b.has[2] != 0 {
+			last = 2
 		}
 	}
 	for i := 0; i <= last; i++ {
 		bitmap := b.has[i]
 		if i < last && b.layout.expands {
-			bitmap |= 1 << 63
+			bitmap |= more
 		}
 		dst = b.layout.appendBitmap(dst, bitmap)
 	}
@@ -213,19 +224,17 @@ func (l *Layout) appendBitmap(dst []byte, bitmap uint64) []byte {
 func (b *Builder) appendField(dst []byte, start, n int) ([]byte, error) {
 	f, s := &b.layout.fields[n], &b.slots[n]
 	chars := len(s.p)
-	if s.wire {
+	if s.form == formWire {
 		chars = int(s.chars)
 	}
-	short := chars < int(f.max) && f.flags&(padLeft|padRight) != 0
-	if f.flags&rare != 0 || short || s.num || s.subs != 0 || chars > int(f.max) {
+	fits := chars == int(f.max) || f.pref != prefixFixed && f.flags == 0 && chars < int(f.max)
+	if !fits || f.flags&rare != 0 || s.form == formNumber || s.subs != 0 {
 		return b.appendRare(dst, start, n)
 	}
 	if f.pref != prefixFixed {
 		dst = f.appendLength(dst, chars)
-	} else if chars != int(f.max) {
-		return b.appendRare(dst, start, n)
 	}
-	if s.wire {
+	if s.form == formWire {
 		return append(dst, s.p...), nil
 	}
 	at := len(dst)
@@ -262,10 +271,10 @@ func (b *Builder) appendRare(dst []byte, start, n int) ([]byte, error) {
 
 // appendPlain appends a field that has no subfields.
 func (b *Builder) appendPlain(dst []byte, f *fieldCode, s *slot) ([]byte, fail) {
-	if s.num && !f.enc.numeric() {
+	if s.form == formNumber && !f.enc.numeric() {
 		return dst, fail{reason: ReasonNotNumeric}
 	}
-	value, chars, wire := s.p, int(s.chars), s.wire
+	value, chars, wire := s.p, int(s.chars), s.form == formWire
 	if !wire {
 		var whole bool
 		if chars, whole = f.enc.chars(len(value)); !whole {
@@ -282,7 +291,7 @@ func (b *Builder) appendPlain(dst []byte, f *fieldCode, s *slot) ([]byte, fail) 
 // filled gives the slot's text, filled up to the field's length.
 func (b *Builder) filled(f *fieldCode, s *slot) []byte {
 	text := s.p
-	if s.wire {
+	if s.form == formWire {
 		from := len(b.scratch)
 		b.scratch = f.enc.appendText(b.scratch, s.p, int(s.chars))
 		text = b.scratch[from:]

@@ -135,11 +135,11 @@ func (in *inside) stepsOverLike(other *inside) bool {
 // writeComposite writes a field of subfields with its length behind b.work. The
 // length is known only when they are all there: they make room for it then.
 func (b *Builder) writeComposite(f *fieldCode, in *inside, s *slot) (bad fail) {
-	if s.wire {
+	if s.form == formWire {
 		b.work, bad = f.append(b.work, s.p, true, int(s.chars))
 		return bad
 	}
-	if s.num && !in.digits {
+	if s.form == formNumber && !in.digits {
 		return fail{reason: ReasonNotNumeric}
 	}
 	start := len(b.work)

@@ -19,17 +19,17 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 	if err != nil {
 		return err
 	}
-	bitmaps, at, err := l.parseBitmaps(raw, at)
+	bitmap, at, err := l.parseBitmap(raw, at)
 	if err != nil {
 		return err
 	}
-	for word, bitmap := range bitmaps {
-		if bitmap == 0 {
-			continue
-		}
-		if at, err = l.parseFields(raw, at, word, bitmap, v); err != nil {
-			return err
-		}
+	if bitmap&more == 0 && l.bitmaps == 1 {
+		at, err = l.parseFields(raw, at, 0, bitmap, v)
+	} else {
+		at, err = l.parseWords(raw, at, bitmap, v)
+	}
+	if err != nil {
+		return err
 	}
 	if at != len(raw) {
 		return l.fault(WholeMessage, at, ReasonTrailingBytes, 0, len(raw)-at)
@@ -40,7 +40,7 @@ func (l *Layout) Parse(raw []byte, v *View) error {
 // parseFields reads the fields of one bitmap word; it is the hot loop. What it
 // does for a field is what fieldCode.read does, for the common kinds and for
 // what is as it should be: all else goes there.
-func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (_ int, err error) {
+func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (int, error) {
 	v.has[word] = bitmap
 	n := word << 6
 	for bitmap != 0 {
@@ -49,9 +49,11 @@ func (l *Layout) parseFields(raw []byte, at, word int, bitmap uint64, v *View) (
 		n += skip
 		f := &l.fields[n]
 		if f.flags&rare != 0 {
-			if at, err = l.parseRare(raw, at, n, v); err != nil {
-				return at, err
+			next, err := l.parseRare(raw, at, n, v)
+			if err != nil {
+				return next, err
 			}
+			at = next
 			continue
 		}
 		from, chars := at, int(f.max)
@@ -110,54 +112,76 @@ func (l *Layout) stop(v *View, n int, bad fail) error {
 }
 
 func (l *Layout) parseMTI(raw []byte, v *View) (int, error) {
+	switch l.mti.enc {
+	case EncodingBCD:
+		if len(raw) < 2 {
+			return 0, l.fault(0, 0, ReasonTruncated, 2, len(raw))
+		}
+		v.mti = MTI(binary.BigEndian.Uint16(raw))
+		if charsets[checkBCD].bad(uint64(v.mti)) != 0 {
+			v.mti = 0
+			return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
+		}
+		return 2, nil
+	case EncodingDigits:
+		if len(raw) < 4 {
+			return 0, l.fault(0, 0, ReasonTruncated, 4, len(raw))
+		}
+		if !allDigits(raw[:4]) {
+			return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
+		}
+		v.mti = MTI(raw[0]&0xF)<<12 | MTI(raw[1]&0xF)<<8 | MTI(raw[2]&0xF)<<4 | MTI(raw[3]&0xF)
+		return 4, nil
+	}
+	return l.parseRareMTI(raw, v)
+}
+
+// parseRareMTI reads the MTI as EBCDIC or hexadecimal characters.
+func (l *Layout) parseRareMTI(raw []byte, v *View) (int, error) {
 	size := l.mti.enc.size(4)
 	if len(raw) < size {
 		return 0, l.fault(0, 0, ReasonTruncated, size, len(raw))
 	}
-	if !charsets[l.mti.check].holds(raw[:size]) {
+	if !l.mti.passes(raw[:size]) {
 		return 0, l.fault(0, 0, ReasonMTINotDigits, 0, 0)
 	}
-	if l.mti.enc.half() {
-		v.mti = MTI(binary.BigEndian.Uint16(raw))
-		return size, nil
-	}
-	if l.mti.enc == EncodingHex {
-		raw = []byte{raw[1], raw[3], raw[5], raw[7]}
-	}
-	for _, c := range raw[:4] { // digits of ASCII and EBCDIC end alike
-		v.mti = v.mti<<4 | MTI(c&0x0F)
+	for i := range 4 {
+		v.mti = v.mti<<4 | MTI(l.mti.enc.charAt(raw, i)&0x0F)
 	}
 	return size, nil
 }
 
-const more = 1 << 63 // the bit that says that another bitmap follows
+const more uint64 = 1 << 63 // the bit that says that another bitmap follows
 
-// parseBitmaps reads all bitmaps and takes the bits out that only say that
-// another one follows.
-func (l *Layout) parseBitmaps(raw []byte, at int) (maps [words]uint64, next int, err error) {
-	if maps[0], at, err = l.parseBitmap(raw, at); err != nil {
-		return maps, at, err
-	}
+// parseWords reads the bitmaps after the first, and then all fields. Bits that
+// only say that another bitmap follows are taken out.
+func (l *Layout) parseWords(raw []byte, at int, first uint64, v *View) (_ int, err error) {
+	maps := [words]uint64{first}
 	for i := 1; i < l.bitmaps; i++ {
 		if maps[i], at, err = l.parseBitmap(raw, at); err != nil {
-			return maps, at, err
+			return at, err
 		}
 	}
 	for i := 0; maps[i]&more != 0; i++ {
 		switch {
 		case !l.expands:
-			return maps, at, l.fault(1, at, ReasonSecondaryBitmap, 0, 0)
+			return at, l.fault(1, at, ReasonSecondaryBitmap, 0, 0)
 		case i == 1 && !l.third:
-			return maps, at, l.fault(1, at, ReasonTertiaryBitmap, 0, 0)
+			return at, l.fault(1, at, ReasonTertiaryBitmap, 0, 0)
 		case i == words-1:
-			return maps, at, l.fault(1, at, ReasonFourthBitmap, 0, 0)
+			return at, l.fault(1, at, ReasonFourthBitmap, 0, 0)
 		}
 		maps[i] &^= more
 		if maps[i+1], at, err = l.parseBitmap(raw, at); err != nil {
-			return maps, at, err
+			return at, err
 		}
 	}
-	return maps, at, nil
+	for word, bitmap := range maps {
+		if at, err = l.parseFields(raw, at, word, bitmap, v); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 func (l *Layout) parseBitmap(raw []byte, at int) (bitmap uint64, next int, err error) {

@@ -70,6 +70,39 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkSubfields reads a message of composites of every kind and goes over
+// all subfields.
+func BenchmarkSubfields(b *testing.B) {
+	spec := compositeSpec()
+	l := compiled(b, spec)
+	var build iso8583.Builder
+	setParts(&build, l)
+	raw := mustAppend(b, &build)
+	b.Run("dialect=composites/codec=tapswitch", func(b *testing.B) {
+		b.ReportAllocs()
+		var v iso8583.View
+		count := 0
+		for b.Loop() {
+			if err := l.Parse(raw, &v); err != nil {
+				b.Fatal(err)
+			}
+			for n := v.Next(0); n != 0; n = v.Next(n) {
+				for it := v.Subs(n); it.Next(); {
+					count += it.Sub().Len()
+				}
+			}
+		}
+	})
+	b.Run("dialect=composites/codec=moov", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := moov.NewMessage(spec).Unpack(raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // BenchmarkBuild writes the same message from its values.
 func BenchmarkBuild(b *testing.B) {
 	for _, d := range dialects() {
