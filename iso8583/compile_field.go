@@ -62,7 +62,7 @@ func plainCheck(e Encoding) check {
 		return checkDigits
 	case EncodingBCD, EncodingLeftBCD:
 		return checkBCD
-	case EncodingTrack:
+	case EncodingTrack, EncodingBCDTrack:
 		return checkNibbles
 	case EncodingFilledBCD:
 		return checkFilled
@@ -125,17 +125,17 @@ func compileEncoding(f field.Field, s *field.Spec) (Encoding, error) {
 	switch f.(type) {
 	case *field.String:
 	case *field.Numeric:
-		if found == EncodingTrack || found == EncodingHexEBCDIC {
+		if found == EncodingTrack || found == EncodingBCDTrack || found == EncodingHexEBCDIC {
 			return encodingNone, fmt.Errorf("a number cannot be written as %v", found)
 		}
 	case *field.Binary, *field.Hex:
-		if decimal || found == EncodingTrack {
+		if decimal || found == EncodingTrack || found == EncodingBCDTrack {
 			return encodingNone, fmt.Errorf("bytes cannot be written as %v", found)
 		}
 	case *field.Track1, *field.Track2, *field.Track3:
 		_, one := f.(*field.Track1)
 		_, two := f.(*field.Track2)
-		if decimal || one && found == EncodingTrack || !two && found == EncodingHexPacked {
+		if decimal || one && (found == EncodingTrack || found == EncodingBCDTrack) || !two && found == EncodingHexPacked {
 			return encodingNone, fmt.Errorf("a track cannot be written as %v, which has no separator", found)
 		}
 	default:

@@ -23,6 +23,7 @@ const (
 	EncodingBCD                 // decimal nibbles, an odd count filled by a 0 on the left
 	EncodingLeftBCD             // decimal nibbles, an odd count filled by a 0 on the right
 	EncodingTrack               // any nibbles (an encrypted track has them), D as '=', filled like LeftBCD
+	EncodingBCDTrack            // the same, filled like BCD
 	EncodingFilledBCD           // decimal nibbles, an odd count filled by an F on the right
 	endOfEncodings
 )
@@ -56,6 +57,8 @@ func (e Encoding) String() string {
 		return "filled_bcd"
 	case EncodingTrack:
 		return "track"
+	case EncodingBCDTrack:
+		return "bcd_track"
 	}
 	return "none"
 }
@@ -123,7 +126,7 @@ func (e Encoding) numeric() bool {
 // wants it. Chips fill a track with F, and some terminals send that through.
 func (e Encoding) filler(p []byte) bool {
 	switch e {
-	case EncodingBCD:
+	case EncodingBCD, EncodingBCDTrack:
 		return p[0] <= 0x0F
 	case EncodingLeftBCD:
 		return p[len(p)-1]&0x0F == 0

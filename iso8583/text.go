@@ -22,8 +22,8 @@ func (e Encoding) appendText(dst, p []byte, n int) []byte {
 			dst = append(dst, nibbles[p[0]]<<4|nibbles[p[1]]&0x0F)
 		}
 		return dst
-	case EncodingBCD, EncodingLeftBCD, EncodingTrack, EncodingFilledBCD:
-		return appendNibbles(dst, p, n, e == EncodingBCD)
+	case EncodingBCD, EncodingLeftBCD, EncodingTrack, EncodingBCDTrack, EncodingFilledBCD:
+		return appendNibbles(dst, p, n, e == EncodingBCD || e == EncodingBCDTrack)
 	}
 	return append(dst, p...)
 }
@@ -74,6 +74,15 @@ func (f *fieldCode) appendWire(dst, text []byte) ([]byte, string) {
 		}
 		return dst, ""
 	case EncodingTrack:
+		return appendTrack(dst, text)
+	case EncodingBCDTrack:
+		if len(text)&1 != 0 {
+			low, ok := trackNibble(text[0])
+			if !ok {
+				return dst, ReasonNotTrackCharacter
+			}
+			dst, text = append(dst, low), text[1:]
+		}
 		return appendTrack(dst, text)
 	}
 	from := len(dst)

@@ -42,7 +42,7 @@ func text(e iso8583.Encoding, n int) string {
 		alphabet = "\x01\x7F\x80\xFFAz09\xD0"
 	case iso8583.EncodingASCII, iso8583.EncodingEBCDIC, iso8583.EncodingEBCDIC1047:
 		alphabet = "Az0 9.x"
-	case iso8583.EncodingTrack:
+	case iso8583.EncodingTrack, iso8583.EncodingBCDTrack:
 		alphabet = "0123456789=ABCEF"
 	}
 	return strings.Repeat(alphabet, n/len(alphabet)+1)[:n]

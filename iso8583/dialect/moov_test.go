@@ -144,7 +144,7 @@ func TestParseEqualsMoov(t *testing.T) {
 		for _, m := range dialecttest.Read(t, e.Name+"/testdata/golden.txt") {
 			sameParse(t, e, l, spec, m.Wire)
 			for i := range m.Wire {
-				for _, change := range []byte{0x01, 0x10, 0x80, 0xFF} {
+				for _, change := range []byte{0x01, 0x90} {
 					bent := bytes.Clone(m.Wire)
 					bent[i] ^= change
 					sameParse(t, e, l, spec, bent)
@@ -159,6 +159,9 @@ func TestBuildEqualsMoov(t *testing.T) {
 	each(t, func(t *testing.T, e dialect.Entry, l *iso8583.Layout) {
 		spec := e.Spec()
 		for n := byte(1); n < 128; n++ {
+			if !l.Defines(int(n) + 1) {
+				continue
+			}
 			for _, length := range []byte{0, 1, 2, 7, 8, 40, 255} {
 				sameBuild(t, e, l, spec, []byte{n, length, 0})
 				sameBuild(t, e, l, spec, []byte{n, length, 1})

@@ -12,7 +12,8 @@
 // other, defaults.go has every default. The machine's files and environment
 // come in as functions.
 //
-// Imported by: node, cmd. Imports: internal/secret, go.yaml.in/yaml/v3.
+// Imported by: node, cmd. Imports: internal/secret, iso8583 and its
+// dialects, go.yaml.in/yaml/v3.
 package config
 
 import (
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"tapswitch/internal/secret"
+	"tapswitch/iso8583"
 )
 
 // Config is the whole configuration. Struct tags are the schema:
@@ -44,6 +46,7 @@ type Config struct {
 	Reversal    Reversal   `key:"reversal" help:"how reversals are repeated until acknowledged"`
 	Observe     Observe    `key:"observe" help:"metrics, health and the log"`
 	PAN         PAN        `key:"pan" help:"card numbers at rest"`
+	ISO         ISO        `key:"iso" help:"message formats besides the shipped ones"`
 
 	file    string
 	entries []Entry
@@ -154,6 +157,29 @@ type Observe struct {
 type PAN struct {
 	Seal  string `key:"seal" kind:"key" help:"key that enciphers card numbers"`
 	Token string `key:"token" kind:"key" help:"key of the search token"`
+}
+
+// ISO is message formats besides the shipped ones.
+type ISO struct {
+	Dialects []Dialect `key:"dialects" max:"64" help:"dialects read from files, for the tools; links and listeners speak the shipped ones"`
+}
+
+// Dialect is a dialect read from a specification file.
+type Dialect struct {
+	Name  string `key:"name" need:"yes" kind:"name" help:"its name in the tools"`
+	Spec  string `key:"spec" need:"yes" kind:"path" help:"moov-io/iso8583 specification (.json, .yaml) or jPOS generic packager (.xml)"`
+	Marks []Mark `key:"marks" max:"192" help:"what its fields mean to those who print them; well-known fields are marked already"`
+
+	layout *iso8583.Layout
+}
+
+// Layout is the compiled dialect.
+func (d Dialect) Layout() *iso8583.Layout { return d.layout }
+
+// Mark says what one field of a dialect means.
+type Mark struct {
+	Field int    `key:"field" need:"yes" min:"2" max:"192" help:"field number"`
+	Mark  string `key:"mark" need:"yes" of:"none pan track pin_block icc mac key sensitive" help:"what it holds; all but none and mac are hidden or masked"`
 }
 
 // Source is what loading needs of the machine; cmd passes os.ReadFile and os.LookupEnv.

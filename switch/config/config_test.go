@@ -58,7 +58,7 @@ func golden(t *testing.T, name, got string) {
 
 // TestMistakes compares all that a bad file is told with its golden file.
 func TestMistakes(t *testing.T) {
-	for _, name := range []string{"relations", "values", "syntax", "alias", "documents", "empty", "list", "tag", "nosecret", "absent"} {
+	for _, name := range []string{"relations", "values", "syntax", "alias", "documents", "empty", "list", "tag", "nosecret", "absent", "baddialects"} {
 		t.Run(name, func(t *testing.T) {
 			c, err := Load("testdata/"+name+".yaml", machine())
 			if err == nil || c != nil {

@@ -37,6 +37,7 @@ func (d *decoder) relate(c *Config) {
 		d.shorter(at+".timeout_ms", l.Timeout, "payment.deadline_ms", c.Payment.Deadline, "the terminal would give up first and reverse every slow answer")
 	}
 	d.names(c)
+	d.dialects(c)
 	d.bins(c)
 	d.production(c)
 }
@@ -103,6 +104,9 @@ func (d *decoder) names(c *Config) {
 	}
 	for i, s := range c.Issuers {
 		unique("issuer name", s.Name, fmt.Sprintf("issuers[%d].name", i))
+	}
+	for i, l := range c.ISO.Dialects {
+		unique("dialect", l.Name, fmt.Sprintf("iso.dialects[%d].name", i))
 	}
 	for i, t := range c.Terminals {
 		unique("terminal", t.ID, fmt.Sprintf("terminals[%d].id", i))

@@ -103,6 +103,37 @@ func (TrackNibbles) Decode(packed []byte, length int) (text []byte, read int, er
 	return text, size, nil
 }
 
+// TrackNibblesLeft is TrackNibbles with an odd count filled by a 0 on the left.
+type TrackNibblesLeft struct{}
+
+var _ iso8583.Native = TrackNibblesLeft{}
+
+// Native names the encoding of ours that does the same.
+func (TrackNibblesLeft) Native() iso8583.Encoding { return iso8583.EncodingBCDTrack }
+
+// Encode packs text for moov's codec.
+func (TrackNibblesLeft) Encode(text []byte) ([]byte, error) {
+	if len(text)%2 != 0 {
+		text = append([]byte{'0'}, text...)
+	}
+	return TrackNibbles{}.Encode(text)
+}
+
+// Decode unpacks length characters for moov's codec and says how many bytes
+// they took.
+func (TrackNibblesLeft) Decode(packed []byte, length int) (text []byte, read int, err error) {
+	text, read, err = TrackNibbles{}.Decode(packed, length+length%2)
+	if err != nil || length%2 == 0 {
+		return text, read, err
+	}
+	if text[0] != '0' {
+		return nil, 0, errTrackFillLeft
+	}
+	return text[1:], read, nil
+}
+
+var errTrackFillLeft = errors.New("a track of odd length must begin with nibble 0")
+
 // FilledDigits is decimal digits packed two a byte, an odd count filled by an F
 // on the right, as AS2805 hosts write institution codes.
 type FilledDigits struct{}

@@ -43,10 +43,11 @@ func (p Profile) New() *iso8583.Layout {
 	return l
 }
 
-// style: an odd count of digits is filled on the left, also in variable numbers.
+// style: an odd count of digits is filled on the left, also in variable numbers
+// and tracks.
 func style() part.Style {
 	return part.Style{
-		Number: encoding.BCD, NumberV: encoding.BCD, Text: encoding.EBCDIC, Track: part.TrackNibbles{},
+		Number: encoding.BCD, NumberV: encoding.BCD, Text: encoding.EBCDIC, Track: part.TrackNibblesLeft{},
 		Length: part.OneByte(), Bytes: part.OneByte(),
 	}
 }
