@@ -177,7 +177,7 @@ func (t *isoTools) pick(name string) (all []recognise.Dialect, err error) {
 	for _, e := range t.catalogue() {
 		names = append(names, e.Name)
 		if name == "" || name == e.Name {
-			all = append(all, recognise.Candidate(e))
+			all = append(all, recognise.Candidates(e)...)
 		}
 	}
 	if len(all) == 0 {

@@ -20,7 +20,7 @@ import (
 
 func dialects() (all []recognise.Dialect) {
 	for _, e := range dialect.All() {
-		all = append(all, recognise.Candidate(e))
+		all = append(all, recognise.Candidates(e)...)
 	}
 	return all
 }

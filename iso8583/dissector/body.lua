@@ -24,6 +24,8 @@ local lengths = {
 	binary2self = { size = 2, read = function(r) return r:uint() end },
 	binary4 = { size = 4, read = function(r) return r:uint() + 4 end },
 	bcd2 = { size = 2, read = function(r) return (tonumber(r:bytes():tohex()) or 0) + 2 end },
+	visa = { size = 4, read = function(r) return r(0, 2):uint() + 4 end },
+	ascii4self = { size = 4, read = function(r) return tonumber(r:string()) or 0 end },
 	ascii4 = { size = 4, read = function(r) return (tonumber(r:string()) or 0) + 4 end },
 }
 local length = lengths[dialect.length]
@@ -48,11 +50,12 @@ local text = {
 		local s = nibbles(range):match("^%d*$")
 		return s and s:sub(1, n)
 	end,
+	filled_bcd = function(range, n) return nibbles(range):sub(1, n):match("^%d*$") end,
 	track = function(range, n) return (nibbles(range):sub(1, n):gsub("D", "=")) end,
 }
 
 local function bytes_of(enc, n)
-	if enc == "bcd" or enc == "left_bcd" or enc == "track" then return math.floor((n + 1) / 2) end
+	if enc == "bcd" or enc == "left_bcd" or enc == "filled_bcd" or enc == "track" then return math.floor((n + 1) / 2) end
 	if enc == "hex" then return 2 * n end
 	return n
 end

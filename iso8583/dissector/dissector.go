@@ -35,7 +35,7 @@ func Write(d Dialect) ([]byte, error) {
 		return nil, fmt.Errorf("dissector: %s: %w", d.Name, err)
 	}
 	length, ok := map[frame.Length]string{frame.Binary2: "binary2", frame.Binary2Whole: "binary2self", frame.Binary4: "binary4",
-		frame.BCD2: "bcd2", frame.ASCII4: "ascii4"}[d.Format.Length]
+		frame.BCD2: "bcd2", frame.ASCII4: "ascii4", frame.ASCII4Whole: "ascii4self", frame.Visa: "visa"}[d.Format.Length]
 	if !ok {
 		return nil, fmt.Errorf("dissector: %s: its framing is not among those the dissector reads", d.Name)
 	}
@@ -43,11 +43,12 @@ func Write(d Dialect) ([]byte, error) {
 	if d.Format.TPDU {
 		tpdu = len(frame.TPDU{})
 	}
+	header := map[frame.HeaderKind]int{frame.Plain: d.Format.Header, frame.Interchange: frame.InterchangeSize, frame.BaseI: frame.BaseISize}[d.Format.Kind]
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- SPDX-License-Identifier: Apache-2.0\n--\n-- Wireshark dissector for %s.\n", oneLine(d.Title))
 	fmt.Fprintf(&b, "-- Written by: tapswitch iso lua %s\n-- Use: tshark -X lua_script:%s.lua, or put it into Wireshark's folder of personal plugins.\n\n", d.Name, d.Name)
 	fmt.Fprintf(&b, "local dialect = {\n\tname = %s, title = %s, port = %d,\n", quote(d.Name), quote(d.Title), d.Port)
-	fmt.Fprintf(&b, "\tlength = %s, tpdu = %d, header = %d, mti = %s, bitmap = %s,\n\tfields = {\n", quote(length), tpdu, d.Format.Header, quote(head.mti), quote(head.bitmap))
+	fmt.Fprintf(&b, "\tlength = %s, tpdu = %d, header = %d, mti = %s, bitmap = %s,\n\tfields = {\n", quote(length), tpdu, header, quote(head.mti), quote(head.bitmap))
 	for n := 2; n <= iso8583.MaxField; n++ {
 		if !d.Layout.Defines(n) {
 			continue
@@ -68,7 +69,7 @@ func fieldLine(d Dialect, n int) (string, error) {
 	enc := d.Layout.Encoding(n)
 	switch enc {
 	case iso8583.EncodingBytes, iso8583.EncodingASCII, iso8583.EncodingDigits, iso8583.EncodingEBCDIC, iso8583.EncodingEBCDIC1047,
-		iso8583.EncodingHexPacked, iso8583.EncodingComposite, iso8583.EncodingHex, iso8583.EncodingBCD, iso8583.EncodingLeftBCD, iso8583.EncodingTrack:
+		iso8583.EncodingHexPacked, iso8583.EncodingComposite, iso8583.EncodingHex, iso8583.EncodingBCD, iso8583.EncodingLeftBCD, iso8583.EncodingFilledBCD, iso8583.EncodingTrack:
 	default:
 		return "", fmt.Errorf("encoding %s is not among those the dissector reads", enc)
 	}
@@ -78,6 +79,7 @@ func fieldLine(d Dialect, n int) (string, error) {
 	}
 	kind, form, _ := strings.Cut(f.Spec().Pref.Inspect(), ".")
 	width := 0
+	kind = strings.TrimSuffix(kind, "1047") // digits are the same in both code pages
 	switch kind {
 	case "ASCII", "EBCDIC", "Binary":
 		width = strings.Count(form, "L")

@@ -19,7 +19,7 @@ import (
 	"tapswitch/iso8583/describe"
 	"tapswitch/iso8583/dialect"
 	"tapswitch/iso8583/dissector"
-	"tapswitch/iso8583/frame"
+	"tapswitch/iso8583/messagetest"
 )
 
 const port = 7100
@@ -59,8 +59,11 @@ func secrets() []string {
 const chip = "\x57\x11\x62\x24\x24\x23\x00\x00\x00\x69\xD2\x90\x32\x01\x00\x00\x00\x00\x0F\x5A\x08\x62\x24\x24\x23\x00\x00\x00\x69\x5F\x20\x08COLUMBUS" +
 	"\x9F\x26\x08\x46\xFD\x62\x98\x5C\xAA\xE7\x58\x95\x05\x00\x00\x00\x80\x00\x71\x04\x9F\x18\x00\x00"
 
-// value is a value for a field: the secrets where they belong, else anything.
-func value(rng *rand.Rand, l *iso8583.Layout, n int) string {
+// secret is the value of a field in which a secret belongs, "" of another.
+func secret(l *iso8583.Layout, n int) string {
+	if l.Inside(n).Kind() != iso8583.InsideNone {
+		return ""
+	}
 	switch describe.MarkOf(l, n) {
 	case iso8583.MarkPAN:
 		return pan
@@ -71,22 +74,7 @@ func value(rng *rand.Rand, l *iso8583.Layout, n int) string {
 	case iso8583.MarkICC:
 		return chip
 	}
-	size := l.Max(n)
-	if !l.Fixed(n) {
-		size = 1 + rng.IntN(min(size, 60))
-	}
-	p := make([]byte, size)
-	for i := range p {
-		switch l.Encoding(n) {
-		case iso8583.EncodingBytes:
-			p[i] = byte(rng.Uint32())
-		case iso8583.EncodingASCII, iso8583.EncodingEBCDIC:
-			p[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[rng.IntN(62)]
-		default:
-			p[i] = "0123456789"[rng.IntN(10)]
-		}
-	}
-	return string(p)
+	return ""
 }
 
 // messages are random messages that together have every field of the dialect.
@@ -105,7 +93,11 @@ func messages(t *testing.T, e dialect.Entry) (bodies [][]byte) {
 		b.Reset(l, 0x0200)
 		take := min(1+rng.IntN(20), len(all))
 		for _, n := range all[:take] {
-			b.SetString(n, value(rng, l, n))
+			if s := secret(l, n); s != "" {
+				b.SetString(n, s)
+			} else {
+				messagetest.Set(&b, rng, l, n)
+			}
 		}
 		all = all[take:]
 		body, err := b.Append(nil)
@@ -132,9 +124,7 @@ func record(t *testing.T, all []spoken) (file string) {
 		c, opening := capturetest.New("10.0.0.1:40000", "10.0.0.2:"+strconv.Itoa(s.port))
 		packets = append(packets, opening...)
 		for _, body := range s.bodies {
-			f := s.entry.Format
-			f.Max = 1 << 16
-			wire, err := f.Append(nil, frame.Frame{TPDU: frame.TPDU{0x60, 0, 3, 0, 0}, Header: make([]byte, f.Header), Body: body})
+			wire, err := messagetest.Frame(s.entry.Format, body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -279,14 +269,14 @@ func differs() map[int]string {
 
 // narrow gives a value that Wireshark takes: amounts with a sign, which the
 // standard says too, and digits where its table has no letters.
-func narrow(n int, s string) string {
+func narrow(n, size int) string {
 	switch n {
 	case 28, 29, 30, 31, 97:
-		return "D" + strings.Repeat("7", len(s)-1)
+		return "D" + strings.Repeat("7", size-1)
 	case 36, 92, 93:
-		return strings.Repeat("7", len(s))
+		return strings.Repeat("7", size)
 	}
-	return s
+	return ""
 }
 
 // TestIndependent: Wireshark's own dissector, which others wrote, finds the same
@@ -305,7 +295,13 @@ func TestIndependent(t *testing.T) {
 			if !l.Defines(n) || l.Encoding(n) == iso8583.EncodingBytes || differs()[n] != "" {
 				continue
 			}
-			b.SetString(n, narrow(n, value(rng, l, n)))
+			messagetest.Set(&b, rng, l, n)
+			if s := secret(l, n); s != "" {
+				b.SetString(n, s)
+			}
+			if s := narrow(n, l.Max(n)); s != "" {
+				b.SetString(n, s)
+			}
 			took++
 		}
 		body, err := b.Append(nil)

@@ -15,6 +15,10 @@ import (
 func (g *Guess) weigh(v *iso8583.View, floor background) {
 	g.Bits = g.Head.bits
 	g.Reasons = append(g.Reasons, g.Head.reasons...)
+	if g.Head.Kind != "" && g.Head.Kind != g.Dialect.Kind {
+		g.Bits -= 8
+		g.Reasons = append(g.Reasons, "such a header is not usual for the dialect")
+	}
 	g.weighType(v.MTI())
 	for n := v.Next(0); n != 0; n = v.Next(n) {
 		g.fields++

@@ -5,6 +5,8 @@ package recognise
 import (
 	"bytes"
 	"fmt"
+
+	"tapswitch/iso8583/frame"
 )
 
 // Head is what stands between the first byte and the message type.
@@ -136,6 +138,10 @@ func wrapped(p []byte) (all []Head) {
 			h.bits, h.reasons = 20, []string{"STX before, ETX after it, and the LRC is right"}
 		}
 		all = append(all, h)
+		if says, ok := bcd(p[1:3]); ok && says == n-5 {
+			h.From, h.Says, h.Has = 3, says, says
+			all = append(all, h.with(10, "after STX a length in BCD that is right", 1))
+		}
 	}
 	if !bytes.HasPrefix(p, []byte("POST ")) && !bytes.HasPrefix(p, []byte("HTTP/1.")) {
 		return all
@@ -178,17 +184,28 @@ func transports(p []byte, l Head) []Head {
 		h.Header, h.Kind, h.From = rest[:46:46], kindOf(46), l.From+46
 		all = append(all, h)
 	}
-	for _, size := range []int{22, 26} {
-		if len(rest) > size+minBody && int(rest[0]) == size && rest[1] == 0x01 {
-			h := l.with(16, fmt.Sprintf("a header that says it has %d bytes", size), 0)
-			if int(rest[3])<<8|int(rest[4]) == len(rest) {
-				h = l.with(30, fmt.Sprintf("a header that says it has %d bytes and counts the message", size), 0)
-			}
-			h.Header, h.Kind, h.From = rest[:size:size], kindOf(size), l.From+size
-			all = append(all, h)
-		}
+	return append(all, baseI(rest, l)...)
+}
+
+// baseI finds the header of 22 bytes, or the one of a rejected message before it.
+func baseI(rest []byte, l Head) []Head {
+	at, size := 0, frame.BaseISize
+	if len(rest) > frame.BaseIRejectSize && rest[0] == frame.BaseIRejectSize && rest[1]&0x80 != 0 {
+		at = frame.BaseIRejectSize
+		size += at
 	}
-	return all
+	if len(rest) <= size+minBody || rest[at] != frame.BaseISize || rest[at+1]&0x80 != 0 {
+		return nil
+	}
+	h := l.with(10, fmt.Sprintf("a header that says it has %d bytes", frame.BaseISize), 0)
+	if int(rest[3])<<8|int(rest[4]) == len(rest) {
+		h = l.with(26, fmt.Sprintf("a header that says it has %d bytes and counts the message", frame.BaseISize), 0)
+	}
+	if at > 0 {
+		h = h.with(8, "the header of a rejected message before it", 1)
+	}
+	h.Header, h.Kind, h.From = rest[:size:size], kindOf(size), l.From+size
+	return []Head{h}
 }
 
 // with adds evidence to a copy of h.

@@ -11,7 +11,7 @@ import (
 
 // noisePerKind is how many texts of each kind of noise are tried; each has a
 // seed of its own, so that a find can be repeated.
-const noisePerKind = 150
+const noisePerKind = 400
 
 // TestNoise: what no dialect wrote is nobody's.
 func TestNoise(t *testing.T) {

@@ -3,6 +3,7 @@
 package recognise_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -10,12 +11,13 @@ import (
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/dialect"
 	"tapswitch/iso8583/frame"
+	"tapswitch/iso8583/messagetest"
 	"tapswitch/iso8583/recognise"
 )
 
 func candidates() (all []recognise.Dialect) {
 	for _, e := range dialect.All() {
-		all = append(all, recognise.Candidate(e))
+		all = append(all, recognise.Candidates(e)...)
 	}
 	return all
 }
@@ -28,11 +30,12 @@ const messagesPerDialect = 500
 func TestRandomMessages(t *testing.T) {
 	all := candidates()
 	for i, e := range dialect.All() {
+		own := recognise.Candidates(e)[0]
 		t.Run(e.Name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, uint64(i)))
 			first, tied := 0, 0
 			for k := range messagesPerDialect {
-				p, fields := message(t, rng, e, all[i])
+				p, fields := message(t, rng, e, own)
 				guesses := recognise.Rank(all, p)
 				switch at := place(guesses, e.Name); {
 				case at == 0:
@@ -78,7 +81,11 @@ func message(t *testing.T, rng *rand.Rand, e dialect.Entry, d recognise.Dialect)
 	for _, at := range rng.Perm(len(usable))[:3+rng.IntN(min(20, len(usable)-3))] {
 		n := usable[at]
 		fields = append(fields, n)
-		b.SetText(n, value(rng, d.Layout, n))
+		if p := sensible(rng, n, d.Layout.Max(n)); p != nil && rng.IntN(2) == 0 {
+			b.SetText(n, p) // as real messages have it
+		} else {
+			messagetest.Set(&b, rng, d.Layout, n)
+		}
 	}
 	body, err := b.Append(nil)
 	if err != nil {
@@ -88,57 +95,21 @@ func message(t *testing.T, rng *rand.Rand, e dialect.Entry, d recognise.Dialect)
 }
 
 func framed(t *testing.T, rng *rand.Rand, e dialect.Entry, body []byte) []byte {
-	t.Helper()
 	format := e.Format
 	switch rng.IntN(3) {
 	case 0:
 		return body
 	case 1:
-		format = frame.Format{Length: frame.Length(rng.IntN(5)), Max: 1 << 16}
+		format = frame.Format{Length: frame.Length(rng.IntN(int(frame.Body)))}
 	}
-	format.Max = 1 << 16
-	header := make([]byte, format.Header)
-	switch len(header) {
-	case 6:
-		copy(header, "\x60\x31\x00\x31\x01\x00")
-	case 46:
-		copy(header, fmt.Sprintf("\x2E\x02%04d00010000   00010344   000\x00000000000\x0000000", len(body)+46))
+	out, err := messagetest.Frame(format, body)
+	if e, ok := errors.AsType[*frame.Error](err); ok && (e.Reason == frame.ReasonTooLong || e.Reason == frame.ReasonETXInside) {
+		return body // the format cannot carry it
 	}
-	out, err := format.Append(nil, frame.Frame{TPDU: frame.TPDU{0x60, 0, 3, 0, 0}, Header: header, Body: body})
 	if err != nil {
-		return body // longer than the format can say
+		t.Fatal(err)
 	}
 	return out
-}
-
-// value is one the dialect can write: half the time what such a field holds,
-// half the time anything of its characters.
-func value(rng *rand.Rand, l *iso8583.Layout, n int) []byte {
-	size := l.Max(n)
-	if !l.Fixed(n) {
-		size = 1 + rng.IntN(min(size, 60))
-	}
-	if rng.IntN(2) == 0 {
-		if p := sensible(rng, n, size); p != nil {
-			return p
-		}
-	}
-	charset := "0123456789"
-	switch l.Encoding(n) {
-	case iso8583.EncodingBytes:
-		p := make([]byte, size)
-		for i := range p {
-			p[i] = byte(rng.Uint32())
-		}
-		return p
-	case iso8583.EncodingASCII:
-		charset = " ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-./"
-	}
-	p := make([]byte, size)
-	for i := range p {
-		p[i] = charset[rng.IntN(len(charset))]
-	}
-	return p
 }
 
 // sensible is a value as real messages have it, nil where there is no custom.

@@ -9,6 +9,8 @@ import (
 
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/dialect"
+	"tapswitch/iso8583/dialect/visabase1"
+	"tapswitch/iso8583/frame"
 )
 
 // Dialect is a candidate.
@@ -20,19 +22,30 @@ type Dialect struct {
 	Tests  bool   // drawn from public facts only: the last of equals
 }
 
-// Candidate makes one of a dialect of the catalogue.
-func Candidate(e dialect.Entry) Dialect {
+// Candidates makes those of a dialect of the catalogue: one, or one for each way
+// in which its peers write the message type.
+func Candidates(e dialect.Entry) []Dialect {
 	d := Dialect{Name: e.Name, Layout: e.New(), Digit: '0', Tests: e.Standing != dialect.Production}
 	switch {
-	case strings.Contains(e.Name, "93"):
+	case strings.HasPrefix(e.Name, "iso93"):
 		d.Digit = '1'
-	case strings.Contains(e.Name, "2003"):
+	case strings.HasPrefix(e.Name, "iso2003"):
 		d.Digit = '2'
 	}
-	if e.Format.Header > 0 {
+	switch {
+	case e.Format.Kind == frame.Interchange:
+		d.Kind = kindOf(frame.InterchangeSize)
+	case e.Format.Kind == frame.BaseI:
+		d.Kind = kindOf(frame.BaseISize)
+	case e.Format.Header > 0:
 		d.Kind = kindOf(e.Format.Header)
 	}
-	return d
+	if e.Name != visabase1.Name {
+		return []Dialect{d}
+	}
+	other := d
+	other.Layout = visabase1.Profile{EBCDICType: true}.New()
+	return []Dialect{d, other}
 }
 
 // Guess is one reading of the bytes.
@@ -87,7 +100,7 @@ const (
 	brokenEnough = 48
 	whole        = 16 // that nothing is left over and nothing is missing
 	unread       = 16 // against a broken reading, by the share it leaves over
-	equalWithin  = 6  // less than this between two readings decides nothing
+	equalWithin  = 8  // less than this between two readings decides nothing
 )
 
 // maxShift bounds the unknown header that is looked behind.
@@ -110,11 +123,7 @@ func Rank(dialects []Dialect, p []byte) []Guess {
 				hidden = append(hidden, shifted(p, n))
 			}
 		}
-		for _, g := range rank(dialects, p, hidden, floor) {
-			if g.Failure == nil {
-				guesses = append(guesses, g)
-			}
-		}
+		guesses = append(guesses, rank(dialects, p, hidden, floor)...)
 	}
 	order(guesses)
 	guesses = guesses[:min(len(guesses), maxGuesses)]
@@ -148,7 +157,7 @@ func rank(dialects []Dialect, p []byte, heads []Head, floor background) (all []G
 			g := Guess{Dialect: d, Head: h, Body: p[h.From:h.To:h.To], After: len(p) - h.To}
 			if err := d.Layout.Parse(g.Body, &v); err != nil {
 				e, ok := errors.AsType[*iso8583.Error](err)
-				if !ok || e.Field == 0 || e.Field == 1 {
+				if !ok || e.Field == 0 || e.Field == 1 || h.hidden() {
 					continue // not even a message type and a bitmap
 				}
 				g.Failure = e

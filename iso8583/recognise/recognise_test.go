@@ -34,20 +34,15 @@ func samples(t *testing.T) (all []sample) {
 	return all
 }
 
-// TestSamples: the published messages name their dialect first, or tied with it;
-// what no dialect here wrote is nobody's.
+// TestSamples: the published messages name their dialect first, or tied with it.
 func TestSamples(t *testing.T) {
-	names := map[string]string{"unionpay-pos-bcd": "unionpaypos", "iso8583-1987-ascii": "iso87ascii"}
+	names := map[string]string{"unionpay-pos-bcd": "unionpaypos", "iso8583-1987-ascii": "iso87ascii", "jcb-ebcdic-bcd": "jcb",
+		"as2805-bcd": "as2805", "visa-base1-ebcdic-bcd": "visabase1"}
 	all := candidates()
 	for _, s := range samples(t) {
 		got := recognise.Rank(all, s.bytes)
 		want := names[s.Dialect]
-		at := place(got, want)
-		switch {
-		case want == "" && len(got) > 0 && got[0].Known() && got[0].Failure == nil:
-			t.Errorf("%s: taken for %s (%s), %.0f bits", s.ID, got[0].Dialect.Name, got[0].Head, got[0].Bits)
-		case want == "":
-		case at < 0 || got[at].Equal != 0:
+		if at := place(got, want); want == "" || at < 0 || got[at].Equal != 0 {
 			t.Errorf("%s: not recognised as %s", s.ID, want)
 		}
 	}
