@@ -52,10 +52,11 @@ local text = {
 	end,
 	filled_bcd = function(range, n) return nibbles(range):sub(1, n):match("^%d*$") end,
 	track = function(range, n) return (nibbles(range):sub(1, n):gsub("D", "=")) end,
+	bcd_track = function(range, n) return (nibbles(range):sub(-n):gsub("D", "=")) end,
 }
 
 local function bytes_of(enc, n)
-	if enc == "bcd" or enc == "left_bcd" or enc == "filled_bcd" or enc == "track" then return math.floor((n + 1) / 2) end
+	if enc == "bcd" or enc == "left_bcd" or enc == "filled_bcd" or enc == "track" or enc == "bcd_track" then return math.floor((n + 1) / 2) end
 	if enc == "hex" then return 2 * n end
 	return n
 end

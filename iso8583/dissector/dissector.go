@@ -69,7 +69,8 @@ func fieldLine(d Dialect, n int) (string, error) {
 	enc := d.Layout.Encoding(n)
 	switch enc {
 	case iso8583.EncodingBytes, iso8583.EncodingASCII, iso8583.EncodingDigits, iso8583.EncodingEBCDIC, iso8583.EncodingEBCDIC1047,
-		iso8583.EncodingHexPacked, iso8583.EncodingComposite, iso8583.EncodingHex, iso8583.EncodingBCD, iso8583.EncodingLeftBCD, iso8583.EncodingFilledBCD, iso8583.EncodingTrack:
+		iso8583.EncodingHexPacked, iso8583.EncodingComposite, iso8583.EncodingHex, iso8583.EncodingBCD, iso8583.EncodingLeftBCD, iso8583.EncodingFilledBCD, iso8583.EncodingTrack,
+		iso8583.EncodingBCDTrack:
 	default:
 		return "", fmt.Errorf("encoding %s is not among those the dissector reads", enc)
 	}
