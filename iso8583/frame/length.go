@@ -51,9 +51,6 @@ func (l Length) trailer() int {
 	return 0
 }
 
-// said tells whether the length is known before the frame is read.
-func (l Length) said() bool { return l != STX && l != Body }
-
 // most is the longest frame the form can express.
 func (l Length) most() int {
 	switch l {
