@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ type part struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	events chan event
+	passed []event       // read by await and not yet what it waited for
 	done   chan struct{} // closed when the process has ended
 	err    error         // how it ended
 	tail   bytes.Buffer  // its last words on stderr
@@ -144,8 +146,15 @@ func (p *part) say(line string) error {
 // errPartEnded says that a part ended while something was expected of it.
 var errPartEnded = errors.New("ended by itself")
 
-// await returns the first event that want accepts.
+// await returns the first event that want accepts, whatever the order in which
+// the part said things: what it passes over stays for the next await, until
+// forget.
 func (p *part) await(ctx context.Context, limit time.Duration, what string, want func(event) bool) (event, error) {
+	if i := slices.IndexFunc(p.passed, want); i >= 0 {
+		e := p.passed[i]
+		p.passed = slices.Delete(p.passed, i, i+1)
+		return e, nil
+	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -154,6 +163,10 @@ func (p *part) await(ctx context.Context, limit time.Duration, what string, want
 			if want(e) {
 				return e, nil
 			}
+			if len(p.passed) == maxEvents {
+				p.passed = slices.Delete(p.passed, 0, 1)
+			}
+			p.passed = append(p.passed, e)
 		case <-p.done:
 			return nil, fmt.Errorf("%s %w (%v): %s", p.name, errPartEnded, p.err, bytes.TrimSpace(p.tail.Bytes()))
 		case <-timer.C:
@@ -163,6 +176,9 @@ func (p *part) await(ctx context.Context, limit time.Duration, what string, want
 		}
 	}
 }
+
+// forget drops what await passed over.
+func (p *part) forget() { p.passed = nil }
 
 // stop ends the part: politely, then not.
 func (p *part) stop(limit time.Duration) {

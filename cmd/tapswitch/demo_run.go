@@ -27,7 +27,7 @@ func raise(ctx context.Context, s stage) (*troupe, error) {
 			return t, err
 		}
 		t.hosts[name] = p
-		if _, err := p.await(ctx, 5*time.Second, "ready", named("ready")); err != nil {
+		if _, err := p.await(ctx, partPatience, "ready", named("ready")); err != nil {
 			return t, err
 		}
 	}
@@ -35,19 +35,19 @@ func raise(ctx context.Context, s stage) (*troupe, error) {
 	if t.serve, err = start(s.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml"); err != nil {
 		return t, err
 	}
-	if err := t.awaitReady(ctx, 10*time.Second); err != nil {
+	if err := t.awaitReady(ctx, partPatience); err != nil {
 		return t, err
 	}
 	if t.reader, err = start(s.Dir, "reader", "", "simulate", "reader", "--link", "nfc", "--deck", "deck.json"); err != nil {
 		return t, err
 	}
-	if _, err := t.reader.await(ctx, 5*time.Second, "ready", named("ready")); err != nil {
+	if _, err := t.reader.await(ctx, partPatience, "ready", named("ready")); err != nil {
 		return t, err
 	}
 	if t.terminal, err = start(s.Dir, "terminal", "", "terminal", "--config", "terminal.yaml", "--json"); err != nil {
 		return t, err
 	}
-	_, err = t.terminal.await(ctx, 10*time.Second, "sign-on", named("signed_on"))
+	_, err = t.terminal.await(ctx, partPatience, "sign-on", named("signed_on"))
 	return t, err
 }
 
@@ -96,8 +96,23 @@ type seen struct {
 	err      error // the tap could not be carried out
 }
 
+// partPatience is how long a part may take for what it does in milliseconds when
+// the machine is not busy with other things.
+const partPatience = 15 * time.Second
+
+// forget drops what the parts said of earlier taps.
+func (t *troupe) forget() {
+	for _, host := range t.hosts {
+		host.forget()
+	}
+	t.serve.forget()
+	t.reader.forget()
+	t.terminal.forget()
+}
+
 // play carries out one tap.
 func (t *troupe) play(ctx context.Context, p tap) (s seen) {
+	t.forget()
 	if p.Mood != "" {
 		if s.err = t.mood(ctx, p); s.err != nil {
 			return s
@@ -107,7 +122,7 @@ func (t *troupe) play(ctx context.Context, p tap) (s seen) {
 		return s
 	}
 	defer t.reader.say("remove")
-	if _, s.err = t.reader.await(ctx, 5*time.Second, "card", named("presented")); s.err != nil {
+	if _, s.err = t.reader.await(ctx, partPatience, "card", named("presented")); s.err != nil {
 		return s
 	}
 	if s.err = t.terminal.say(fmt.Sprintf("sale %d", p.Amount)); s.err != nil {
@@ -141,7 +156,7 @@ func (t *troupe) mood(ctx context.Context, p tap) error {
 	if err := host.say("mood " + p.Mood); err != nil {
 		return err
 	}
-	_, err := host.await(ctx, 5*time.Second, "mood", named("mood"))
+	_, err := host.await(ctx, partPatience, "mood", named("mood"))
 	return err
 }
 
@@ -151,7 +166,7 @@ func (t *troupe) gather(ctx context.Context, p tap, s *seen) {
 	if trace == 0 {
 		return // it never left the terminal
 	}
-	s.payment, s.err = t.serve.await(ctx, 5*time.Second, "payment event", func(e event) bool {
+	s.payment, s.err = t.serve.await(ctx, partPatience, "payment event", func(e event) bool {
 		return e.text("class") == "purchase" && e.int("trace") == trace
 	})
 	if s.err != nil {
@@ -162,18 +177,18 @@ func (t *troupe) gather(ctx context.Context, p tap, s *seen) {
 	if host == nil || stan == 0 {
 		return
 	}
-	s.host, s.err = host.await(ctx, 5*time.Second, "message", func(e event) bool {
+	s.host, s.err = host.await(ctx, partPatience, "message", func(e event) bool {
 		return e.message().text("mti") == "0200" && e.message().int("stan") == stan
 	})
 	if s.err == nil && p.Expect.Reversal {
-		s.reversal, s.err = host.await(ctx, 15*time.Second, "reversal", func(e event) bool {
+		s.reversal, s.err = host.await(ctx, 2*partPatience, "reversal", func(e event) bool {
 			m := e.message()
 			return m.text("effect") == "credit" && (m.text("mti") == "0400" || m.text("mti") == "0401") && m.text("rrn") == s.payment.text("rrn")
 		})
 		s.reversal = s.reversal.message()
 	}
 	if s.err == nil && p.Expect.Reversal { // and that the switch has heard of it
-		_, s.err = t.serve.await(ctx, 5*time.Second, "acknowledged reversal", func(e event) bool {
+		_, s.err = t.serve.await(ctx, partPatience, "acknowledged reversal", func(e event) bool {
 			return e.text("msg") == "reversal" && e.text("end") == "acknowledged" && e.int("original") == stan
 		})
 	}
