@@ -27,25 +27,44 @@ type Usage uint8
 
 // The usages in service. New ones are appended: the numbers are stored.
 const (
-	TMK      Usage = iota + 1 // terminal master key: enciphers a terminal's working keys
-	TPK                       // terminal PIN key (PIK)
-	TAK                       // terminal MAC key (MAK)
-	ZPK                       // zone PIN key, shared with an acquirer
-	ZAK                       // zone MAC key, shared with an acquirer
-	PVK                       // Visa PIN verification key pair
-	IMKAC                     // issuer master key for application cryptograms
-	PANSeal                   // AES-256 key that enciphers card numbers at rest
-	PANToken                  // key of the keyed card-number token
+	TMK       Usage = iota + 1 // terminal master key: enciphers a terminal's working keys
+	TPK                        // terminal PIN key (PIK)
+	TAK                        // terminal MAC key (MAK)
+	ZPK                        // zone PIN key, shared with an acquirer
+	ZAK                        // zone MAC key, shared with an acquirer
+	PVK                        // Visa PIN verification key pair
+	IMKAC                      // issuer master key for application cryptograms
+	PANSeal                    // AES-256 key that enciphers card numbers at rest
+	PANToken                   // key of the keyed card-number token
+	ZMK                        // zone master key: enciphers zone working keys, ECB (legacy)
+	KBPK                       // key block protection key (TR-31, X9.143)
+	BDK                        // DUKPT base derivation key
+	IK                         // DUKPT initial key of one device
+	CVK                        // card verification key pair: CVV, CVV2, iCVV, CAVV
+	PVKOffset                  // IBM 3624 PIN verification key, with its decimalisation table
+	IMKSMI                     // issuer master key for script integrity (MAC)
+	IMKSMC                     // issuer master key for script confidentiality
+	IMKCVC3                    // issuer master key for dynamic card values: dCVV, CVC3
+	TDK                        // terminal data key: tracks and other fields
+	ZDK                        // zone data key
+	HMACKey                    // HMAC-SHA-256 key
 )
 
 // Algorithm is the cipher a key is for.
 type Algorithm uint8
 
-// The algorithms in service. An 8-byte DES key is kept as TDES2 with K‖K.
+// The algorithms in service. An 8-byte DES key is kept as TDES2 with K‖K. New
+// ones are appended: the numbers are stored.
 const (
-	TDES2  Algorithm = iota + 1 // double-length TDEA, 16 bytes
-	AES128                      // 16 bytes
-	AES256                      // 32 bytes
+	TDES2   Algorithm = iota + 1 // double-length TDEA, 16 bytes
+	AES128                       // 16 bytes
+	AES256                       // 32 bytes
+	TDES3                        // triple-length TDEA, 24 bytes
+	AES192                       // 24 bytes
+	HMAC128                      // 16 bytes of HMAC key
+	HMAC192                      // 24 bytes
+	HMAC256                      // 32 bytes
+	SM4                          // 16 bytes; GB/T 32907
 )
 
 // Key is a key at rest: wrapped under the local master key (LMK), with usage,

@@ -5,6 +5,7 @@ package hsm
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,17 +15,30 @@ type Operation uint8
 
 // The operations in service.
 const (
-	OpMAC             Operation = iota + 1 // make or check a MAC
-	OpTranslateFrom                        // decipher a PIN block that is translated
-	OpTranslateTo                          // encipher a PIN block that is translated
-	OpVerifyPIN                            // decipher a PIN block that is checked
-	OpPVV                                  // compute a PIN verification value
-	OpCryptogram                           // check and answer an application cryptogram
-	OpTransportKey                         // encipher or decipher another key with this one
-	OpTravelsUnderTMK                      // be enciphered under a terminal master key
-	OpSeal                                 // encipher card numbers at rest
-	OpToken                                // make card-number tokens
-	OpEncipherPIN                          // encipher a PIN typed at the terminal
+	OpMAC               Operation = iota + 1 // make or check a block cipher MAC of the DES era
+	OpTranslateFrom                          // decipher a PIN block that is translated
+	OpTranslateTo                            // encipher a PIN block that is translated
+	OpVerifyPIN                              // decipher a PIN block that is checked
+	OpPVV                                    // compute a Visa PIN verification value
+	OpCryptogram                             // check and answer an application cryptogram
+	OpTransportKey                           // encipher or decipher a terminal's working key with this one
+	OpTravelsUnderTMK                        // be enciphered under a terminal master key
+	OpSeal                                   // encipher card numbers at rest
+	OpToken                                  // make card-number tokens
+	OpEncipherPIN                            // encipher a PIN typed at the terminal
+	OpCMAC                                   // make or check a CMAC
+	OpHMAC                                   // make or check an HMAC
+	OpOffset                                 // compute an IBM 3624 natural PIN or offset
+	OpDUKPT                                  // derive a device's working key of one transaction
+	OpCVV                                    // compute a card verification value
+	OpDynamicCVV                             // compute a dynamic card verification value
+	OpScriptMAC                              // make the MAC of an issuer script
+	OpScriptEncipher                         // encipher the data of an issuer script
+	OpTransportZoneKey                       // encipher or decipher a zone's working key with this one
+	OpTravelsUnderZMK                        // be enciphered under a zone master key
+	OpProtectKeyBlock                        // protect a key block with this key
+	OpTravelsInKeyBlock                      // be in a key block
+	OpData                                   // encipher or decipher data of messages
 )
 
 // Bounds of a key's texts; both are stored and bound.
@@ -39,6 +53,11 @@ var operationNames = [...]string{
 	OpPVV: "compute a PVV", OpCryptogram: "check a cryptogram", OpTransportKey: "transport a key",
 	OpTravelsUnderTMK: "travel under a terminal master key", OpSeal: "seal a card number",
 	OpToken: "make a card-number token", OpEncipherPIN: "encipher a typed PIN",
+	OpCMAC: "make or check a CMAC", OpHMAC: "make or check an HMAC", OpOffset: "compute a PIN offset",
+	OpDUKPT: "derive a transaction key", OpCVV: "compute a card verification value", OpDynamicCVV: "compute a dynamic card verification value",
+	OpScriptMAC: "make the MAC of a script", OpScriptEncipher: "encipher a script", OpTransportZoneKey: "transport a zone key",
+	OpTravelsUnderZMK: "travel under a zone master key", OpProtectKeyBlock: "protect a key block", OpTravelsInKeyBlock: "travel in a key block",
+	OpData: "encipher data",
 }
 
 // String is the operation in words, for errors.
@@ -51,7 +70,21 @@ func (op Operation) String() string {
 
 var usageNames = [...]string{
 	TMK: "TMK", TPK: "TPK", TAK: "TAK", ZPK: "ZPK", ZAK: "ZAK", PVK: "PVK",
-	IMKAC: "IMK-AC", PANSeal: "PAN-seal", PANToken: "PAN-token",
+	IMKAC: "IMK-AC", PANSeal: "PAN-seal", PANToken: "PAN-token", ZMK: "ZMK", KBPK: "KBPK", BDK: "BDK", IK: "IK", CVK: "CVK",
+	PVKOffset: "PVK-offset", IMKSMI: "IMK-SMI", IMKSMC: "IMK-SMC", IMKCVC3: "IMK-CVC3", TDK: "TDK", ZDK: "ZDK", HMACKey: "HMAC",
+}
+
+var algorithmNames = [...]string{
+	TDES2: "TDES-2", AES128: "AES-128", AES256: "AES-256", TDES3: "TDES-3", AES192: "AES-192",
+	HMAC128: "HMAC-128", HMAC192: "HMAC-192", HMAC256: "HMAC-256", SM4: "SM4",
+}
+
+// String is the algorithm's name with its strength.
+func (a Algorithm) String() string {
+	if a == 0 || int(a) >= len(algorithmNames) {
+		return fmt.Sprintf("algorithm %d", uint8(a))
+	}
+	return algorithmNames[a]
 }
 
 // String is the usage's name in the trade.
@@ -62,33 +95,51 @@ func (u Usage) String() string {
 	return usageNames[u]
 }
 
+// rule says with which keys an operation can be done.
+type rule struct {
+	usages     []Usage
+	algorithms []Algorithm
+}
+
 // matrix is the whole of who may do what: one usage, one purpose (PCI PIN 19).
 // A pair that is not here is refused before the module is asked.
-var matrix = [...][]Usage{
-	OpMAC:             {TAK, ZAK},
-	OpTranslateFrom:   {TPK, ZPK},
-	OpTranslateTo:     {ZPK},
-	OpVerifyPIN:       {TPK, ZPK},
-	OpPVV:             {PVK},
-	OpCryptogram:      {IMKAC},
-	OpTransportKey:    {TMK},
-	OpTravelsUnderTMK: {TPK, TAK},
-	OpSeal:            {PANSeal},
-	OpToken:           {PANToken},
-	OpEncipherPIN:     {TPK},
+var matrix = [...]rule{
+	OpMAC:               {[]Usage{TAK, ZAK}, []Algorithm{TDES2}},
+	OpTranslateFrom:     {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
+	OpTranslateTo:       {[]Usage{ZPK}, []Algorithm{TDES2}},
+	OpVerifyPIN:         {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
+	OpPVV:               {[]Usage{PVK}, []Algorithm{TDES2}},
+	OpCryptogram:        {[]Usage{IMKAC}, []Algorithm{TDES2}},
+	OpTransportKey:      {[]Usage{TMK}, []Algorithm{TDES2}},
+	OpTravelsUnderTMK:   {[]Usage{TPK, TAK}, []Algorithm{TDES2}},
+	OpSeal:              {[]Usage{PANSeal}, []Algorithm{AES256}},
+	OpToken:             {[]Usage{PANToken}, []Algorithm{AES128, AES256}},
+	OpEncipherPIN:       {[]Usage{TPK}, []Algorithm{TDES2}},
+	OpCMAC:              {[]Usage{TAK, ZAK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
+	OpHMAC:              {[]Usage{HMACKey}, []Algorithm{HMAC128, HMAC192, HMAC256}},
+	OpOffset:            {[]Usage{PVKOffset}, []Algorithm{TDES2}},
+	OpDUKPT:             {[]Usage{BDK, IK}, []Algorithm{TDES2, AES128, AES192, AES256}},
+	OpCVV:               {[]Usage{CVK}, []Algorithm{TDES2}},
+	OpDynamicCVV:        {[]Usage{IMKCVC3}, []Algorithm{TDES2}},
+	OpScriptMAC:         {[]Usage{IMKSMI}, []Algorithm{TDES2}},
+	OpScriptEncipher:    {[]Usage{IMKSMC}, []Algorithm{TDES2}},
+	OpTransportZoneKey:  {[]Usage{ZMK}, []Algorithm{TDES2, TDES3}},
+	OpTravelsUnderZMK:   {[]Usage{ZPK, ZAK, ZDK}, []Algorithm{TDES2, TDES3}},
+	OpProtectKeyBlock:   {[]Usage{KBPK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
+	OpTravelsInKeyBlock: {[]Usage{TMK, TPK, TAK, ZPK, ZAK, PVK, IMKAC, ZMK, BDK, IK, CVK, PVKOffset, IMKSMI, IMKSMC, IMKCVC3, TDK, ZDK, HMACKey}, everyAlgorithm[:]},
+	OpData:              {[]Usage{TDK, ZDK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
 }
+
+var everyAlgorithm = [...]Algorithm{TDES2, AES128, AES256, TDES3, AES192, HMAC128, HMAC192, HMAC256, SM4}
 
 // Allows reports whether the operation may be done with a key of usage u.
 func (op Operation) Allows(u Usage) bool {
-	if int(op) >= len(matrix) {
-		return false
-	}
-	for _, have := range matrix[op] {
-		if have == u {
-			return true
-		}
-	}
-	return false
+	return int(op) < len(matrix) && slices.Contains(matrix[op].usages, u)
+}
+
+// takes reports whether the operation is built for keys of algorithm a.
+func (op Operation) takes(a Algorithm) bool {
+	return int(op) < len(matrix) && slices.Contains(matrix[op].algorithms, a)
 }
 
 // Permit refuses with ErrUsage a key that must not be used for op at time now,
@@ -103,6 +154,9 @@ func Permit(op Operation, k *Key, now time.Time) error {
 	if !k.Usage.fits(k.Algorithm) {
 		return fmt.Errorf("%w: %s %q has an algorithm that its usage does not allow", ErrUsage, k.Usage, k.Name)
 	}
+	if !op.takes(k.Algorithm) {
+		return fmt.Errorf("%w: %s %q is a key of %s, with which this HSM cannot %s", ErrUsage, k.Usage, k.Name, k.Algorithm, op)
+	}
 	if k.NotAfter != 0 && now.Unix() > k.NotAfter {
 		return fmt.Errorf("%w: %s %q version %d is past its end of validity; bring in its successor", ErrUsage, k.Usage, k.Name, k.Version)
 	}
@@ -112,22 +166,40 @@ func Permit(op Operation, k *Key, now time.Time) error {
 // fits reports whether a key of usage u may have algorithm a.
 func (u Usage) fits(a Algorithm) bool {
 	switch u {
-	case TMK, TPK, TAK, ZPK, ZAK, PVK, IMKAC:
+	case PVK, IMKAC, CVK, PVKOffset, IMKSMI, IMKSMC, IMKCVC3:
 		return a == TDES2
 	case PANSeal:
 		return a == AES256
 	case PANToken:
 		return a == AES128 || a == AES256
+	case TMK, TPK, TAK, ZPK, ZAK:
+		return a == TDES2
+	case ZMK:
+		return a == TDES2 || a == TDES3
+	case BDK, IK:
+		return a == TDES2 || a.IsAES()
+	case KBPK, TDK, ZDK:
+		return a == TDES2 || a == TDES3 || a.IsAES()
+	case HMACKey:
+		return a == HMAC128 || a == HMAC192 || a == HMAC256
 	}
 	return false
 }
 
+// IsAES reports whether keys of a are AES keys.
+func (a Algorithm) IsAES() bool { return a == AES128 || a == AES192 || a == AES256 }
+
+// IsTDES reports whether keys of a are double- or triple-length DES keys.
+func (a Algorithm) IsTDES() bool { return a == TDES2 || a == TDES3 }
+
 // Size is the number of clear key bytes, 0 for an unknown algorithm.
 func (a Algorithm) Size() int {
 	switch a {
-	case TDES2, AES128:
+	case TDES2, AES128, HMAC128, SM4:
 		return 16
-	case AES256:
+	case TDES3, AES192, HMAC192:
+		return 24
+	case AES256, HMAC256:
 		return 32
 	}
 	return 0

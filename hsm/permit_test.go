@@ -14,14 +14,29 @@ func TestPermitAllPairs(t *testing.T) {
 	allowed := map[Usage][]Operation{
 		TMK: {OpTransportKey}, TPK: {OpTranslateFrom, OpVerifyPIN, OpTravelsUnderTMK, OpEncipherPIN}, TAK: {OpMAC, OpTravelsUnderTMK},
 		ZPK: {OpTranslateFrom, OpTranslateTo, OpVerifyPIN}, ZAK: {OpMAC}, PVK: {OpPVV}, IMKAC: {OpCryptogram},
-		PANSeal: {OpSeal}, PANToken: {OpToken},
+		PANSeal: {OpSeal}, PANToken: {OpToken}, ZMK: {OpTransportZoneKey}, KBPK: {OpProtectKeyBlock}, BDK: {OpDUKPT}, IK: {OpDUKPT},
+		CVK: {OpCVV}, PVKOffset: {OpOffset}, IMKSMI: {OpScriptMAC}, IMKSMC: {OpScriptEncipher}, IMKCVC3: {OpDynamicCVV},
+		TDK: {OpData}, ZDK: {OpData, OpTravelsUnderZMK}, HMACKey: {OpHMAC},
 	}
-	for u := Usage(0); u <= PANToken+1; u++ {
+	for _, u := range []Usage{TAK, ZAK} {
+		allowed[u] = append(allowed[u], OpCMAC)
+	}
+	for _, u := range []Usage{ZPK, ZAK} {
+		allowed[u] = append(allowed[u], OpTravelsUnderZMK)
+	}
+	for u := TMK; u <= HMACKey; u++ {
+		if u != PANSeal && u != PANToken && u != KBPK { // what stays inside for good
+			allowed[u] = append(allowed[u], OpTravelsInKeyBlock)
+		}
+	}
+	for u := Usage(0); u <= HMACKey+1; u++ {
 		k := &Key{Name: "n", Usage: u, Algorithm: TDES2}
 		if u == PANSeal || u == PANToken {
 			k.Algorithm = AES256
+		} else if u == HMACKey {
+			k.Algorithm = HMAC256
 		}
-		for op := Operation(0); op <= OpEncipherPIN+1; op++ {
+		for op := Operation(0); op <= OpData+1; op++ {
 			want := false
 			for _, a := range allowed[u] {
 				want = want || a == op

@@ -13,7 +13,10 @@ import (
 )
 
 // usages in service.
-var usages = []hsm.Usage{hsm.TMK, hsm.TPK, hsm.TAK, hsm.ZPK, hsm.ZAK, hsm.PVK, hsm.IMKAC, hsm.PANSeal, hsm.PANToken}
+var usages = []hsm.Usage{
+	hsm.TMK, hsm.TPK, hsm.TAK, hsm.ZPK, hsm.ZAK, hsm.PVK, hsm.IMKAC, hsm.PANSeal, hsm.PANToken,
+	hsm.ZMK, hsm.KBPK, hsm.BDK, hsm.IK, hsm.CVK, hsm.PVKOffset, hsm.IMKSMI, hsm.IMKSMC, hsm.IMKCVC3, hsm.TDK, hsm.ZDK,
+}
 
 // function is one use of one key of a module.
 type function struct {

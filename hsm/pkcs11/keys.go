@@ -45,20 +45,26 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 // the cipher of the same block in either.
 func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	mechanism := uint(p11.CKM_AES_KEY_GEN)
+	if _, err := keyType(spec.Algorithm); err != nil {
+		return pair{}, err
+	}
 	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
 		p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_SIGN, true), p11.NewAttribute(p11.CKA_DERIVE, true),
 	}
-	if spec.Algorithm == hsm.TDES2 {
+	switch spec.Algorithm {
+	case hsm.TDES2:
 		mechanism = p11.CKM_DES2_KEY_GEN
-	} else {
+	case hsm.TDES3:
+		mechanism = p11.CKM_DES3_KEY_GEN
+	default:
 		template = append(template, p11.NewAttribute(p11.CKA_VALUE_LEN, spec.Algorithm.Size()))
 	}
 	base, err := w.m.ctx.GenerateKey(w.session, []*p11.Mechanism{p11.NewMechanism(mechanism, nil)}, template)
 	if err != nil {
 		return pair{}, w.fault("generate a key", err)
 	}
-	if !hasDoubled(spec.Usage) {
+	if !hasDoubled(spec.Usage, spec.Algorithm) {
 		return pair{whole: base}, nil
 	}
 	defer w.destroy(base)
@@ -77,10 +83,14 @@ func (w *worker) generate(spec hsm.Spec) (pair, error) {
 
 // imported makes the session objects of the clear key in the worker's locked page.
 func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
-	if keys.whole, err = w.m.fused.importKey(w.session, keyType(spec.Algorithm), w.room.Key(spec.Algorithm.Size())); err != nil {
+	kind, err := keyType(spec.Algorithm)
+	if err != nil {
+		return pair{}, err
+	}
+	if keys.whole, err = w.m.fused.importKey(w.session, kind, w.room.Key(spec.Algorithm.Size())); err != nil {
 		return pair{}, w.fault("bring in a key", err)
 	}
-	if !hasDoubled(spec.Usage) {
+	if !hasDoubled(spec.Usage, spec.Algorithm) {
 		return keys, nil
 	}
 	if keys.doubled, err = w.m.fused.importKey(w.session, p11.CKK_DES2, w.room.Doubled()); err != nil {
@@ -120,7 +130,7 @@ func (w *worker) keep(spec hsm.Spec, keys pair) (out made, err error) {
 // CMAC of a zero block for AES. The token's CKA_CHECK_VALUE is another one.
 func (w *worker) checkValue(algorithm hsm.Algorithm, key p11.ObjectHandle) (check [8]byte, err error) {
 	var zeros [16]byte
-	if algorithm == hsm.TDES2 {
+	if algorithm.IsTDES() {
 		err = w.ecb(true, key, zeros[:8], check[:])
 		return check, err
 	}

@@ -14,16 +14,23 @@ import (
 // wrappedLen is the length of a key of size bytes under AES key wrap.
 func wrappedLen(size int) int { return size + 8 }
 
-// hasDoubled reports whether keys of a usage carry the companion K1‖K1: those
-// that compute algorithm 3 MACs.
-func hasDoubled(u hsm.Usage) bool { return u == hsm.TAK || u == hsm.ZAK }
+// hasDoubled reports whether a key carries the companion K1‖K1: the
+// double-length DES keys under whose left half alone blocks are chained.
+func hasDoubled(u hsm.Usage, a hsm.Algorithm) bool {
+	return a == hsm.TDES2 && (u == hsm.TAK || u == hsm.ZAK || u == hsm.CVK)
+}
 
 // keyType is the PKCS#11 type of an algorithm.
-func keyType(a hsm.Algorithm) uint {
-	if a == hsm.TDES2 {
-		return p11.CKK_DES2
+func keyType(a hsm.Algorithm) (uint, error) {
+	switch {
+	case a == hsm.TDES2:
+		return p11.CKK_DES2, nil
+	case a == hsm.TDES3:
+		return p11.CKK_DES3, nil
+	case a.IsAES():
+		return p11.CKK_AES, nil
 	}
-	return p11.CKK_AES
+	return 0, fmt.Errorf("%w: keys of %s are not built for PKCS#11", hsm.ErrInput, a)
 }
 
 // permit refuses what must not be done with a key before the module is asked.
@@ -49,7 +56,7 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 	}
 	size := wrappedLen(k.Algorithm.Size())
 	want := size
-	if hasDoubled(k.Usage) {
+	if hasDoubled(k.Usage, k.Algorithm) {
 		want = 2 * size
 	}
 	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) != want {
@@ -59,7 +66,7 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 	if keys.whole, err = w.unwrap(k, k.Wrapped[:size]); err != nil {
 		return pair{}, err
 	}
-	if hasDoubled(k.Usage) {
+	if hasDoubled(k.Usage, k.Algorithm) {
 		if keys.doubled, err = w.unwrap(k, k.Wrapped[size:]); err != nil {
 			w.destroy(keys.whole)
 			return pair{}, err
@@ -88,8 +95,12 @@ func keyWrap() []*p11.Mechanism {
 
 // unwrap makes a session object that can do what the usage needs and no more.
 func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
+	kind, err := keyType(k.Algorithm)
+	if err != nil {
+		return 0, err
+	}
 	template := []*p11.Attribute{
-		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, keyType(k.Algorithm)),
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, kind),
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
 		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k.Usage)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
 		p11.NewAttribute(p11.CKA_SIGN, k.Usage == hsm.PANToken), p11.NewAttribute(p11.CKA_DERIVE, k.Usage == hsm.IMKAC),

@@ -35,7 +35,7 @@ func (m *Module) randomKey(room *clear.Room, algorithm hsm.Algorithm) error {
 	if err := m.random(room.Key(size)); err != nil {
 		return err
 	}
-	if algorithm == hsm.TDES2 {
+	if algorithm.IsTDES() {
 		room.OddParity(size)
 	}
 	return nil
@@ -124,7 +124,7 @@ func (m *Module) keep(spec hsm.Spec, room *clear.Room) (key hsm.Key, check [8]by
 	if err != nil {
 		return hsm.Key{}, check, err
 	}
-	if spec.Algorithm == hsm.TDES2 {
+	if spec.Algorithm.IsTDES() {
 		check = c.encrypt(check)
 	} else {
 		full := cmac(c.whole, make([]byte, 16))

@@ -135,14 +135,22 @@ func (m *Module) use(op hsm.Operation, key *hsm.Key) (*ciphers, error) {
 
 // expand makes the ciphers of a clear key value.
 func expand(algorithm hsm.Algorithm, value []byte) (*ciphers, error) {
-	if algorithm != hsm.TDES2 {
-		whole, err := aes.NewCipher(value)
-		if err != nil {
-			return nil, fmt.Errorf("soft hsm: %w", err)
-		}
-		return &ciphers{whole: whole}, nil
+	var whole cipher.Block
+	var err error
+	switch {
+	case algorithm == hsm.TDES2:
+		return expandDES(value)
+	case algorithm == hsm.TDES3:
+		whole, err = des.NewTripleDESCipher(value)
+	case algorithm.IsAES():
+		whole, err = aes.NewCipher(value)
+	default:
+		return nil, fmt.Errorf("%w: keys of %s are not built for the software HSM", hsm.ErrInput, algorithm)
 	}
-	return expandDES(value)
+	if err != nil {
+		return nil, fmt.Errorf("soft hsm: %w", err)
+	}
+	return &ciphers{whole: whole}, nil
 }
 
 // expandDES makes the ciphers of a double-length DES key.
