@@ -44,10 +44,8 @@ func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
 		return err
 	}
 	defer closeLog()
-	if cfg.HSM.SoftHSMConf != "" {
-		if err := os.Setenv("SOFTHSM2_CONF", cfg.HSM.SoftHSMConf); err != nil {
-			return err
-		}
+	if err := useSoftHSM(cfg.HSM.SoftHSMConf); err != nil {
+		return err
 	}
 	world := env.Real()
 	module, err := pkcs11.Open(world, pkcs11.Config{

@@ -2,6 +2,8 @@
 
 package pkcs11
 
+import "strings"
+
 // Custody says of one function what leaves the module while it runs on plain
 // PKCS#11. What leaves is in the locked page of one worker and wiped at once.
 type Custody struct {
@@ -10,6 +12,33 @@ type Custody struct {
 	KeyLeaves  bool   // a key is clear in the process's memory
 	PINLeaves  bool   // a PIN is clear in the process's memory
 	Remark     string
+}
+
+// Can says of one function whether a probed module can do it.
+type Can struct {
+	Custody
+	Works bool
+	Why   string // the mechanism that is missing, and what the module said
+}
+
+// Functions joins what the functions need with what a module can.
+func Functions(module []Probed) []Can {
+	state := make(map[string]Probed, len(module))
+	for _, p := range module {
+		state[p.Mechanism] = p
+	}
+	var out []Can
+	for _, c := range Custodies() {
+		can := Can{Custody: c, Works: true}
+		for _, name := range strings.Split(c.Mechanisms, ", ") {
+			if p := state[name]; !p.Works {
+				can.Works, can.Why = false, name+": "+p.Why
+				break
+			}
+		}
+		out = append(out, can)
+	}
+	return out
 }
 
 // Custodies is the whole list, in the order of the interfaces of package hsm.

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/hsm/pkcs11"
+	"tapswitch/internal/secret"
+	"tapswitch/switch/config"
+)
+
+func newHSMCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "hsm",
+		Short:   "Look after the security module and its keys",
+		Example: "  tapswitch hsm mechanisms --config switch.yaml",
+	}
+	c.AddCommand(newHSMMechanismsCommand())
+	return c
+}
+
+// token says which token a command speaks to.
+type token struct {
+	config, module, label, pinFile string
+	keystore                       string // folder of wrapped keys, from the configuration
+	pin                            secret.Key
+}
+
+// flags adds what names a token: the switch's configuration, or its parts.
+func (t *token) flags(c *cobra.Command) {
+	c.Flags().StringVar(&t.config, "config", "", "switch configuration whose hsm section names the token")
+	c.Flags().StringVar(&t.module, "module", "", "PKCS#11 library, instead of --config")
+	c.Flags().StringVar(&t.label, "token", "", "label of the token, with --module")
+	c.Flags().StringVar(&t.pinFile, "pin-file", "", "file whose first line is the user PIN, with --module")
+}
+
+// resolve fills in the parts, and tells SoftHSM where its tokens are when the
+// configuration does.
+func (t *token) resolve() error {
+	if t.config != "" {
+		if t.module != "" || t.label != "" || t.pinFile != "" {
+			return usageError{errors.New("--config names the token already: leave out --module, --token and --pin-file")}
+		}
+		cfg, err := config.Load(t.config, machine())
+		if err != nil {
+			return err
+		}
+		t.module, t.label, t.pin, t.keystore = cfg.HSM.Module, cfg.HSM.Token, cfg.HSM.UserPIN, cfg.HSM.Keystore
+		return useSoftHSM(cfg.HSM.SoftHSMConf)
+	}
+	if t.module == "" || t.label == "" || t.pinFile == "" {
+		return usageError{errors.New("which token? give --config, or all of --module, --token and --pin-file")}
+	}
+	raw, err := os.ReadFile(t.pinFile)
+	if err != nil {
+		return fmt.Errorf("user PIN: %w", err)
+	}
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	if t.pin, err = secret.NewKey(bytes.TrimSuffix(line, []byte("\r"))); err != nil || t.pin.IsZero() {
+		return fmt.Errorf("user PIN: the first line of %s must be the PIN, of 1 to 32 characters", t.pinFile)
+	}
+	return nil
+}
+
+// useSoftHSM names the configuration file of SoftHSM, when there is one.
+func useSoftHSM(file string) error {
+	if file == "" {
+		return nil
+	}
+	return os.Setenv("SOFTHSM2_CONF", file)
+}
+
+func newHSMMechanismsCommand() *cobra.Command {
+	var t token
+	var format string
+	c := &cobra.Command{
+		Use:   "mechanisms",
+		Short: "Say function by function what the module can do, and what leaves it",
+		Long: "Execute every mechanism with test keys on the token and compare the answers; then say for each function whether it works there, " +
+			"whether a key leaves the module while it runs, and whether a PIN does. Makes session objects only, nothing that stays.",
+		Example: "  tapswitch hsm mechanisms --config switch.yaml\n  tapswitch hsm mechanisms --module /usr/lib/softhsm/libsofthsm2.so --token demo --pin-file user.pin -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := t.resolve(); err != nil {
+				return err
+			}
+			module, err := pkcs11.Probe(t.module, t.label, t.pin)
+			if err != nil {
+				return err
+			}
+			return showMechanisms(c.OutOrStdout(), format, module)
+		},
+	}
+	t.flags(c)
+	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	return c
+}
