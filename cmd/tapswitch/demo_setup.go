@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -208,13 +209,13 @@ func (s stage) loadKeys(ctx context.Context) error {
 	for _, k := range demoKeys() {
 		key, err := makeKey(ctx, m, k)
 		if err != nil {
-			return fmt.Errorf("key %s: %w", k.spec.Name, err)
+			return errors.Join(fmt.Errorf("key %s: %w", k.spec.Name, err), store.Close())
 		}
 		if err := store.Put(key); err != nil {
-			return err
+			return errors.Join(err, store.Close())
 		}
 	}
-	return nil
+	return store.Close()
 }
 
 func makeKey(ctx context.Context, m hsm.KeyLoader, k demoKey) (hsm.Key, error) {

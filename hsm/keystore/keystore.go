@@ -19,6 +19,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"sort"
 	"strings"
@@ -42,42 +43,84 @@ const (
 	tempSuffix = ".tmp"
 )
 
+// lockName is the file in the directory that keeps a second process out: each
+// would put back what the other replaced.
+const lockName = "lock"
+
 // Store is an open keystore, safe for concurrent use. There is one process per
-// directory.
+// directory, held by a lock.
 type Store struct {
 	disk env.Disk
 	dir  string
+	lock io.Closer
 
 	mu     sync.RWMutex
 	owners map[string][]hsm.Key // in order of name, then version, oldest first
 	names  map[string]string    // key name to owner
 }
 
-// Open reads all keys in dir, which is made when it is not there. What a crash
-// left half written is removed; it was never current.
+// Open reads all keys in dir, which is made when it is not there, and keeps
+// other processes from it until Close (env.ErrLocked). What a crash left half
+// written is removed; it was never current.
 func Open(disk env.Disk, dir string) (*Store, error) {
 	if err := disk.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("keystore: make directory %s: %w", dir, err)
 	}
-	names, err := disk.List(dir)
-	if err != nil {
-		return nil, fmt.Errorf("keystore: list directory %s: %w", dir, err)
+	s := empty(disk, dir)
+	if locker, ok := disk.(env.Locker); ok {
+		var err error
+		if s.lock, err = locker.Lock(path.Join(dir, lockName)); err != nil {
+			return nil, fmt.Errorf("keystore: %w; stop the other process first", err)
+		}
 	}
-	s := &Store{disk: disk, dir: dir, owners: make(map[string][]hsm.Key), names: make(map[string]string)}
+	if err := s.readAll(true); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Read returns all keys in dir, by owner, name and version, beside whoever has
+// the store open: an owner's file is replaced as a whole. It writes nothing.
+func Read(disk env.Disk, dir string) ([]hsm.Key, error) {
+	s := empty(disk, dir)
+	if err := s.readAll(false); err != nil {
+		return nil, err
+	}
+	return s.List(), nil
+}
+
+func empty(disk env.Disk, dir string) *Store {
+	return &Store{disk: disk, dir: dir, owners: make(map[string][]hsm.Key), names: make(map[string]string)}
+}
+
+// Close lets other processes in. The store must not be used afterwards.
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// readAll takes in every owner's file; clean removes what was left half written.
+func (s *Store) readAll(clean bool) error {
+	names, err := s.disk.List(s.dir)
+	if err != nil {
+		return fmt.Errorf("keystore: list directory %s: %w", s.dir, err)
+	}
 	for _, name := range names {
-		full := path.Join(dir, name)
+		full := path.Join(s.dir, name)
 		switch {
-		case strings.HasSuffix(name, tempSuffix):
-			if err := disk.Remove(full); err != nil {
-				return nil, fmt.Errorf("keystore: remove unfinished %s: %w", full, err)
+		case strings.HasSuffix(name, tempSuffix) && clean:
+			if err := s.disk.Remove(full); err != nil {
+				return fmt.Errorf("keystore: remove unfinished %s: %w", full, err)
 			}
 		case strings.HasSuffix(name, suffix):
 			if err := s.read(name); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // read takes in one owner's file.

@@ -12,12 +12,14 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden file (a new format version only)")
@@ -374,4 +376,39 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("not the same after writing: %v", err)
 		}
 	})
+}
+
+// TestOneProcess: a second Open is refused while the first is not closed; Read
+// sees what is current meanwhile and leaves the other's unfinished work alone.
+func TestOneProcess(t *testing.T) {
+	w := fake.New(1)
+	if _, err := Read(w.Disk, "keys"); err == nil {
+		t.Error("a directory that is not there was read")
+	}
+	s, err := Open(w.Disk, "keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(key("a", "tpk", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(w.Disk, "keys"); !errors.Is(err, env.ErrLocked) {
+		t.Errorf("opened twice: %v", err)
+	}
+	if f, err := w.Disk.Create("keys/a.keys.tmp"); err != nil || f.Close() != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(w.Disk, "keys")
+	if err != nil || len(got) != 1 || got[0].Name != "a/tpk" {
+		t.Errorf("read %v, %v", got, err)
+	}
+	if names, err := w.Disk.List("keys"); err != nil || !slices.Contains(names, "a.keys.tmp") {
+		t.Errorf("Read removed the work of another: %v, %v", names, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(w.Disk, "keys"); err != nil || len(s.List()) != 1 {
+		t.Errorf("after Close: %v", err)
+	}
 }

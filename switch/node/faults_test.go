@@ -97,7 +97,7 @@ func TestLinkDownAndBack(t *testing.T) {
 	if !strings.Contains(r.log.text(), "wait for a link that is not configured") {
 		t.Error("nobody is told that a reversal cannot be delivered")
 	}
-	if err := n.journal.Close(); err != nil {
+	if err := n.closeStores(); err != nil {
 		t.Fatal(err)
 	}
 	r.cfg.Links = both

@@ -118,7 +118,7 @@ func New(cfg *config.Config, world env.Env, module Module, o Options) (*Node, er
 		return nil, err
 	}
 	if err := n.build(); err != nil {
-		return nil, errors.Join(err, n.journal.Close())
+		return nil, errors.Join(err, n.closeStores())
 	}
 	return n, nil
 }

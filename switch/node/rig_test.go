@@ -302,6 +302,9 @@ func (r *rig) loadKeys() {
 	for i := range terminalsMax {
 		load("terminal/"+terminalID(i)+"/tmk", hsm.TMK, hsm.TDES2, tmkHex)
 	}
+	if err := store.Close(); err != nil {
+		r.Fatal(err)
+	}
 }
 
 // start runs the switch and waits until it listens and both links are up.

@@ -19,7 +19,7 @@ func (n *Node) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.serveAdmin(background); err != nil {
 		stop()
-		return errors.Join(err, n.journal.Close())
+		return errors.Join(err, n.closeStores())
 	}
 	n.spawn(func() { n.observer.Run(background) })
 	ended := n.world.Waits.NewEvent()
@@ -103,6 +103,15 @@ func (n *Node) open() error {
 	return nil
 }
 
+// closeStores ends the use of what is on disk.
+func (n *Node) closeStores() error {
+	err := n.journal.Close()
+	if n.keys != nil {
+		err = errors.Join(err, n.keys.Close())
+	}
+	return err
+}
+
 // linkClose is the most that one link may take to sign off.
 const linkClose = 2 * time.Second
 
@@ -120,8 +129,8 @@ func (n *Node) shutdown(stop func()) {
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Close(n.world.Clock.Mono().Add(linkClose))
 	}
-	if err := n.journal.Close(); err != nil {
-		n.observer.Log().Error("journal close", "err", err)
+	if err := n.closeStores(); err != nil {
+		n.observer.Log().Error("close of journal and keystore", "err", err)
 	}
 	n.observer.Log().Info("stopped")
 	stop()
