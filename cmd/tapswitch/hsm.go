@@ -19,9 +19,9 @@ func newHSMCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "hsm",
 		Short:   "Look after the security module and its keys",
-		Example: "  tapswitch hsm mechanisms --config switch.yaml",
+		Example: "  tapswitch hsm doctor --config switch.yaml\n  tapswitch hsm key list --config switch.yaml",
 	}
-	c.AddCommand(newHSMMechanismsCommand())
+	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand())
 	return c
 }
 

@@ -4,8 +4,10 @@ package main_test
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -64,5 +66,80 @@ func TestHSMMechanisms(t *testing.T) {
 		if ran := call(t, args...); ran.code == 0 || !strings.Contains(ran.stderr, want) {
 			t.Errorf("%v: want %q in %+v", args, want, ran)
 		}
+	}
+}
+
+// TestHSMKeys: keys are listed, checked, made and rotated, and nothing is
+// written beside a process that has the keystore.
+func TestHSMKeys(t *testing.T) {
+	t.Parallel()
+	dir := staged(t)
+	hsm := func(args ...string) ended {
+		t.Helper()
+		return call(t, append(append([]string{"hsm"}, args...), "--config", filepath.Join(dir, "switch.yaml"))...)
+	}
+	for _, step := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"doctor"}, 0, "ok    all 11 keys in "},
+		{[]string{"key", "list"}, 0, "link/acq-a/zpk         1        ZPK        TDES-2     acq-a              00F9E1"},
+		{[]string{"inventory", "-o", "json"}, 0, `"kcv":"00F9E1"`},
+		{[]string{"key", "kcv", "link/acq-a/zpk"}, 0, "00F9E1  link/acq-a/zpk version 1, computed in the module and as stored"},
+		{[]string{"key", "kcv", "link/acq-z/zpk"}, 1, `no key "link/acq-z/zpk"`},
+		{[]string{"key", "generate", "--usage", "bdk", "--algorithm", "aes-256", "--not-after", "2001-01-01", "fleet/bdk"}, 0, "2001-01-01"},
+		{[]string{"key", "generate", "--usage", "BDK", "fleet/bdk"}, 1, "hsm key rotate"},
+		{[]string{"key", "generate", "--usage", "BDX", "fleet/bdx"}, 2, "there are TMK, TPK"},
+		{[]string{"key", "generate", "--usage", "CVK", "--algorithm", "AES-256", "issuer/x/cvk"}, 2, "does not go with"},
+		{[]string{"key", "generate", "--usage", "CVK", "nobody"}, 2, "--owner"},
+		{[]string{"inventory"}, 1, "past its end of validity"},
+		{[]string{"doctor"}, 1, "FAIL  key fleet/bdk version 1: past its end of validity"},
+		{[]string{"key", "rotate", "fleet/bdk"}, 0, "fleet/bdk  2        BDK    AES-256"},
+		{[]string{"key", "rotate", "store/pan-seal"}, 1, "refused"},
+	} {
+		ran := hsm(step.args...)
+		if ran.code != step.code || !strings.Contains(ran.stdout+ran.stderr, step.want) {
+			t.Errorf("%v: want %d and %q in %+v", step.args, step.code, step.want, ran)
+		}
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "keystore", "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	if ran := hsm("key", "rotate", "fleet/bdk"); ran.code != 1 || !strings.Contains(ran.stderr, "in use by another process") {
+		t.Errorf("rotated beside a running switch: %+v", ran)
+	}
+	if ran := hsm("key", "list"); ran.code != 0 {
+		t.Errorf("not listed beside a running switch: %+v", ran)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, filepath.Join(dir, "keystore", "acq-a.keys"))
+	if ran := hsm("doctor"); ran.code != 1 || !strings.Contains(ran.stdout, "acq-a.keys") || !strings.Contains(ran.stdout, "FAIL  keystore") {
+		t.Errorf("a damaged key file: %+v", ran)
+	}
+	if err := os.Rename(filepath.Join(dir, "token"), filepath.Join(dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	if ran := hsm("doctor"); ran.code != 1 || !strings.Contains(ran.stdout, "FAIL  module, token and user PIN") {
+		t.Errorf("no token: %+v", ran)
+	}
+}
+
+// damage changes one byte in the middle of a file.
+func damage(t *testing.T, file string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -41,12 +41,13 @@ type Module interface {
 	hsm.Sealer
 	hsm.Tokener
 	hsm.Health
+	hsm.KeyChecker
 }
 
 // Run holds the modules that open returns to the suite; open is called once for
 // each test.
 func Run(t *testing.T, open func(t *testing.T) Module) {
-	for _, c := range slices.Concat(firstCases()) {
+	for _, c := range slices.Concat(firstCases(), checkCases()) {
 		t.Run(c.name, func(t *testing.T) { c.run(&suite{T: t, m: open(t)}) })
 	}
 }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/keystore"
+	"tapswitch/hsm/pkcs11"
+	"tapswitch/internal/env"
+)
+
+// warnBefore is how long before its end a key is named.
+const warnBefore = 30 * 24 * time.Hour
+
+// stateOf asks the module about a key and the calendar about its end.
+func stateOf(ctx context.Context, m hsm.KeyChecker, k hsm.Key, now time.Time) (state string, good bool) {
+	if err := m.CheckKey(ctx, &k); err != nil {
+		return err.Error(), false
+	}
+	end := time.Unix(k.NotAfter, 0)
+	switch {
+	case k.NotAfter == 0 || end.Sub(now) > warnBefore:
+		return "good", true
+	case now.After(end):
+		return "past its end of validity: bring in its successor", false
+	}
+	return fmt.Sprintf("good for %d days more", int(end.Sub(now)/(24*time.Hour))), true
+}
+
+func newHSMInventoryCommand() *cobra.Command {
+	var t token
+	var format string
+	c := &cobra.Command{
+		Use:   "inventory --config FILE",
+		Short: "Check every wrapped key in the module and list what it is for",
+		Long: "List every key with its usage, owner, check value, validity and local master key, each unwrapped in the module and its check " +
+			"value computed again. Exit code 1 when one is not good. Evidence for a key inventory (PCI PIN 32-2).",
+		Example: "  tapswitch hsm inventory --config switch.yaml\n  tapswitch hsm inventory --config switch.yaml -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := t.needKeystore(); err != nil {
+				return err
+			}
+			keys, err := keystore.Read(env.Real().Disk, t.keystore)
+			if err != nil {
+				return err
+			}
+			module, err := t.open()
+			if err != nil {
+				return err
+			}
+			defer module.Close()
+			bad := 0
+			lines := make([]keyLine, 0, len(keys))
+			for _, k := range keys {
+				l := describeKey(k)
+				var good bool
+				if l.State, good = stateOf(c.Context(), module, k, time.Now()); !good {
+					bad++
+				}
+				lines = append(lines, l)
+			}
+			if err := showKeys(c.OutOrStdout(), format, lines); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d of %d keys are not good", bad, len(keys))
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&t.config, "config", "", "switch configuration (required)")
+	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	return c
+}
+
+func newHSMDoctorCommand() *cobra.Command {
+	var t token
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check module, token, local master keys, functions and wrapped keys, and say what to do",
+		Long: "Go from the module file to the last wrapped key as a start of the switch does, and say of each step whether it is good and, " +
+			"where it is not, what to do. Exit code 1 when a step is not good. Safe beside a running switch.",
+		Example: "  tapswitch hsm doctor --config switch.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := t.resolve(); err != nil {
+				return err
+			}
+			return t.examine(c.Context(), c.OutOrStdout())
+		},
+	}
+	t.flags(c)
+	return c
+}
+
+// errIll says that a step was not good; the step itself was printed.
+var errIll = errors.New("not everything is good")
+
+// examine goes through the steps; one that is not good ends those that need it.
+func (t *token) examine(ctx context.Context, out io.Writer) error {
+	probed, err := pkcs11.Probe(t.module, t.label, t.pin)
+	if err != nil {
+		fmt.Fprintf(out, "FAIL  module, token and user PIN: %v\n", err)
+		return errIll
+	}
+	fmt.Fprintf(out, "ok    module %s loads; token %q is there and takes the user PIN\n", t.module, t.label)
+	ill := false
+	for _, f := range pkcs11.Functions(probed) {
+		if !f.Works {
+			ill = true
+			fmt.Fprintf(out, "FAIL  function %s: %s\n", f.Function, f.Why)
+		}
+	}
+	if !ill {
+		fmt.Fprintln(out, "ok    every function works on this module (tapswitch hsm mechanisms says what leaves it)")
+	}
+	module, err := t.open()
+	if err != nil {
+		fmt.Fprintf(out, "FAIL  local master keys and locked memory: %v\n", err)
+		return errIll
+	}
+	defer module.Close()
+	fmt.Fprintf(out, "ok    local master keys are sensitive and unextractable, identity %x; memory for PINs can be locked\n", module.LMK())
+	if t.keystore == "" {
+		fmt.Fprintln(out, "--    keys at rest were not looked at: give --config")
+	} else if !t.examineKeys(ctx, out, module) {
+		ill = true
+	}
+	if ill {
+		return errIll
+	}
+	return nil
+}
+
+// examineKeys says of every wrapped key that is not good why, and whether all are.
+func (t *token) examineKeys(ctx context.Context, out io.Writer, m hsm.KeyChecker) bool {
+	keys, err := keystore.Read(env.Real().Disk, t.keystore)
+	if err != nil {
+		fmt.Fprintf(out, "FAIL  keystore: %v\n", err)
+		return false
+	}
+	bad := 0
+	for _, k := range keys {
+		if state, good := stateOf(ctx, m, k, time.Now()); !good {
+			bad++
+			fmt.Fprintf(out, "FAIL  key %s version %d: %s\n", k.Name, k.Version, state)
+		} else if state != "good" {
+			fmt.Fprintf(out, "--    key %s version %d: %s\n", k.Name, k.Version, state)
+		}
+	}
+	if bad == 0 {
+		fmt.Fprintf(out, "ok    all %d keys in %s open and have their check values\n", len(keys), t.keystore)
+	}
+	return bad == 0
+}
