@@ -21,7 +21,7 @@ func newHSMCommand() *cobra.Command {
 		Short:   "Look after the security module and its keys",
 		Example: "  tapswitch hsm doctor --config switch.yaml\n  tapswitch hsm key list --config switch.yaml",
 	}
-	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand())
+	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand(), newHSMKATCommand())
 	return c
 }
 

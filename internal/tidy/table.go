@@ -71,6 +71,7 @@ func tableHSM() []Row {
 		{Packages: "hsm/soft", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/ceremony", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/keystore", May: tier1(), Tests: drivers()},
+		{Packages: "hsm/kat", May: tier1(), Tests: drivers()},
 		{Packages: "hsm/hsmtest", May: slices.Concat(tier1(), []string{"hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/...", May: tier1(), Tests: drivers()}, // the root and its pure packages
 	}
