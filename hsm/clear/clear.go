@@ -13,7 +13,7 @@
 // for hsm/soft, which holds clear keys in its process by nature.
 //
 // Imported by: hsm/pkcs11, hsm/soft. Imports: hsm, hsm/pinblock, hsm/pinoffset,
-// hsm/emvkey, internal/secret, golang.org/x/sys/unix.
+// hsm/emvkey, hsm/dukpt, internal/secret, golang.org/x/sys/unix.
 package clear
 
 import (
@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/dukpt"
 	"tapswitch/hsm/emvkey"
 	"tapswitch/hsm/pinblock"
 	"tapswitch/hsm/pinoffset"
@@ -39,7 +40,9 @@ const (
 	pinAt       = 16
 	keyAt       = 64
 	companionAt = 96
-	used        = 128
+	scratchAt   = 256 // of a TDES DUKPT derivation; see dukpt.go
+	scheduleAt  = scratchAt + dukpt.ScratchLen
+	used        = scheduleAt + scheduleLen
 	pageSize    = 4096 // a multiple or divisor of every page size in service
 )
 

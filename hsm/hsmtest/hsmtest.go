@@ -20,6 +20,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -215,14 +216,16 @@ func (s *suite) count(got, want int) {
 }
 
 // Vectors runs a pure function over all vectors of a file that name function:
-// hex inputs come as bytes, texts as their characters. Negative vectors must be
+// hex inputs come as bytes, texts and numbers as their characters. Negative vectors must be
 // refused. Only as much of the answer is compared as the vector prints.
 func Vectors(t *testing.T, file, function string, compute func(in map[string][]byte) ([]byte, error)) {
 	t.Helper()
 	for _, v := range load(t, file, function) {
 		in := make(map[string][]byte)
 		for name := range v.Inputs {
-			if b, err := hex.DecodeString(v.text(name)); err == nil && !textInput[name] {
+			if n, ok := v.Inputs[name].(float64); ok {
+				in[name] = strconv.AppendInt(nil, int64(n), 10)
+			} else if b, err := hex.DecodeString(v.text(name)); err == nil && !textInput[name] {
 				in[name] = b
 			} else {
 				in[name] = []byte(v.text(name))
