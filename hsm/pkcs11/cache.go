@@ -29,7 +29,8 @@ type entry struct {
 }
 
 // pair is a key's session objects: the key, and for MAC keys the companion
-// K1‖K1 under which the CBC part of algorithm 3 is single DES.
+// K1‖K1 under which the CBC part of algorithm 3 is single DES. The companion of
+// a TDES base derivation key is its masked form.
 type pair struct {
 	whole   p11.ObjectHandle
 	doubled p11.ObjectHandle // 0 when there is none

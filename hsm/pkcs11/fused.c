@@ -24,9 +24,11 @@ enum {
 
 enum {
 	CKA_CLASS = 0x0, CKA_TOKEN = 0x1, CKA_VALUE = 0x11, CKA_KEY_TYPE = 0x100, CKA_SENSITIVE = 0x103,
-	CKA_ENCRYPT = 0x104, CKA_SIGN = 0x108, CKA_DERIVE = 0x10C, CKA_EXTRACTABLE = 0x162,
+	CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_SIGN = 0x108, CKA_DERIVE = 0x10C, CKA_VALUE_LEN = 0x161,
+	CKA_EXTRACTABLE = 0x162,
 	CKO_SECRET_KEY = 4, CKK_DES2 = 0x14,
-	CKM_AES_GCM = 0x1087, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
+	CKM_AES_GCM = 0x1087, CKM_AES_CBC = 0x1082, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
+	CKM_AES_ECB_ENCRYPT_DATA = 0x1104,
 	CKR_FUNCTION_FAILED = 0x6,
 };
 
@@ -75,7 +77,7 @@ static ts_ulong init_and(ts_functions *f, int init, int op, ts_ulong session, ts
 ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
 	void *iv, ts_ulong key, void *in, ts_ulong n, void *out)
 {
-	ts_mechanism m = { mechanism, iv, iv ? 8 : 0 };
+	ts_mechanism m = { mechanism, iv, !iv ? 0 : mechanism == CKM_AES_CBC ? 16 : 8 };
 	ts_ulong outn = n;
 	return init_and(f, encipher ? FN_ENCRYPT_INIT : FN_DECRYPT_INIT, encipher ? FN_ENCRYPT : FN_DECRYPT,
 		session, &m, key, in, n, out, &outn, 1);
@@ -135,6 +137,42 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 		{ CKA_ENCRYPT, &yes, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
 	return ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+}
+
+// working fills t with the nine attributes of a key that stays inside, sensitive
+// and not extractable, and may do what may says.
+static void working(ts_attribute *t, ts_ulong *class, ts_ulong *type, int may)
+{
+	static unsigned char bit[2] = { 0, 1 };
+	ts_attribute all[] = {
+		{ CKA_CLASS, class, sizeof *class }, { CKA_KEY_TYPE, type, sizeof *type },
+		{ CKA_TOKEN, &bit[0], 1 }, { CKA_SENSITIVE, &bit[1], 1 }, { CKA_EXTRACTABLE, &bit[0], 1 },
+		{ CKA_ENCRYPT, &bit[!!(may & TS_ENCRYPT)], 1 }, { CKA_DECRYPT, &bit[!!(may & TS_DECRYPT)], 1 },
+		{ CKA_SIGN, &bit[!!(may & TS_SIGN)], 1 }, { CKA_DERIVE, &bit[!!(may & TS_DERIVE)], 1 },
+	};
+	memcpy(t, all, sizeof all);
+}
+
+ts_ulong ts_derive_aes(ts_functions *f, ts_ulong session, ts_ulong base, void *data, ts_ulong n,
+	ts_ulong type, ts_ulong len, int may, ts_ulong *key)
+{
+	ts_string_data s = { data, n };
+	ts_mechanism m = { CKM_AES_ECB_ENCRYPT_DATA, &s, sizeof s };
+	ts_ulong class = CKO_SECRET_KEY;
+	ts_attribute t[10];
+	working(t, &class, &type, may);
+	t[9] = (ts_attribute){ CKA_VALUE_LEN, &len, sizeof len };
+	return ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, len ? 10 : 9, key);
+}
+
+ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, void *value,
+	ts_ulong n, int may, ts_ulong *key)
+{
+	ts_ulong class = CKO_SECRET_KEY;
+	ts_attribute t[10];
+	working(t, &class, &type, may);
+	t[9] = (ts_attribute){ CKA_VALUE, value, n };
+	return ((create_fn)f->fn[FN_CREATE])(session, t, 10, key);
 }
 
 ts_ulong ts_random(ts_functions *f, ts_ulong session, void *out, ts_ulong n)

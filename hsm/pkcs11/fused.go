@@ -9,6 +9,8 @@ package pkcs11
 #cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
+#cgo nocallback ts_derive_aes
+#cgo nocallback ts_import_working
 #cgo nocallback ts_destroy
 #include <stdlib.h>
 #include "fused.h"
@@ -95,6 +97,39 @@ func (f functions) importKey(s p11.SessionHandle, keyType uint, value []byte) (p
 	var key C.ts_ulong
 	err := result(C.ts_import(f.f, C.ts_ulong(s), C.ts_ulong(keyType), ptr(value), C.ts_ulong(len(value)), &key))
 	return p11.ObjectHandle(key), err
+}
+
+// abilities are what a working key may do.
+type abilities int
+
+const (
+	mayEncrypt abilities = C.TS_ENCRYPT
+	mayDecrypt abilities = C.TS_DECRYPT
+	maySign    abilities = C.TS_SIGN
+	mayDerive  abilities = C.TS_DERIVE
+)
+
+// deriveAES makes a key of keyType, sensitive and not extractable, of data
+// enciphered under an AES base and cut to size bytes.
+func (f functions) deriveAES(s p11.SessionHandle, base p11.ObjectHandle, data []byte, keyType uint, size int, may abilities) (p11.ObjectHandle, error) {
+	if keyType == p11.CKK_DES2 || keyType == p11.CKK_DES3 {
+		size = 0 // the type has it, and modules refuse to be told
+	}
+	var key C.ts_ulong
+	err := result(C.ts_derive_aes(f.f, C.ts_ulong(s), C.ts_ulong(base), ptr(data), C.ts_ulong(len(data)), C.ts_ulong(keyType), C.ts_ulong(size), C.int(may), &key))
+	return p11.ObjectHandle(key), err
+}
+
+// importWorking makes a session key of a clear value, not extractable.
+func (f functions) importWorking(s p11.SessionHandle, keyType uint, value []byte, may abilities) (p11.ObjectHandle, error) {
+	var key C.ts_ulong
+	err := result(C.ts_import_working(f.f, C.ts_ulong(s), C.ts_ulong(keyType), ptr(value), C.ts_ulong(len(value)), C.int(may), &key))
+	return p11.ObjectHandle(key), err
+}
+
+// sign is the MAC of in by a mechanism without parameter; out has its length.
+func (f functions) sign(s p11.SessionHandle, mechanism uint, key p11.ObjectHandle, in, out []byte) error {
+	return result(C.ts_sign(f.f, C.ts_ulong(s), C.ts_ulong(mechanism), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out), C.ts_ulong(len(out))))
 }
 
 // random fills out from the module.

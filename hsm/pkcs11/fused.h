@@ -14,7 +14,7 @@ typedef struct ts_functions ts_functions;
 // On failure it returns 0 and why holds the loader's message.
 ts_functions *ts_load(const char *path, char *why, int whylen);
 
-// ts_crypt enciphers or deciphers n bytes; iv is 0 or 8 bytes of CBC.
+// ts_crypt enciphers or deciphers n bytes; iv is 0 or one block of CBC.
 ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
 	void *iv, ts_ulong key, void *in, ts_ulong n, void *out);
 
@@ -38,6 +38,18 @@ ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, void *data,
 // ts_import makes a session key, extractable so that it can be wrapped at once.
 ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value, ts_ulong n,
 	ts_ulong *key);
+
+// What a working key may do.
+enum { TS_ENCRYPT = 1, TS_DECRYPT = 2, TS_SIGN = 4, TS_DERIVE = 8 };
+
+// ts_derive_aes makes a session key of n bytes, one or two blocks, enciphered
+// under an AES base, cut to len bytes; len is 0 for types of a fixed length.
+ts_ulong ts_derive_aes(ts_functions *f, ts_ulong session, ts_ulong base, void *data, ts_ulong n,
+	ts_ulong type, ts_ulong len, int may, ts_ulong *key);
+
+// ts_import_working makes a session key that is used and never wrapped.
+ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, void *value,
+	ts_ulong n, int may, ts_ulong *key);
 
 ts_ulong ts_random(ts_functions *f, ts_ulong session, void *out, ts_ulong n);
 

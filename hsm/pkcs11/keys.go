@@ -45,6 +45,9 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 // the cipher of the same block in either.
 func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	mechanism := uint(p11.CKM_AES_KEY_GEN)
+	if hasMasked(spec.Usage, spec.Algorithm) {
+		return w.generateMasked(spec)
+	}
 	if _, err := keyType(spec.Algorithm); err != nil {
 		return pair{}, err
 	}
@@ -81,6 +84,17 @@ func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	return keys, nil
 }
 
+// generateMasked makes a random key whose companion is its xor with a mask: no
+// module in service xors keys, so the key is in the worker's locked page once.
+func (w *worker) generateMasked(spec hsm.Spec) (pair, error) {
+	size := spec.Algorithm.Size()
+	if err := w.m.fused.random(w.session, w.room.Key(size)); err != nil {
+		return pair{}, w.fault("generate a key", err)
+	}
+	w.room.OddParity(size)
+	return w.imported(spec)
+}
+
 // imported makes the session objects of the clear key in the worker's locked page.
 func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 	kind, err := keyType(spec.Algorithm)
@@ -90,10 +104,16 @@ func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 	if keys.whole, err = w.m.fused.importKey(w.session, kind, w.room.Key(spec.Algorithm.Size())); err != nil {
 		return pair{}, w.fault("bring in a key", err)
 	}
-	if !hasDoubled(spec.Usage, spec.Algorithm) {
+	var companion []byte
+	switch {
+	case hasDoubled(spec.Usage, spec.Algorithm):
+		companion = w.room.Doubled()
+	case hasMasked(spec.Usage, spec.Algorithm):
+		companion = w.room.Masked()
+	default:
 		return keys, nil
 	}
-	if keys.doubled, err = w.m.fused.importKey(w.session, p11.CKK_DES2, w.room.Doubled()); err != nil {
+	if keys.doubled, err = w.m.fused.importKey(w.session, p11.CKK_DES2, companion); err != nil {
 		w.destroy(keys.whole)
 		return pair{}, w.fault("bring in a key", err)
 	}

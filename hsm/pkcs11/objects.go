@@ -20,6 +20,13 @@ func hasDoubled(u hsm.Usage, a hsm.Algorithm) bool {
 	return a == hsm.TDES2 && (u == hsm.TAK || u == hsm.ZAK || u == hsm.CVK)
 }
 
+// hasMasked reports whether a key carries the masked companion under which the
+// right half of a TDES DUKPT initial key is made.
+func hasMasked(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.BDK && a == hsm.TDES2 }
+
+// hasCompanion reports whether a key is kept as two.
+func hasCompanion(u hsm.Usage, a hsm.Algorithm) bool { return hasDoubled(u, a) || hasMasked(u, a) }
+
 // keyType is the PKCS#11 type of an algorithm.
 func keyType(a hsm.Algorithm) (uint, error) {
 	switch {
@@ -56,7 +63,7 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 	}
 	size := wrappedLen(k.Algorithm.Size())
 	want := size
-	if hasDoubled(k.Usage, k.Algorithm) {
+	if hasCompanion(k.Usage, k.Algorithm) {
 		want = 2 * size
 	}
 	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) != want {
@@ -66,7 +73,7 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 	if keys.whole, err = w.unwrap(k, k.Wrapped[:size]); err != nil {
 		return pair{}, err
 	}
-	if hasDoubled(k.Usage, k.Algorithm) {
+	if hasCompanion(k.Usage, k.Algorithm) {
 		if keys.doubled, err = w.unwrap(k, k.Wrapped[size:]); err != nil {
 			w.destroy(keys.whole)
 			return pair{}, err
@@ -102,8 +109,8 @@ func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, kind),
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k.Usage)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
-		p11.NewAttribute(p11.CKA_SIGN, k.Usage == hsm.PANToken), p11.NewAttribute(p11.CKA_DERIVE, k.Usage == hsm.IMKAC),
+		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k.Usage) && !canDerive(k)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
+		p11.NewAttribute(p11.CKA_SIGN, k.Usage == hsm.PANToken), p11.NewAttribute(p11.CKA_DERIVE, canDerive(k)),
 	}
 	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, blob, template)
 	if err != nil {
@@ -115,7 +122,11 @@ func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 func canEncrypt(u hsm.Usage) bool { return u != hsm.PANToken && u != hsm.IMKAC && u != hsm.TPK }
 
 func canDecrypt(u hsm.Usage) bool {
-	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal
+	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal || u == hsm.TDK || u == hsm.ZDK
+}
+
+func canDerive(k *hsm.Key) bool {
+	return k.Usage == hsm.IMKAC || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
 }
 
 // destroy removes session objects; one that cannot be removed dies with its

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package soft
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/clear"
+	"tapswitch/hsm/dukpt"
+	"tapswitch/hsm/mac"
+	"tapswitch/internal/secret"
+)
+
+var (
+	_ hsm.DUKPTMACer         = (*Module)(nil)
+	_ hsm.DUKPTDataCipher    = (*Module)(nil)
+	_ hsm.DUKPTPINEncipherer = (*Module)(nil)
+)
+
+// dukptValue puts the working key of a transaction into room and returns it
+// there. d was checked.
+func (m *Module) dukptValue(room *clear.Room, d hsm.DUKPTKey, use dukpt.Use) ([]byte, error) {
+	if _, err := m.use(hsm.OpDUKPT, d.Base); err != nil {
+		return nil, err
+	}
+	value := room.Key(d.Base.Algorithm.Size())
+	if !unwrap(m.lmk, value, d.Base.Wrapped) {
+		return nil, fmt.Errorf("%w: %s %q version %d does not unwrap", hsm.ErrBinding, d.Base.Usage, d.Base.Name, d.Base.Version)
+	}
+	if !d.KSN.IsAES() {
+		if d.Base.Usage == hsm.BDK {
+			room.DUKPTInitial(d.KSN)
+		}
+		room.DUKPTWorking(d.KSN, use)
+		return value, nil
+	}
+	steps := append(dukpt.Path(d.Base, d.KSN), dukpt.WorkingStep(use.Purpose(), d.Type, d.KSN))
+	for _, s := range steps {
+		block, err := aes.NewCipher(value)
+		if err != nil {
+			return nil, fmt.Errorf("soft hsm: %w", err)
+		}
+		value = room.Key(len(s.Data))
+		for i := 0; i < len(value); i += 16 {
+			block.Encrypt(value[i:], s.Data[i:i+16])
+		}
+		value = room.Key(s.Type.Size())
+	}
+	return value, nil
+}
+
+// dukptCiphers is a working key that enciphers blocks.
+func (m *Module) dukptCiphers(d hsm.DUKPTKey, use dukpt.Use) (*ciphers, error) {
+	room := clear.Unlocked()
+	defer room.Wipe()
+	value, err := m.dukptValue(room, d, use)
+	if err != nil {
+		return nil, err
+	}
+	return expand(d.Type, value)
+}
+
+// dukptPIN is the PIN key of a transaction: what the general PIN functions take
+// in place of m.use(op, key) when the block came with a key serial number.
+func (m *Module) dukptPIN(d hsm.DUKPTKey) (*ciphers, error) {
+	if err := m.permitDUKPT(d.Base, d.Check); err != nil {
+		return nil, err
+	}
+	if d.Type.BlockSize() == 0 {
+		return nil, fmt.Errorf("%w: a PIN is not enciphered with a key of %s", hsm.ErrInput, d.Type)
+	}
+	return m.dukptCiphers(d, dukpt.PIN)
+}
+
+// permitDUKPT refuses a base key that must not be used before what is wrong with
+// the rest.
+func (m *Module) permitDUKPT(base *hsm.Key, check func() error) error {
+	if err := hsm.Permit(hsm.OpDUKPT, base, m.clock.Now()); err != nil {
+		return err
+	}
+	return check()
+}
+
+// DUKPTMAC makes a MAC under the key of a transaction.
+func (m *Module) DUKPTMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, alg hsm.DUKPTMACAlgorithm, data []byte) ([]byte, error) {
+	return m.dukptMAC(ctx, d, dir, alg, data, nil)
+}
+
+func (m *Module) dukptMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, alg hsm.DUKPTMACAlgorithm, data, received []byte) ([]byte, error) {
+	if err := alive(ctx); err != nil {
+		return nil, err
+	}
+	check := func() error { _, err := d.CheckMAC(alg, dir, received); return err }
+	if err := m.permitDUKPT(d.Base, check); err != nil {
+		return nil, err
+	}
+	if len(data) == 0 || len(data) > mac.MaxData {
+		return nil, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, mac.MaxData)
+	}
+	room := clear.Unlocked()
+	defer room.Wipe()
+	value, err := m.dukptValue(room, d, dukpt.MAC(dir))
+	if err != nil {
+		return nil, err
+	}
+	if alg == hsm.DUKPTHMAC {
+		h := hmac.New(sha256.New, value)
+		h.Write(data)
+		return h.Sum(nil), nil
+	}
+	c, err := expand(d.Type, value)
+	if err != nil {
+		return nil, err
+	}
+	if alg == hsm.DUKPTRetail {
+		out := c.alg3(mac.AppendPad1(nil, data))
+		return out[:], nil
+	}
+	return dukptCMAC(c.whole, data), nil
+}
+
+// dukptCMAC is CMAC (NIST SP 800-38B) under a cipher of either block size.
+func dukptCMAC(block cipher.Block, data []byte) []byte {
+	if block.BlockSize() == 16 {
+		out := cmac(block, data)
+		return out[:]
+	}
+	const last = 8
+	var k, out [last]byte
+	block.Encrypt(k[:], k[:])
+	double := func() {
+		carry := k[0] >> 7
+		for i := range k[:last-1] {
+			k[i] = k[i]<<1 | k[i+1]>>7
+		}
+		k[last-1] = k[last-1]<<1 ^ carry*0x1B
+	}
+	double()
+	for len(data) > last {
+		subtle.XORBytes(out[:], out[:], data[:last])
+		block.Encrypt(out[:], out[:])
+		data = data[last:]
+	}
+	subtle.XORBytes(out[:], out[:], data)
+	if len(data) < last {
+		out[len(data)] ^= 0x80
+		double()
+	}
+	subtle.XORBytes(out[:], out[:], k[:])
+	block.Encrypt(out[:], out[:])
+	return out[:]
+}
+
+// VerifyDUKPTMAC checks a MAC under the key of a transaction.
+func (m *Module) VerifyDUKPTMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, alg hsm.DUKPTMACAlgorithm, data, received []byte) error {
+	if received == nil {
+		received = []byte{}
+	}
+	got, err := m.dukptMAC(ctx, d, dir, alg, data, received)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(got[:len(received)], received) != 1 {
+		return fmt.Errorf("%w: under a transaction key of %s %q version %d", hsm.ErrMAC, d.Base.Usage, d.Base.Name, d.Base.Version)
+	}
+	return nil
+}
+
+// EncipherDUKPTData enciphers under the data key of a transaction.
+func (m *Module) EncipherDUKPTData(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, mode hsm.CipherMode, data []byte) ([]byte, error) {
+	return m.dukptData(ctx, d, dir, mode, data, true)
+}
+
+// DecipherDUKPTData deciphers under the data key of a transaction.
+func (m *Module) DecipherDUKPTData(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, mode hsm.CipherMode, data []byte) ([]byte, error) {
+	return m.dukptData(ctx, d, dir, mode, data, false)
+}
+
+func (m *Module) dukptData(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction, mode hsm.CipherMode, data []byte, encipher bool) ([]byte, error) {
+	if err := alive(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.permitDUKPT(d.Base, func() error { return d.CheckData(dir, mode, data) }); err != nil {
+		return nil, err
+	}
+	c, err := m.dukptCiphers(d, dukpt.Data(dir))
+	if err != nil {
+		return nil, err
+	}
+	return c.run(mode, data, encipher), nil
+}
+
+// EncipherPINUnder is the PIN pad's function under DUKPT: clear digits to a
+// format 0 block.
+func (m *Module) EncipherPINUnder(ctx context.Context, pin secret.Key, d hsm.DUKPTKey, account hsm.Account12) (secret.PINBlock, error) {
+	if err := alive(ctx); err != nil {
+		return secret.PINBlock{}, err
+	}
+	c, err := m.dukptPIN(d)
+	if err != nil {
+		return secret.PINBlock{}, err
+	}
+	if d.Type.BlockSize() != 8 {
+		return secret.PINBlock{}, fmt.Errorf("%w: a format 0 PIN block is not enciphered with a key of %s", hsm.ErrInput, d.Type)
+	}
+	room := clear.Unlocked()
+	defer room.Wipe()
+	if err := room.EncodePIN(pin, account); err != nil {
+		return secret.PINBlock{}, err
+	}
+	out := c.encrypt(*room.Block())
+	return secret.NewPINBlock(out[:])
+}
