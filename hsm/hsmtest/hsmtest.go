@@ -43,12 +43,15 @@ type Module interface {
 	hsm.Tokener
 	hsm.Health
 	hsm.KeyChecker
+	hsm.DUKPTMACer
+	hsm.DUKPTDataCipher
+	hsm.DataCipher
 }
 
 // Run holds the modules that open returns to the suite; open is called once for
 // each test.
 func Run(t *testing.T, open func(t *testing.T) Module) {
-	for _, c := range slices.Concat(firstCases(), checkCases()) {
+	for _, c := range slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases()) {
 		t.Run(c.name, func(t *testing.T) { c.run(&suite{T: t, m: open(t)}) })
 	}
 }
