@@ -24,6 +24,7 @@ func dukptCases() []testCase {
 		{"vectors/dukpt.aes data", aesDataVectors},
 		{"vectors/dukpt.aes.key, by what they make", aesKeyVectors},
 		{"dukpt/every type of key, from BDK and from IK", everyDUKPTKey},
+		{"dukpt/many devices under one BDK", manyDevices},
 		{"trap/KSN of 8 bytes lacks its leading FFFF", trapShortKSN},
 		{"trap/DUKPT keys keep their parity", trapDUKPTParity},
 		{"trap/request and response are under different keys", trapDirections},
@@ -201,6 +202,25 @@ func everyDUKPTKey(s *suite) {
 						s.dukptAgrees(key, dir, base)
 					}
 				}
+			}
+		}
+	}
+}
+
+// manyDevices takes devices and counters of one BDK in turn, so that a chain kept
+// for one transaction cannot serve another that only looks like it.
+func manyDevices(s *suite) {
+	base := unhex(s, dukptAES)
+	key := s.dukptKey(hsm.BDK, base, dukptAES96, hsm.AES128)
+	for _, counter := range []string{"00000003", "00000001", "00000003", "80000003", "00000002", "0001FFFF"} {
+		for _, id := range []string{"1234567890123456", "1234567890123457", "0034567890123456", "1234567990123456"} {
+			number, err := hsm.ParseKSN(unhex(s, id+counter))
+			if err != nil {
+				s.Fatal(err)
+			}
+			key.KSN = number
+			for dir := hsm.Request; dir <= hsm.BothWays; dir++ {
+				s.dukptAgrees(key, dir, base)
 			}
 		}
 	}

@@ -13,6 +13,8 @@ import (
 type Module interface {
 	Raw
 	hsm.KeyLoader
+	hsm.DUKPTMACer
+	hsm.DUKPTDataCipher
 }
 
 // Functions are all functions by the names that vector files use.
@@ -25,7 +27,7 @@ func Functions() map[string]Function {
 }
 
 func families() []map[string]Function {
-	return []map[string]Function{checkValues(), ciphers(), missing()}
+	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), missing()}
 }
 
 // missing are functions that have a name and are not done, each with its reason.
