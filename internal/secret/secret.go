@@ -40,6 +40,7 @@ var (
 	ErrPANLength = errors.New("secret: a PAN has 8 to 19 digits")
 	ErrPANDigits = errors.New("secret: a PAN has decimal digits only")
 	ErrLength    = errors.New("secret: value longer than its type allows")
+	ErrCVV       = errors.New("secret: a card verification value has 1 to 5 decimal digits")
 )
 
 // value is the common part: bytes behind two pointers, masked everywhere. One
@@ -219,6 +220,23 @@ func NewICC(b []byte) (ICC, error) {
 		return ICC{}, ErrLength
 	}
 	return ICC{sad{newValue(b)}}, nil
+}
+
+// CVV is a card verification value of any kind (CVV, CVV2, iCVV, dCVV, CVC3,
+// CAVV): decimal digits. It is compared and sent, never kept (PCI DSS 3.3.1.2).
+type CVV struct{ sad }
+
+// NewCVV copies 1 to 5 decimal digits.
+func NewCVV(digits []byte) (CVV, error) {
+	if len(digits) < 1 || len(digits) > 5 {
+		return CVV{}, ErrCVV
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return CVV{}, ErrCVV
+		}
+	}
+	return CVV{sad{newValue(digits)}}, nil
 }
 
 // Key is clear key material of tests, simulators and key loading.

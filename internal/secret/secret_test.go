@@ -25,6 +25,7 @@ type holder struct {
 	track Track2
 	icc   ICC
 	key   Key
+	cvv   CVV
 }
 
 func newHolder(t *testing.T) holder {
@@ -37,7 +38,11 @@ func newHolder(t *testing.T) holder {
 	track, _ := NewTrack2([]byte(testPAN + "D2512"))
 	icc, _ := NewICC([]byte("ICCDATA" + testPAN))
 	key, _ := NewKey([]byte("KEYKEYKEYKEYKEY!"))
-	return holder{pan, pan, &pan, []PAN{pan}, map[string]PAN{"a": pan}, pin, track, icc, key}
+	cvv, err := NewCVV([]byte("90817"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return holder{pan, pan, &pan, []PAN{pan}, map[string]PAN{"a": pan}, pin, track, icc, key, cvv}
 }
 
 func TestNothingPrints(t *testing.T) {
@@ -46,17 +51,17 @@ func TestNothingPrints(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&out, verb+"\n", h)
 		fmt.Fprintf(&out, verb+"\n", &h)
-		fmt.Fprintf(&out, verb+"\n", []any{h.in, h.ptr, h.list, h.table, h.pin, h.track, h.icc, h.key})
+		fmt.Fprintf(&out, verb+"\n", []any{h.in, h.ptr, h.list, h.table, h.pin, h.track, h.icc, h.key, h.cvv})
 	}
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "h", h, "pan", h.in, "pin", h.pin)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "h", h, "pan", h.in, "pin", h.pin)
-	j, err := json.Marshal([]any{h, h.in, h.pin, h.track, h.icc, h.key})
+	j, err := json.Marshal([]any{h, h.in, h.pin, h.track, h.icc, h.key, h.cvv})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out.Write(j)
 	text := out.String()
-	for _, clear := range []string{testPAN, "8PINBYTE", "ICCDATA", "KEYKEY"} {
+	for _, clear := range []string{testPAN, "8PINBYTE", "ICCDATA", "KEYKEY", "90817"} {
 		for _, form := range []string{clear, hex.EncodeToString([]byte(clear)), strings.Trim(fmt.Sprint([]byte(clear)), "[]")} {
 			if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
 				t.Errorf("printed in clear as %q", form)
@@ -89,6 +94,15 @@ func TestPAN(t *testing.T) {
 	for _, bad := range []string{"1234567", "12345678901234567890", "12345678a"} {
 		if _, err := NewPAN([]byte(bad)); err == nil {
 			t.Errorf("accepted a PAN of %d characters", len(bad))
+		}
+	}
+}
+
+func TestCVV(t *testing.T) {
+	for text, ok := range map[string]bool{"1": true, "123": true, "12345": true, "": false, "123456": false, "12a": false, " 12": false} {
+		v, err := NewCVV([]byte(text))
+		if ok != (err == nil) || ok && string(v.AppendTo(nil, ForTest)) != text {
+			t.Errorf("a value of %d characters: %v", len(text), err)
 		}
 	}
 }
