@@ -76,7 +76,7 @@ type Key struct {
 	Algorithm Algorithm
 	Owner     string // terminal, link or issuer the key belongs to
 	Version   uint32
-	KCV       [3]byte // payment check value: TDES-ECB of zeros, AES-CMAC of zeros
+	KCV       [3]byte // payment check value: TDES-ECB or SM4-ECB of zeros, AES-CMAC of zeros, HMAC of nothing
 	NotAfter  int64   // Unix seconds, 0 = no end
 	LMK       [8]byte // identity of the wrapping LMK
 	Wrapped   []byte
@@ -104,28 +104,9 @@ var (
 	ErrPINBlock    = errors.New("hsm: PIN block is malformed under this key")       // wrong key, PAN or format
 	ErrCryptogram  = errors.New("hsm: application cryptogram is wrong")             // forged, or wrong profile
 	ErrInput       = errors.New("hsm: input has a form this function cannot serve") // length, digits, missing tag
+	ErrCardValue   = errors.New("hsm: card verification value is wrong")            // forged, or other data than the card's
+	ErrUnsupported = errors.New("hsm: module has no mechanism for this function")   // of this module; another may have it
 )
-
-// MACAlgorithm names a MAC of the field.
-type MACAlgorithm uint8
-
-// The MAC algorithms in service.
-const (
-	// MACUnionPayECB folds the data by xor to 8 bytes, and enciphers its 16 hex
-	// characters in two halves; the result is the first 8 hex characters as
-	// ASCII (UnionPay POS, field 64).
-	MACUnionPayECB MACAlgorithm = iota + 1
-	// MACRetail is ISO 9797-1 algorithm 3 with padding method 1 (ANSI X9.19).
-	MACRetail
-)
-
-// MACer makes and checks message authentication codes of 8 bytes with a TAK or ZAK.
-type MACer interface {
-	MAC(ctx context.Context, key *Key, alg MACAlgorithm, data []byte) ([8]byte, error)
-	// VerifyMAC returns ErrMAC when mac does not belong to data; the comparison
-	// takes the same time wherever they differ.
-	VerifyMAC(ctx context.Context, key *Key, alg MACAlgorithm, data []byte, mac [8]byte) error
-}
 
 // Account12 is the twelve rightmost PAN digits without the check digit, ASCII.
 type Account12 [12]byte

@@ -39,6 +39,12 @@ const (
 	OpProtectKeyBlock                        // protect a key block with this key
 	OpTravelsInKeyBlock                      // be in a key block
 	OpData                                   // encipher or decipher data of messages
+	OpSM4MAC                                 // make or check a MAC with SM4
+	OpSM4PINFrom                             // decipher an SM4 PIN block that is translated
+	OpSM4PINTo                               // encipher an SM4 PIN block that is translated
+	OpSM4PINEncipher                         // encipher a PIN typed at the terminal with SM4
+	OpSM4Transport                           // encipher or decipher a terminal's working key with this SM4 key
+	OpTravelsUnderSM4                        // be enciphered under an SM4 terminal master key
 )
 
 // Bounds of a key's texts; both are stored and bound.
@@ -57,7 +63,9 @@ var operationNames = [...]string{
 	OpDUKPT: "derive a transaction key", OpCVV: "compute a card verification value", OpDynamicCVV: "compute a dynamic card verification value",
 	OpScriptMAC: "make the MAC of a script", OpScriptEncipher: "encipher a script", OpTransportZoneKey: "transport a zone key",
 	OpTravelsUnderZMK: "travel under a zone master key", OpProtectKeyBlock: "protect a key block", OpTravelsInKeyBlock: "travel in a key block",
-	OpData: "encipher data",
+	OpData: "encipher data", OpSM4MAC: "make or check an SM4 MAC", OpSM4PINFrom: "decipher an SM4 PIN block for translation",
+	OpSM4PINTo: "encipher a translated SM4 PIN block", OpSM4PINEncipher: "encipher a typed PIN with SM4",
+	OpSM4Transport: "transport an SM4 key", OpTravelsUnderSM4: "travel under an SM4 terminal master key",
 }
 
 // String is the operation in words, for errors.
@@ -104,7 +112,7 @@ type rule struct {
 // matrix is the whole of who may do what: one usage, one purpose (PCI PIN 19).
 // A pair that is not here is refused before the module is asked.
 var matrix = [...]rule{
-	OpMAC:               {[]Usage{TAK, ZAK}, []Algorithm{TDES2}},
+	OpMAC:               {[]Usage{TAK, ZAK}, []Algorithm{TDES2, TDES3}},
 	OpTranslateFrom:     {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
 	OpTranslateTo:       {[]Usage{ZPK}, []Algorithm{TDES2}},
 	OpVerifyPIN:         {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
@@ -128,6 +136,12 @@ var matrix = [...]rule{
 	OpProtectKeyBlock:   {[]Usage{KBPK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
 	OpTravelsInKeyBlock: {[]Usage{TMK, TPK, TAK, ZPK, ZAK, PVK, IMKAC, ZMK, BDK, IK, CVK, PVKOffset, IMKSMI, IMKSMC, IMKCVC3, TDK, ZDK, HMACKey}, everyAlgorithm[:]},
 	OpData:              {[]Usage{TDK, ZDK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
+	OpSM4MAC:            {[]Usage{TAK, ZAK}, []Algorithm{SM4}},
+	OpSM4PINFrom:        {[]Usage{TPK, ZPK}, []Algorithm{SM4}},
+	OpSM4PINTo:          {[]Usage{ZPK}, []Algorithm{SM4}},
+	OpSM4PINEncipher:    {[]Usage{TPK}, []Algorithm{SM4}},
+	OpSM4Transport:      {[]Usage{TMK}, []Algorithm{SM4}},
+	OpTravelsUnderSM4:   {[]Usage{TPK, TAK}, []Algorithm{SM4}},
 }
 
 var everyAlgorithm = [...]Algorithm{TDES2, AES128, AES256, TDES3, AES192, HMAC128, HMAC192, HMAC256, SM4}
@@ -137,8 +151,9 @@ func (op Operation) Allows(u Usage) bool {
 	return int(op) < len(matrix) && slices.Contains(matrix[op].usages, u)
 }
 
-// takes reports whether the operation is built for keys of algorithm a.
-func (op Operation) takes(a Algorithm) bool {
+// Takes reports whether the operation is built for keys of algorithm a. What
+// travels is asked too: an AES key must not travel under a DES key.
+func (op Operation) Takes(a Algorithm) bool {
 	return int(op) < len(matrix) && slices.Contains(matrix[op].algorithms, a)
 }
 
@@ -154,7 +169,7 @@ func Permit(op Operation, k *Key, now time.Time) error {
 	if !k.Usage.fits(k.Algorithm) {
 		return fmt.Errorf("%w: %s %q has an algorithm that its usage does not allow", ErrUsage, k.Usage, k.Name)
 	}
-	if !op.takes(k.Algorithm) {
+	if !op.Takes(k.Algorithm) {
 		return fmt.Errorf("%w: %s %q is a key of %s, with which this HSM cannot %s", ErrUsage, k.Usage, k.Name, k.Algorithm, op)
 	}
 	if k.NotAfter != 0 && now.Unix() > k.NotAfter {
@@ -172,8 +187,10 @@ func (u Usage) fits(a Algorithm) bool {
 		return a == AES256
 	case PANToken:
 		return a == AES128 || a == AES256
-	case TMK, TPK, TAK, ZPK, ZAK:
-		return a == TDES2
+	case TMK, TPK, ZPK:
+		return a == TDES2 || a == SM4
+	case TAK, ZAK:
+		return a.IsTDES() || a.IsAES() || a == SM4
 	case ZMK:
 		return a == TDES2 || a == TDES3
 	case BDK, IK:
@@ -181,7 +198,7 @@ func (u Usage) fits(a Algorithm) bool {
 	case KBPK, TDK, ZDK:
 		return a == TDES2 || a == TDES3 || a.IsAES()
 	case HMACKey:
-		return a == HMAC128 || a == HMAC192 || a == HMAC256
+		return a.IsHMAC()
 	}
 	return false
 }
@@ -191,6 +208,9 @@ func (a Algorithm) IsAES() bool { return a == AES128 || a == AES192 || a == AES2
 
 // IsTDES reports whether keys of a are double- or triple-length DES keys.
 func (a Algorithm) IsTDES() bool { return a == TDES2 || a == TDES3 }
+
+// IsHMAC reports whether keys of a are HMAC-SHA-256 keys.
+func (a Algorithm) IsHMAC() bool { return a == HMAC128 || a == HMAC192 || a == HMAC256 }
 
 // Size is the number of clear key bytes, 0 for an unknown algorithm.
 func (a Algorithm) Size() int {

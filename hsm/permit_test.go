@@ -4,6 +4,7 @@ package hsm
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestPermitAllPairs(t *testing.T) {
 		} else if u == HMACKey {
 			k.Algorithm = HMAC256
 		}
-		for op := Operation(0); op <= OpData+1; op++ {
+		for op := Operation(0); op <= OpTravelsUnderSM4+1; op++ {
 			want := false
 			for _, a := range allowed[u] {
 				want = want || a == op
@@ -46,6 +47,37 @@ func TestPermitAllPairs(t *testing.T) {
 				t.Errorf("%s to %s: %v", u, op, err)
 			}
 		}
+	}
+}
+
+// TestPermitSM4Pairs: keys of SM4 do what is for SM4, and DES keys of the same
+// usages do none of it.
+func TestPermitSM4Pairs(t *testing.T) {
+	allowed := map[Usage][]Operation{
+		TMK: {OpSM4Transport, OpTravelsInKeyBlock}, TPK: {OpSM4PINFrom, OpSM4PINEncipher, OpTravelsUnderSM4, OpTravelsInKeyBlock},
+		TAK: {OpSM4MAC, OpTravelsUnderSM4, OpTravelsInKeyBlock}, ZPK: {OpSM4PINFrom, OpSM4PINTo, OpTravelsInKeyBlock}, ZAK: {OpSM4MAC, OpTravelsInKeyBlock},
+	}
+	for u := TMK; u <= HMACKey; u++ {
+		k, des := &Key{Name: "n", Usage: u, Algorithm: SM4}, &Key{Name: "n", Usage: u, Algorithm: TDES2}
+		for op := Operation(1); op <= OpTravelsUnderSM4; op++ {
+			if err := Permit(op, k, time.Unix(0, 0)); slices.Contains(allowed[u], op) != (err == nil) || err != nil && !errors.Is(err, ErrUsage) {
+				t.Errorf("%s of SM4 to %s: %v", u, op, err)
+			}
+			if err := Permit(op, des, time.Unix(0, 0)); op >= OpSM4MAC && !errors.Is(err, ErrUsage) {
+				t.Errorf("%s of DES to %s: %v, want ErrUsage", u, op, err)
+			}
+		}
+	}
+	for u := TMK; u <= HMACKey; u++ { // a MAC key of AES has CMAC and nothing else
+		k := &Key{Name: "n", Usage: u, Algorithm: AES128}
+		for _, op := range []Operation{OpMAC, OpTransportKey, OpTravelsUnderTMK, OpCVV, OpDynamicCVV, OpHMAC} {
+			if err := Permit(op, k, time.Unix(0, 0)); !errors.Is(err, ErrUsage) {
+				t.Errorf("%s of AES to %s: %v, want ErrUsage", u, op, err)
+			}
+		}
+	}
+	if OpTravelsUnderTMK.Takes(AES128) || OpTravelsUnderTMK.Takes(SM4) || !OpTravelsUnderTMK.Takes(TDES2) {
+		t.Error("keys of other ciphers travel under DES")
 	}
 }
 

@@ -5,6 +5,7 @@ package hsmtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 // usages in service.
 var usages = []hsm.Usage{
 	hsm.TMK, hsm.TPK, hsm.TAK, hsm.ZPK, hsm.ZAK, hsm.PVK, hsm.IMKAC, hsm.PANSeal, hsm.PANToken,
-	hsm.ZMK, hsm.KBPK, hsm.BDK, hsm.IK, hsm.CVK, hsm.PVKOffset, hsm.IMKSMI, hsm.IMKSMC, hsm.IMKCVC3, hsm.TDK, hsm.ZDK,
+	hsm.ZMK, hsm.KBPK, hsm.BDK, hsm.IK, hsm.CVK, hsm.PVKOffset, hsm.IMKSMI, hsm.IMKSMC, hsm.IMKCVC3, hsm.TDK, hsm.ZDK, hsm.HMACKey,
 }
 
 // function is one use of one key of a module.
@@ -23,6 +24,29 @@ type function struct {
 	name  string
 	allow []hsm.Usage
 	call  func(ctx context.Context, k *hsm.Key) error
+}
+
+// other is a use of keys that have another algorithm than spec gives them.
+type other struct {
+	function
+	algorithm hsm.Algorithm // of the keys it takes; 0: as spec has it
+}
+
+// every lists all uses of keys.
+func (s *suite) every() []other {
+	var all []other
+	for _, f := range s.functions() {
+		all = append(all, other{f, 0})
+	}
+	return append(all, s.macFunctions()...)
+}
+
+// goodFor loads a key that f takes, of usage u.
+func (s *suite) goodFor(f other, u hsm.Usage) *hsm.Key {
+	if f.algorithm == 0 {
+		return s.good(u)
+	}
+	return s.keyOf(u, f.algorithm, someKey(f.algorithm.Size()))
 }
 
 // functions are all uses of keys, with inputs that are good under testKey.
@@ -34,7 +58,7 @@ func (s *suite) functions() []function {
 		return hsm.PVV{Key: k, Index: '1', Value: [4]byte([]byte("0000")), Account: account11(s, testPAN)}
 	}
 	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
-	return append(append(s.keyFunctions(), s.dukptFunctions()...), []function{
+	return append(slices.Concat(s.keyFunctions(), s.dukptFunctions(), s.cardFunctions()), []function{
 		{"MAC union pay", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.MAC(ctx, k, hsm.MACUnionPayECB, []byte("data"))
 			return err
@@ -44,7 +68,7 @@ func (s *suite) functions() []function {
 			return err
 		}},
 		{"VerifyMAC", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
-			return m.VerifyMAC(ctx, k, hsm.MACRetail, []byte("data"), [8]byte{})
+			return m.VerifyMAC(ctx, k, hsm.MACRetail, []byte("data"), make([]byte, 8))
 		}},
 		{"TranslatePIN from", []hsm.Usage{hsm.TPK, hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.TranslatePIN(ctx, in, k, zpk, account)
@@ -101,8 +125,8 @@ func (s *suite) keyFunctions() []function {
 func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) error {
 	s := &suite{T: t, m: m}
 	out := make(map[string]func(ctx context.Context) error)
-	for _, f := range s.functions() {
-		key := s.good(f.allow[0])
+	for _, f := range s.every() {
+		key := s.goodFor(f, f.allow[0])
 		out[f.name] = func(ctx context.Context) error { return f.call(ctx, key) }
 	}
 	return out
@@ -111,7 +135,7 @@ func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) e
 // good loads a key of usage u.
 func (s *suite) good(u hsm.Usage) *hsm.Key {
 	value := unhex(s, testKey)
-	if s.spec(u).Algorithm == hsm.AES256 {
+	if s.spec(u).Algorithm.Size() == 32 {
 		value = append(value, value...)
 	}
 	return s.key(u, value)
@@ -122,13 +146,13 @@ func usageMatrix(s *suite) {
 	for _, u := range usages {
 		keys[u] = s.good(u)
 	}
-	for _, f := range s.functions() {
+	for _, f := range s.every() {
 		for _, u := range usages {
-			allowed := false
-			for _, a := range f.allow {
-				allowed = allowed || a == u
+			allowed, key := slices.Contains(f.allow, u), keys[u]
+			if allowed {
+				key = s.goodFor(f, u)
 			}
-			err := f.call(s.Context(), keys[u])
+			err := f.call(s.Context(), key)
 			if refused := errors.Is(err, hsm.ErrUsage); refused == allowed {
 				s.Errorf("%s with a %s: %v", f.name, u, err)
 			}
@@ -236,7 +260,9 @@ func wrongSpecs(s *suite) {
 		"long name":    func(spec *hsm.Spec) { spec.Name = strings.Repeat("n", 129) },
 		"no owner":     func(spec *hsm.Spec) { spec.Owner = "" },
 		"no usage":     func(spec *hsm.Spec) { spec.Usage = 0 },
-		"AES for TAK":  func(spec *hsm.Spec) { spec.Algorithm = hsm.AES128 },
+		"AES for CVK":  func(spec *hsm.Spec) { spec.Usage, spec.Algorithm = hsm.CVK, hsm.AES128 },
+		"HMAC for TAK": func(spec *hsm.Spec) { spec.Algorithm = hsm.HMAC128 },
+		"DES for HMAC": func(spec *hsm.Spec) { spec.Usage = hsm.HMACKey },
 		"DES for seal": func(spec *hsm.Spec) { spec.Usage = hsm.PANSeal },
 		"no algorithm": func(spec *hsm.Spec) { spec.Algorithm = 0 },
 	} {

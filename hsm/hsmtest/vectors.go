@@ -8,63 +8,11 @@ import (
 	"strings"
 
 	"tapswitch/hsm"
-	"tapswitch/hsm/mac"
 	"tapswitch/hsm/pinblock"
 	"tapswitch/internal/secret"
 )
 
 func upper(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
-
-func unionPayVectors(s *suite) {
-	n := 0
-	for _, v := range load(s, "mac", "mac.unionpay_ecb") {
-		key, data := s.key(hsm.TAK, v.bytes(s, "key")), v.bytes(s, "data")
-		got, err := s.m.MAC(s.Context(), key, hsm.MACUnionPayECB, data)
-		if err != nil || string(got[:]) != v.want() {
-			s.Errorf("%s: MAC %q, %v; want %q", v.ID, got, err, v.want())
-		}
-		if err := s.m.VerifyMAC(s.Context(), key, hsm.MACUnionPayECB, data, got); err != nil {
-			s.Errorf("%s: verify: %v", v.ID, err)
-		}
-		n++
-	}
-	s.count(n, 1)
-}
-
-// retailVectors also runs the cryptograms under a given session key: they are
-// algorithm 3 too, padded by method 2 first where the vector says so.
-func retailVectors(s *suite) {
-	n := 0
-	for _, v := range append(load(s, "mac", "mac.iso9797_alg3"), load(s, "emv_ac", "emv.ac")...) {
-		keyName, data := "key", v.bytes(s, "data")
-		if v.Function == "emv.ac" {
-			keyName = "sk"
-		}
-		if v.number("padding") == 2 || v.text("padding") == "method2" {
-			data = mac.AppendPad2(nil, data)
-		}
-		key := s.key(hsm.ZAK, v.bytes(s, keyName))
-		got, err := s.m.MAC(s.Context(), key, hsm.MACRetail, data)
-		if err != nil || !strings.HasPrefix(upper(got[:]), v.want()) {
-			s.Errorf("%s: MAC %X, %v; want %s", v.ID, got, err, v.want())
-		}
-		if err := s.m.VerifyMAC(s.Context(), key, hsm.MACRetail, data, got); err != nil {
-			s.Errorf("%s: verify: %v", v.ID, err)
-		}
-		for bit := range 64 {
-			wrong := got
-			wrong[bit/8] ^= 1 << (bit % 8)
-			if bit%13 != 0 {
-				continue
-			}
-			if err := s.m.VerifyMAC(s.Context(), key, hsm.MACRetail, data, wrong); !errors.Is(err, hsm.ErrMAC) {
-				s.Errorf("%s: bit %d flipped: %v, want ErrMAC", v.ID, bit, err)
-			}
-		}
-		n++
-	}
-	s.count(n, 12+15)
-}
 
 func pvvVectors(s *suite) {
 	zpk := s.key(hsm.ZPK, unhex(s, otherKey))
@@ -130,29 +78,6 @@ func translateVectors(s *suite) {
 	s.count(n, 2)
 }
 
-func checkValueVectors(s *suite) {
-	n := 0
-	for _, v := range append(load(s, "kcv", "kcv.tdes"), load(s, "kcv", "kcv.aes_cmac")...) {
-		value, usage := v.bytes(s, "key"), hsm.TAK
-		if v.Function == "kcv.aes_cmac" {
-			usage = hsm.PANToken
-		}
-		if len(value) == 24 {
-			continue // triple-length and AES-192 keys are not in service
-		}
-		key := s.key(usage, value)
-		want := v.want()
-		if len(want) > 6 {
-			want = want[:6]
-		}
-		if got := upper(key.KCV[:]); !strings.HasPrefix(got, want) {
-			s.Errorf("%s: check value %s, want %s", v.ID, got, want)
-		}
-		n++
-	}
-	s.count(n, 54)
-}
-
 func componentVectors(s *suite) {
 	n := 0
 	for _, v := range append(load(s, "kcv", "key.combine_components"), load(s, "kcv", "key.combine_components_kcv")...) {
@@ -165,8 +90,6 @@ func componentVectors(s *suite) {
 		spec := s.spec(hsm.TAK)
 		if parts[0].Len() == 32 {
 			spec = s.spec(hsm.PANSeal)
-		} else if parts[0].Len() == 24 {
-			continue
 		}
 		key, err := s.m.LoadClear(s.Context(), spec, parts...)
 		if err != nil {

@@ -7,17 +7,16 @@
 // takes every byte once; no function here sees a key.
 //
 // How: pure functions. Drivers run the ciphers between them: two double-length
-// DES ECB operations for UnionPay, CBC and one last block for ISO 9797-1
-// algorithm 3, one block at the end for CMAC.
+// DES ECB operations for UnionPay, CBC for ISO 9797-1 algorithm 1, CBC and one
+// last block for algorithm 3.
 //
 // Imported by: hsm/pkcs11, hsm/soft, hsm/hsmtest. Imports: the standard library.
 package mac
 
-import "crypto/subtle"
-
-// MaxData bounds what one MAC may cover: a message of the field is at most a
-// two-byte length long.
-const MaxData = 1 << 16
+import (
+	"crypto/subtle"
+	"encoding/binary"
+)
 
 const hexUpper = "0123456789ABCDEF"
 
@@ -64,17 +63,34 @@ func Text(block [8]byte) [8]byte {
 // AppendPad1 appends data with padding method 1 of ISO 9797-1 for blocks of 8:
 // zeros up to a whole block, none when it is whole already, one block of zeros
 // for no data.
-func AppendPad1(dst, data []byte) []byte {
-	dst = append(dst, data...)
-	if len(data) == 0 {
-		return append(dst, make([]byte, 8)...)
-	}
-	return append(dst, make([]byte, (8-len(data)%8)%8)...)
-}
+func AppendPad1(dst, data []byte) []byte { return AppendPad(dst, data, 1, 8) }
 
 // AppendPad2 appends data with padding method 2 of ISO 9797-1 for blocks of 8:
 // the byte 80, always, and zeros up to a whole block.
-func AppendPad2(dst, data []byte) []byte {
-	dst = append(append(dst, data...), 0x80)
-	return append(dst, make([]byte, (8-(len(data)+1)%8)%8)...)
+func AppendPad2(dst, data []byte) []byte { return AppendPad(dst, data, 2, 8) }
+
+// AppendPad appends data with a padding method of ISO 9797-1 (6.3) for blocks of
+// the cipher. Method 3 is method 1 with a block in front that holds the length
+// of the data in bits. Another method, or a block too short for that length,
+// appends nothing.
+func AppendPad(dst, data []byte, method, block int) []byte {
+	if block < 4 {
+		return dst
+	}
+	switch method {
+	case 1, 3:
+		if method == 3 {
+			dst = append(dst, make([]byte, block-4)...)
+			dst = binary.BigEndian.AppendUint32(dst, uint32(8*len(data)))
+		}
+		dst = append(dst, data...)
+		if len(data) == 0 {
+			return append(dst, make([]byte, block)...)
+		}
+		return append(dst, make([]byte, (block-len(data)%block)%block)...)
+	case 2:
+		dst = append(append(dst, data...), 0x80)
+		return append(dst, make([]byte, (block-(len(data)+1)%block)%block)...)
+	}
+	return dst
 }

@@ -4,6 +4,7 @@ package mac_test
 
 import (
 	"bytes"
+	"strconv"
 	"testing"
 
 	"tapswitch/hsm/hsmtest"
@@ -43,20 +44,49 @@ func TestHalvesAndText(t *testing.T) {
 }
 
 func TestPaddingVectors(t *testing.T) {
-	onlyEight := func(pad func(dst, data []byte) []byte) func(in map[string][]byte) ([]byte, error) {
-		return func(in map[string][]byte) ([]byte, error) { return pad(nil, in["data"]), nil }
+	for method, function := range map[int]string{1: "mac.pad_iso_1", 2: "mac.pad_iso_2", 3: "mac.pad_iso_3"} {
+		hsmtest.Vectors(t, "mac", function, func(in map[string][]byte) ([]byte, error) {
+			block, err := strconv.Atoi(string(in["block_size"]))
+			return mac.AppendPad(nil, in["data"], method, block), err
+		})
 	}
-	// vectors of blocks of 4 start with the same bytes: padding for 8 is longer or equal
-	hsmtest.Vectors(t, "mac", "mac.pad_iso_1", onlyEight(mac.AppendPad1))
-	hsmtest.Vectors(t, "mac", "mac.pad_iso_2", onlyEight(mac.AppendPad2))
-	for n := range 25 {
-		data := bytes.Repeat([]byte{0x11}, n)
-		one, two := mac.AppendPad1([]byte("x"), data)[1:], mac.AppendPad2(nil, data)
-		if len(one)%8 != 0 || len(one) == 0 || len(one)-n > 8 || n > 0 && len(one)-n > 7 {
-			t.Errorf("method 1 of %d bytes gives %d", n, len(one))
+	for _, block := range []int{8, 16} {
+		for n := range 3*block + 1 {
+			data := bytes.Repeat([]byte{0x11}, n)
+			one := mac.AppendPad([]byte("x"), data, 1, block)[1:]
+			if len(one)%block != 0 || len(one) == 0 || len(one)-n > block || n > 0 && len(one)-n > block-1 {
+				t.Errorf("method 1 of %d bytes gives %d", n, len(one))
+			}
+			two := mac.AppendPad(nil, data, 2, block)
+			if len(two)%block != 0 || len(two)-n > block || len(two) == n || two[n] != 0x80 {
+				t.Errorf("method 2 of %d bytes gives %d", n, len(two))
+			}
+			three := mac.AppendPad(nil, data, 3, block)
+			if !bytes.Equal(three[block:], one) || three[block-1] != byte(8*n) || three[block-2] != byte(n>>5) {
+				t.Errorf("method 3 of %d bytes: %X", n, three[:block])
+			}
 		}
-		if len(two)%8 != 0 || len(two)-n > 8 || len(two) == n || two[n] != 0x80 {
-			t.Errorf("method 2 of %d bytes gives %d", n, len(two))
+	}
+}
+
+// TestTrapAlignedData: method 1 adds nothing to whole blocks, method 2 always
+// adds a block to them.
+func TestTrapAlignedData(t *testing.T) {
+	data := bytes.Repeat([]byte{0xA5}, 24)
+	if got := mac.AppendPad1(nil, data); !bytes.Equal(got, data) {
+		t.Errorf("method 1 adds %d bytes to whole blocks", len(got)-len(data))
+	}
+	if got := mac.AppendPad2(nil, data); len(got) != 32 {
+		t.Errorf("method 2 makes %d bytes of 24", len(got))
+	}
+}
+
+// TestPaddingRefusesNonsense: no method, no block: nothing is appended, and the
+// drivers' ciphers refuse what is not whole blocks.
+func TestPaddingRefusesNonsense(t *testing.T) {
+	for _, c := range [][2]int{{0, 8}, {4, 8}, {1, 0}, {3, 3}} {
+		if got := mac.AppendPad(nil, []byte("data"), c[0], c[1]); len(got) != 0 {
+			t.Errorf("method %d, block %d: %X", c[0], c[1], got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pinblock lays out PIN blocks of ISO 9564-1 format 0 and checks them.
+// Package pinblock lays out PIN blocks of ISO 9564-1 format 0, and those under
+// SM4, and checks them.
 //
 // Promise: a block that decodes has a right control nibble, a length of 4 to
 // 12, decimal digits, and F filler to its end; anything else is a named refusal

@@ -48,7 +48,7 @@ func (w *worker) checkBinding(k *hsm.Key) error {
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) < wrappedLen(k.Algorithm.Size()) {
+	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) < wrappedLen(sizeIn(k.Algorithm)) {
 		return fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, k.Usage, k.Name, k.Version)
 	}
 	return nil
@@ -61,10 +61,11 @@ func (w *worker) unwrapForCheck(k *hsm.Key) (p11.ObjectHandle, error) {
 	if err != nil {
 		return 0, err
 	}
-	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, k.Wrapped[:wrappedLen(k.Algorithm.Size())], []*p11.Attribute{
+	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, k.Wrapped[:wrappedLen(sizeIn(k.Algorithm))], []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, kind), p11.NewAttribute(p11.CKA_TOKEN, false),
 		p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_SIGN, true),
+		p11.NewAttribute(p11.CKA_ENCRYPT, !k.Algorithm.IsHMAC()), p11.NewAttribute(p11.CKA_SIGN, true),
+		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false),
 	})
 	if err != nil {
 		return 0, w.fault("unwrap a key", err)

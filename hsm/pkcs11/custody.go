@@ -17,8 +17,9 @@ type Custody struct {
 // Can says of one function whether a probed module can do it.
 type Can struct {
 	Custody
-	Works bool
-	Why   string // the mechanism that is missing, and what the module said
+	Works   bool
+	Refused bool   // no module can by the standard: the driver refuses it by name
+	Why     string // the mechanism that is missing, and what the module said
 }
 
 // Functions joins what the functions need with what a module can.
@@ -33,6 +34,7 @@ func Functions(module []Probed) []Can {
 		for _, name := range strings.Split(c.Mechanisms, ", ") {
 			if p := state[name]; !p.Works {
 				can.Works, can.Why = false, name+": "+p.Why
+				can.Refused = name == "SM3" || name == "SM4"
 				break
 			}
 		}
@@ -47,6 +49,12 @@ func Custodies() []Custody {
 	return []Custody{
 		{"MAC, VerifyMAC: UnionPay ECB", "CKM_DES3_ECB", false, false, "data is folded outside; two blocks inside"},
 		{"MAC, VerifyMAC: ISO 9797-1 algorithm 3", "CKM_DES3_CBC, CKM_DES3_ECB", false, false, "CBC under the companion K1‖K1, last block under K1‖K2"},
+		{"MAC, VerifyMAC: ISO 9797-1 algorithm 1, X9.9", "CKM_DES3_CBC", false, false, "the last block of CBC is the MAC; X9.9 under single-length keys alone"},
+		{"MAC, VerifyMAC: AES-CMAC, TDES-CMAC", "CKM_AES_CMAC, CKM_DES3_CMAC", false, false, ""},
+		{"MAC, VerifyMAC: HMAC-SHA-256", "CKM_SHA256_HMAC", false, false, "short keys are kept zero filled to 32 bytes, which changes no MAC"},
+		{"MAC, VerifyMAC: SM4; SM3; TranslateSM4PIN", "SM3, SM4", false, false, "refused: ErrUnsupported"},
+		{"CVV, CAVV and their Verify", "CKM_DES3_CBC, CKM_DES3_ECB", false, false, "an algorithm 3 MAC of the digits, read as digits outside"},
+		{"DCVV, CVC3 and their Verify", "CKM_DES3_ECB_ENCRYPT_DATA, CKM_DES3_CBC, CKM_DES3_ECB", false, false, "the card's key and its companion are derived inside"},
 		{"TranslatePIN", "CKM_DES3_ECB", false, true, "format and account are checked between the two operations"},
 		{"VerifyPVV", "CKM_DES3_ECB", false, true, "the PVV itself is computed inside"},
 		{"VerifyARQC", "CKM_DES3_ECB_ENCRYPT_DATA, CKM_DES3_CBC, CKM_DES3_ECB", false, false, "card and session keys are derived inside"},
@@ -62,9 +70,11 @@ func Custodies() []Custody {
 		{"LoadClear", "CKM_AES_KEY_WRAP", true, false, "test keys and ceremonies: the components are clear by nature"},
 		{"Generate", "CKM_AES_KEY_GEN, CKM_DES2_KEY_GEN, CKM_DES3_ECB_ENCRYPT_DATA, CKM_AES_KEY_WRAP", false, false, "a MAC key and its companion are derived from one base inside"},
 		{"Generate: TDES BDK", "C_GenerateRandom, CKM_AES_KEY_WRAP", true, false, "its companion is its xor with a mask, which no module in service computes"},
+		{"Generate: HMAC-256", "CKM_GENERIC_SECRET_KEY_GEN, CKM_AES_KEY_WRAP", false, false, ""},
+		{"Generate: HMAC-128, HMAC-192", "C_GenerateRandom, CKM_AES_KEY_WRAP", true, false, "zero filled to the length that modules ask for; a key of 256 bits stays inside"},
 		{"Seal, Open", "CKM_AES_GCM", false, false, "the nonce comes from the process"},
 		{"Token", "CKM_AES_CMAC", false, false, ""},
-		{"check value", "CKM_DES3_ECB, CKM_AES_CMAC", false, false, "not CKA_CHECK_VALUE, which is another value for AES"},
+		{"check value", "CKM_DES3_ECB, CKM_AES_CMAC, CKM_SHA256_HMAC", false, false, "not CKA_CHECK_VALUE, which is another value for AES"},
 		{"key binding", "CKM_AES_CMAC", false, false, "checked before anything is unwrapped"},
 		{"unwrap into the cache", "CKM_AES_KEY_WRAP", false, false, "sensitive, not extractable, by the unwrap template"},
 	}

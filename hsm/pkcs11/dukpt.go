@@ -222,8 +222,8 @@ func (m *Module) dukptMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction
 	if err := m.permitDUKPT(d.Base, check); err != nil {
 		return nil, err
 	}
-	if len(data) == 0 || len(data) > mac.MaxData {
-		return nil, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, mac.MaxData)
+	if len(data) == 0 || len(data) > hsm.MaxMACData {
+		return nil, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, hsm.MaxMACData)
 	}
 	in, out := bytes.Clone(data), make([]byte, size)
 	mechanism, may := uint(p11.CKM_SHA256_HMAC), maySign

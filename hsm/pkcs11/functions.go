@@ -8,66 +8,9 @@ import (
 	"fmt"
 
 	"tapswitch/hsm"
-	"tapswitch/hsm/mac"
 	"tapswitch/hsm/pinoffset"
 	"tapswitch/internal/secret"
 )
-
-// MAC makes a message authentication code with a TAK or ZAK. The data is
-// folded or padded here; every cipher operation runs in the module.
-func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([8]byte, error) {
-	if err := m.permit(hsm.OpMAC, key); err != nil {
-		return [8]byte{}, err
-	}
-	if len(data) == 0 || len(data) > mac.MaxData {
-		return [8]byte{}, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, mac.MaxData)
-	}
-	var work func(w *worker, keys pair) ([8]byte, error)
-	switch alg {
-	case hsm.MACUnionPayECB:
-		folded := mac.Fold(data)
-		work = func(w *worker, keys pair) ([8]byte, error) { return w.unionPay(keys, folded) }
-	case hsm.MACRetail:
-		padded := mac.AppendPad1(make([]byte, 0, len(data)+8), data)
-		work = func(w *worker, keys pair) ([8]byte, error) { return w.alg3(keys, padded) }
-	default:
-		return [8]byte{}, fmt.Errorf("%w: MAC algorithm %d is not built", hsm.ErrInput, alg)
-	}
-	out := new([8]byte)
-	err := m.do(ctx, func(w *worker) error {
-		keys, err := w.objects(key)
-		if err != nil {
-			return err
-		}
-		*out, err = work(w, keys)
-		return err
-	})
-	if err != nil {
-		return [8]byte{}, err
-	}
-	return *out, nil
-}
-
-// unionPay is the ECB MAC of folded data: two block operations.
-func (w *worker) unionPay(keys pair, folded [8]byte) ([8]byte, error) {
-	left, right := mac.Halves(folded)
-	if err := w.m.fused.chain2(w.session, keys.whole, &left, &right, &w.scratch.block); err != nil {
-		return [8]byte{}, w.fault("make a MAC", err)
-	}
-	return mac.Text(w.scratch.block), nil
-}
-
-// VerifyMAC checks a message authentication code, comparing in constant time.
-func (m *Module) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, want [8]byte) error {
-	got, err := m.MAC(ctx, key, alg, data)
-	if err != nil {
-		return err
-	}
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-		return fmt.Errorf("%w: under %s %q version %d", hsm.ErrMAC, key.Usage, key.Name, key.Version)
-	}
-	return nil
-}
 
 // blockOf is an enciphered format 0 PIN block's bytes.
 func blockOf(in secret.PINBlock) (out [8]byte, err error) {

@@ -26,7 +26,7 @@ enum {
 	CKA_CLASS = 0x0, CKA_TOKEN = 0x1, CKA_VALUE = 0x11, CKA_KEY_TYPE = 0x100, CKA_SENSITIVE = 0x103,
 	CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_SIGN = 0x108, CKA_DERIVE = 0x10C, CKA_VALUE_LEN = 0x161,
 	CKA_EXTRACTABLE = 0x162,
-	CKO_SECRET_KEY = 4, CKK_DES2 = 0x14,
+	CKO_SECRET_KEY = 4, CKK_GENERIC_SECRET = 0x10, CKK_DES2 = 0x14,
 	CKM_AES_GCM = 0x1087, CKM_AES_CBC = 0x1082, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
 	CKM_AES_ECB_ENCRYPT_DATA = 0x1104,
 	CKR_FUNCTION_FAILED = 0x6,
@@ -130,11 +130,11 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 	ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY;
-	unsigned char yes = 1, no = 0;
+	unsigned char yes = 1, no = 0, cipher = type != CKK_GENERIC_SECRET; // which only signs
 	ts_attribute t[] = {
 		{ CKA_CLASS, &class, sizeof class }, { CKA_KEY_TYPE, &type, sizeof type },
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
-		{ CKA_ENCRYPT, &yes, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
+		{ CKA_ENCRYPT, &cipher, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
 	return ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
 }

@@ -70,6 +70,11 @@ func (f functions) cmac(s p11.SessionHandle, key p11.ObjectHandle, in []byte, ou
 	return result(C.ts_sign(f.f, C.ts_ulong(s), p11.CKM_AES_CMAC, C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), unsafe.Pointer(out), 16))
 }
 
+// sign makes a MAC of exactly len(out) bytes by one mechanism.
+func (f functions) sign(s p11.SessionHandle, mechanism uint, key p11.ObjectHandle, in, out []byte) error {
+	return result(C.ts_sign(f.f, C.ts_ulong(s), C.ts_ulong(mechanism), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out), C.ts_ulong(len(out))))
+}
+
 // gcm enciphers or deciphers in into out and returns how much of it was used.
 func (f functions) gcm(s p11.SessionHandle, encipher bool, key p11.ObjectHandle, nonce, aad, in, out []byte) (int, error) {
 	direction := C.int(0)
@@ -125,11 +130,6 @@ func (f functions) importWorking(s p11.SessionHandle, keyType uint, value []byte
 	var key C.ts_ulong
 	err := result(C.ts_import_working(f.f, C.ts_ulong(s), C.ts_ulong(keyType), ptr(value), C.ts_ulong(len(value)), C.int(may), &key))
 	return p11.ObjectHandle(key), err
-}
-
-// sign is the MAC of in by a mechanism without parameter; out has its length.
-func (f functions) sign(s p11.SessionHandle, mechanism uint, key p11.ObjectHandle, in, out []byte) error {
-	return result(C.ts_sign(f.f, C.ts_ulong(s), C.ts_ulong(mechanism), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out), C.ts_ulong(len(out))))
 }
 
 // random fills out from the module.

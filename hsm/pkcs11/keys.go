@@ -55,11 +55,15 @@ func (w *worker) generate(spec hsm.Spec) (pair, error) {
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
 		p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_SIGN, true), p11.NewAttribute(p11.CKA_DERIVE, true),
 	}
-	switch spec.Algorithm {
-	case hsm.TDES2:
+	switch {
+	case spec.Algorithm == hsm.TDES2:
 		mechanism = p11.CKM_DES2_KEY_GEN
-	case hsm.TDES3:
+	case spec.Algorithm == hsm.TDES3:
 		mechanism = p11.CKM_DES3_KEY_GEN
+	case spec.Algorithm.Size() != sizeIn(spec.Algorithm):
+		return w.generateFilled(spec)
+	case spec.Algorithm.IsHMAC():
+		return w.generateHMAC()
 	default:
 		template = append(template, p11.NewAttribute(p11.CKA_VALUE_LEN, spec.Algorithm.Size()))
 	}
@@ -95,13 +99,37 @@ func (w *worker) generateMasked(spec hsm.Spec) (pair, error) {
 	return w.imported(spec)
 }
 
+// generateHMAC makes an HMAC key as long as the hash, inside the module.
+func (w *worker) generateHMAC() (pair, error) {
+	template := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
+		p11.NewAttribute(p11.CKA_SIGN, true), p11.NewAttribute(p11.CKA_VALUE_LEN, hmacSize),
+	}
+	key, err := w.m.ctx.GenerateKey(w.session, []*p11.Mechanism{p11.NewMechanism(p11.CKM_GENERIC_SECRET_KEY_GEN, nil)}, template)
+	if err != nil {
+		return pair{}, w.fault("generate a key", err)
+	}
+	return pair{whole: key}, nil
+}
+
+// generateFilled makes an HMAC key shorter than the hash: its bytes come from
+// the module's random numbers and are zero filled in the worker's locked page.
+func (w *worker) generateFilled(spec hsm.Spec) (pair, error) {
+	if err := w.m.fused.random(w.session, w.room.Key(spec.Algorithm.Size())); err != nil {
+		return pair{}, w.fault("generate a key", err)
+	}
+	return w.imported(spec)
+}
+
 // imported makes the session objects of the clear key in the worker's locked page.
 func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 	kind, err := keyType(spec.Algorithm)
 	if err != nil {
 		return pair{}, err
 	}
-	if keys.whole, err = w.m.fused.importKey(w.session, kind, w.room.Key(spec.Algorithm.Size())); err != nil {
+	value := w.room.Key(sizeIn(spec.Algorithm))
+	clear(value[spec.Algorithm.Size():])
+	if keys.whole, err = w.m.fused.importKey(w.session, kind, value); err != nil {
 		return pair{}, w.fault("bring in a key", err)
 	}
 	var companion []byte
@@ -147,12 +175,20 @@ func (w *worker) keep(spec hsm.Spec, keys pair) (out made, err error) {
 }
 
 // checkValue computes the payment check value: the cipher of zeros for DES, the
-// CMAC of a zero block for AES. The token's CKA_CHECK_VALUE is another one.
+// CMAC of a zero block for AES, the HMAC of nothing. The token's CKA_CHECK_VALUE is another one.
 func (w *worker) checkValue(algorithm hsm.Algorithm, key p11.ObjectHandle) (check [8]byte, err error) {
 	var zeros [16]byte
 	if algorithm.IsTDES() {
 		err = w.ecb(true, key, zeros[:8], check[:])
 		return check, err
+	}
+	if algorithm.IsHMAC() {
+		sum := make([]byte, hmacSize)
+		if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, key, zeros[:0], sum); err != nil {
+			return check, w.fault("compute a check value", err)
+		}
+		copy(check[:], sum)
+		return check, nil
 	}
 	if err := w.m.fused.cmac(w.session, key, zeros[:], &w.scratch.sum); err != nil {
 		return check, w.fault("compute a check value", err)
@@ -196,8 +232,11 @@ func (m *Module) checkTransport(tmk *hsm.Key, spec hsm.Spec) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
-	if !hsm.OpTravelsUnderTMK.Allows(spec.Usage) {
-		return fmt.Errorf("%w: a %s cannot %s", hsm.ErrUsage, spec.Usage, hsm.OpTravelsUnderTMK)
+	if spec.Algorithm == hsm.SM4 && hsm.OpTravelsUnderSM4.Allows(spec.Usage) {
+		return noSM("keys of " + spec.Algorithm.String())
+	}
+	if !hsm.OpTravelsUnderTMK.Allows(spec.Usage) || !hsm.OpTravelsUnderTMK.Takes(spec.Algorithm) {
+		return fmt.Errorf("%w: a %s of %s cannot %s", hsm.ErrUsage, spec.Usage, spec.Algorithm, hsm.OpTravelsUnderTMK)
 	}
 	return m.permit(hsm.OpTransportKey, tmk)
 }

@@ -14,6 +14,19 @@ import (
 // wrappedLen is the length of a key of size bytes under AES key wrap.
 func wrappedLen(size int) int { return size + 8 }
 
+// hmacSize is the length of every HMAC key in the module. Modules refuse keys
+// shorter than the hash (SoftHSM: CKR_KEY_SIZE_RANGE); a short key is filled
+// with zeros, which by RFC 2104 does not change its MACs.
+const hmacSize = 32
+
+// sizeIn is the length of a key in the module.
+func sizeIn(a hsm.Algorithm) int {
+	if a.IsHMAC() {
+		return hmacSize
+	}
+	return a.Size()
+}
+
 // hasDoubled reports whether a key carries the companion K1‖K1: the
 // double-length DES keys under whose left half alone blocks are chained.
 func hasDoubled(u hsm.Usage, a hsm.Algorithm) bool {
@@ -36,6 +49,10 @@ func keyType(a hsm.Algorithm) (uint, error) {
 		return p11.CKK_DES3, nil
 	case a.IsAES():
 		return p11.CKK_AES, nil
+	case a.IsHMAC():
+		return p11.CKK_GENERIC_SECRET, nil
+	case a == hsm.SM4:
+		return 0, noSM("keys of " + a.String())
 	}
 	return 0, fmt.Errorf("%w: keys of %s are not built for PKCS#11", hsm.ErrInput, a)
 }
@@ -61,7 +78,7 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	size := wrappedLen(k.Algorithm.Size())
+	size := wrappedLen(sizeIn(k.Algorithm))
 	want := size
 	if hasCompanion(k.Usage, k.Algorithm) {
 		want = 2 * size
@@ -109,8 +126,9 @@ func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, kind),
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k.Usage) && !canDerive(k)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
-		p11.NewAttribute(p11.CKA_SIGN, k.Usage == hsm.PANToken), p11.NewAttribute(p11.CKA_DERIVE, canDerive(k)),
+		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
+		p11.NewAttribute(p11.CKA_SIGN, canSign(k.Usage)), p11.NewAttribute(p11.CKA_DERIVE, canDerive(k)),
+		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false), // modules default to true
 	}
 	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, blob, template)
 	if err != nil {
@@ -119,14 +137,25 @@ func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 	return handle, nil
 }
 
-func canEncrypt(u hsm.Usage) bool { return u != hsm.PANToken && u != hsm.IMKAC && u != hsm.TPK }
+// canEncrypt leaves out keys that only sign, derive or decipher: an AES MAC key
+// has CMAC, a DES one the CBC MACs too.
+func canEncrypt(k *hsm.Key) bool {
+	if canSign(k.Usage) {
+		return k.Algorithm.IsTDES()
+	}
+	return !canDerive(k) && k.Usage != hsm.TPK
+}
+
+func canSign(u hsm.Usage) bool {
+	return u == hsm.PANToken || u == hsm.HMACKey || u == hsm.TAK || u == hsm.ZAK
+}
 
 func canDecrypt(u hsm.Usage) bool {
 	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal || u == hsm.TDK || u == hsm.ZDK
 }
 
 func canDerive(k *hsm.Key) bool {
-	return k.Usage == hsm.IMKAC || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
+	return k.Usage == hsm.IMKAC || k.Usage == hsm.IMKCVC3 || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
 }
 
 // destroy removes session objects; one that cannot be removed dies with its

@@ -119,7 +119,6 @@ type Module struct {
 }
 
 var (
-	_ hsm.MACer              = (*Module)(nil)
 	_ hsm.Translator         = (*Module)(nil)
 	_ hsm.PINVerifier        = (*Module)(nil)
 	_ hsm.CryptogramVerifier = (*Module)(nil)

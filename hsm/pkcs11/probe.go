@@ -92,7 +92,14 @@ func attempts() []attempt {
 		{"CKM_AES_KEY_GEN", func(p *probe) error { return p.generate(p11.CKM_AES_KEY_GEN, 32) }},
 		{"CKM_GENERIC_SECRET_KEY_GEN", func(p *probe) error { return p.generate(p11.CKM_GENERIC_SECRET_KEY_GEN, 32) }},
 		{"C_GenerateRandom", (*probe).random},
+		{"SM3", noStandard},
+		{"SM4", noStandard},
 	}
+}
+
+// noStandard answers for what PKCS#11 has no number of: there is nothing to try.
+func noStandard(*probe) error {
+	return errors.New("PKCS#11 has no standard mechanism, and those of vendors are not built")
 }
 
 // Probe executes every mechanism that a function of this driver needs or could

@@ -5,7 +5,6 @@ package soft
 import (
 	"context"
 	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -101,8 +100,8 @@ func (m *Module) dukptMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction
 	if err := m.permitDUKPT(d.Base, check); err != nil {
 		return nil, err
 	}
-	if len(data) == 0 || len(data) > mac.MaxData {
-		return nil, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, mac.MaxData)
+	if len(data) == 0 || len(data) > hsm.MaxMACData {
+		return nil, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, hsm.MaxMACData)
 	}
 	room := clear.Unlocked()
 	defer room.Wipe()
@@ -123,39 +122,8 @@ func (m *Module) dukptMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction
 		out := c.alg3(mac.AppendPad1(nil, data))
 		return out[:], nil
 	}
-	return dukptCMAC(c.whole, data), nil
-}
-
-// dukptCMAC is CMAC (NIST SP 800-38B) under a cipher of either block size.
-func dukptCMAC(block cipher.Block, data []byte) []byte {
-	if block.BlockSize() == 16 {
-		out := cmac(block, data)
-		return out[:]
-	}
-	const last = 8
-	var k, out [last]byte
-	block.Encrypt(k[:], k[:])
-	double := func() {
-		carry := k[0] >> 7
-		for i := range k[:last-1] {
-			k[i] = k[i]<<1 | k[i+1]>>7
-		}
-		k[last-1] = k[last-1]<<1 ^ carry*0x1B
-	}
-	double()
-	for len(data) > last {
-		subtle.XORBytes(out[:], out[:], data[:last])
-		block.Encrypt(out[:], out[:])
-		data = data[last:]
-	}
-	subtle.XORBytes(out[:], out[:], data)
-	if len(data) < last {
-		out[len(data)] ^= 0x80
-		double()
-	}
-	subtle.XORBytes(out[:], out[:], k[:])
-	block.Encrypt(out[:], out[:])
-	return out[:]
+	out := cmac(c.whole, data)
+	return out[:c.whole.BlockSize()], nil
 }
 
 // VerifyDUKPTMAC checks a MAC under the key of a transaction.

@@ -11,44 +11,9 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
 	"tapswitch/hsm/emvkey"
-	"tapswitch/hsm/mac"
 	"tapswitch/hsm/pinoffset"
 	"tapswitch/internal/secret"
 )
-
-// MAC makes a message authentication code with a TAK or ZAK.
-func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) (out [8]byte, err error) {
-	if err := alive(ctx); err != nil {
-		return out, err
-	}
-	c, err := m.use(hsm.OpMAC, key)
-	if err != nil {
-		return out, err
-	}
-	if len(data) == 0 || len(data) > mac.MaxData {
-		return out, fmt.Errorf("%w: a MAC covers 1 to %d bytes", hsm.ErrInput, mac.MaxData)
-	}
-	switch alg {
-	case hsm.MACUnionPayECB:
-		left, right := mac.Halves(mac.Fold(data))
-		return mac.Text(c.encrypt(mac.Xor(c.encrypt(left), right))), nil
-	case hsm.MACRetail:
-		return c.alg3(mac.AppendPad1(nil, data)), nil
-	}
-	return out, fmt.Errorf("%w: MAC algorithm %d is not built", hsm.ErrInput, alg)
-}
-
-// VerifyMAC checks a message authentication code.
-func (m *Module) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, want [8]byte) error {
-	got, err := m.MAC(ctx, key, alg, data)
-	if err != nil {
-		return err
-	}
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-		return fmt.Errorf("%w: under %s %q version %d", hsm.ErrMAC, key.Usage, key.Name, key.Version)
-	}
-	return nil
-}
 
 // decipherPIN puts a clear PIN block into room.
 func decipherPIN(room *clear.Room, c *ciphers, in secret.PINBlock) error {

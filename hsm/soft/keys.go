@@ -70,9 +70,7 @@ func (m *Module) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec)
 		return hsm.Key{}, hsm.Exported{}, err
 	}
 	out := hsm.Exported{Cryptogram: make([]byte, 16)}
-	value := room.Key(16)
-	transport.whole.Encrypt(out.Cryptogram[:8], value[:8])
-	transport.whole.Encrypt(out.Cryptogram[8:], value[8:])
+	ecb(transport.whole.BlockSize(), transport.whole.Encrypt, out.Cryptogram, room.Key(16))
 	key, check, err := m.keep(spec, room)
 	copy(out.KCV[:], check[:])
 	return key, out, err
@@ -89,9 +87,7 @@ func (m *Module) LoadUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec, in 
 	}
 	room := clear.Unlocked()
 	defer room.Wipe()
-	value := room.Key(16)
-	transport.whole.Decrypt(value[:8], in.Cryptogram[:8])
-	transport.whole.Decrypt(value[8:], in.Cryptogram[8:])
+	ecb(transport.whole.BlockSize(), transport.whole.Decrypt, room.Key(16), in.Cryptogram)
 	key, check, err := m.keep(spec, room)
 	if err != nil {
 		return hsm.Key{}, err
@@ -110,10 +106,21 @@ func (m *Module) transport(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (*c
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
-	if !hsm.OpTravelsUnderTMK.Allows(spec.Usage) {
-		return nil, fmt.Errorf("%w: a %s cannot %s", hsm.ErrUsage, spec.Usage, hsm.OpTravelsUnderTMK)
+	op, travel := hsm.OpTransportKey, hsm.OpTravelsUnderTMK
+	if spec.Algorithm == hsm.SM4 {
+		op, travel = hsm.OpSM4Transport, hsm.OpTravelsUnderSM4
 	}
-	return m.use(hsm.OpTransportKey, tmk)
+	if !travel.Allows(spec.Usage) || !travel.Takes(spec.Algorithm) {
+		return nil, fmt.Errorf("%w: a %s of %s cannot %s", hsm.ErrUsage, spec.Usage, spec.Algorithm, travel)
+	}
+	return m.use(op, tmk)
+}
+
+// ecb runs whole blocks of n bytes through one direction of a cipher.
+func ecb(n int, cipher func(dst, src []byte), dst, src []byte) {
+	for at := 0; at+n <= len(src); at += n {
+		cipher(dst[at:at+n], src[at:at+n])
+	}
 }
 
 // keep wraps and binds the key in room and returns it with the first 8 bytes of
@@ -124,16 +131,26 @@ func (m *Module) keep(spec hsm.Spec, room *clear.Room) (key hsm.Key, check [8]by
 	if err != nil {
 		return hsm.Key{}, check, err
 	}
-	if spec.Algorithm.IsTDES() {
-		check = c.encrypt(check)
-	} else {
-		full := cmac(c.whole, make([]byte, 16))
-		copy(check[:], full[:])
-	}
+	copy(check[:], c.checkValue(spec.Algorithm))
 	key = spec.Key()
 	key.LMK = m.id
 	key.Wrapped = wrap(m.lmk, value)
 	copy(key.KCV[:], check[:])
 	key.Binding = cmac(m.binding, key.AppendBound(nil))
 	return key, check, nil
+}
+
+// checkValue is the payment check value: the cipher of a zero block for TDES and
+// SM4, the CMAC of a zero block for AES (X9.24-1:2017), the HMAC of nothing.
+func (c *ciphers) checkValue(algorithm hsm.Algorithm) []byte {
+	if algorithm.IsHMAC() {
+		return hmacSHA256(c.hmacKey, nil)
+	}
+	zeros := make([]byte, c.whole.BlockSize())
+	if algorithm.IsAES() {
+		full := cmac(c.whole, zeros)
+		return full[:]
+	}
+	c.whole.Encrypt(zeros, zeros)
+	return zeros
 }

@@ -54,33 +54,40 @@ func unwrap(kek cipher.Block, value, wrapped []byte) bool {
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// cmac is AES-CMAC (NIST SP 800-38B).
+// cmac is CMAC (NIST SP 800-38B) under a cipher of blocks of 8 or 16; of the
+// result as many bytes count as a block has.
 func cmac(block cipher.Block, data []byte) (out [16]byte) {
-	var k [16]byte
-	block.Encrypt(k[:], k[:])
-	shift(&k)
-	for len(data) > 16 {
-		subtle.XORBytes(out[:], out[:], data[:16])
-		block.Encrypt(out[:], out[:])
-		data = data[16:]
+	n := block.BlockSize()
+	var room [16]byte
+	k, sum := room[:n], out[:n]
+	block.Encrypt(k, k)
+	double(k)
+	for len(data) > n {
+		subtle.XORBytes(sum, sum, data[:n])
+		block.Encrypt(sum, sum)
+		data = data[n:]
 	}
-	subtle.XORBytes(out[:], out[:], data)
-	if len(data) < 16 {
-		out[len(data)] ^= 0x80
-		shift(&k)
+	subtle.XORBytes(sum, sum, data)
+	if len(data) < n {
+		sum[len(data)] ^= 0x80
+		double(k)
 	}
-	subtle.XORBytes(out[:], out[:], k[:])
-	block.Encrypt(out[:], out[:])
+	subtle.XORBytes(sum, sum, k)
+	block.Encrypt(sum, sum)
 	return out
 }
 
-// shift doubles k in the field of the subkeys.
-func shift(k *[16]byte) {
+// double doubles k in the field of the subkeys (SP 800-38B, 5.3).
+func double(k []byte) {
 	carry := byte(0)
-	for i := 15; i >= 0; i-- {
+	for i := len(k) - 1; i >= 0; i-- {
 		k[i], carry = k[i]<<1|carry, k[i]>>7
 	}
-	k[15] ^= carry * 0x87
+	poly := byte(0x87)
+	if len(k) == 8 {
+		poly = 0x1B
+	}
+	k[len(k)-1] ^= carry * poly
 }
 
 // wipe overwrites b; it stands here because hsm/clear takes the builtin's name elsewhere.

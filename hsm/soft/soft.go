@@ -8,11 +8,11 @@
 //
 // How: New makes two local master keys (LMK) from the randomness it is given;
 // a Key is wrapped with AES key wrap (RFC 3394) under the first and bound with
-// an AES-CMAC under the second; ciphers are crypto/des and crypto/aes. Keys of
-// one Module cannot be read by another: the LMKs are never stored.
+// an AES-CMAC under the second; ciphers are crypto/des, crypto/aes and gmsm's
+// SM4. Keys of one Module cannot be read by another: the LMKs are never stored.
 //
 // Imported by: terminal, simulators/world, tests. Imports: hsm and its pure
-// packages, hsm/clear, internal/env, internal/secret.
+// packages, hsm/clear, internal/env, internal/secret, github.com/emmansun/gmsm.
 package soft
 
 import (
@@ -23,6 +23,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/emmansun/gmsm/sm4"
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
@@ -46,13 +48,15 @@ type Module struct {
 }
 
 // ciphers is one key ready for use: whole, and for double-length DES its halves.
+// An HMAC key has no cipher but its bytes.
 type ciphers struct {
 	whole       cipher.Block
 	left, right cipher.Block
+	single      bool // double-length DES of two equal halves: single DES in effect
+	hmacKey     []byte
 }
 
 var (
-	_ hsm.MACer              = (*Module)(nil)
 	_ hsm.Translator         = (*Module)(nil)
 	_ hsm.PINVerifier        = (*Module)(nil)
 	_ hsm.CryptogramVerifier = (*Module)(nil)
@@ -104,6 +108,11 @@ func (m *Module) use(op hsm.Operation, key *hsm.Key) (*ciphers, error) {
 	if err := hsm.Permit(op, key, m.clock.Now()); err != nil {
 		return nil, err
 	}
+	return m.open(key)
+}
+
+// open returns the ciphers of a key that is permitted, once its binding is right.
+func (m *Module) open(key *hsm.Key) (*ciphers, error) {
 	bound := cmac(m.binding, key.AppendBound(nil))
 	if key.LMK != m.id || subtle.ConstantTimeCompare(bound[:], key.Binding[:]) != 1 {
 		return nil, fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, key.Usage, key.Name, key.Version)
@@ -144,6 +153,10 @@ func expand(algorithm hsm.Algorithm, value []byte) (*ciphers, error) {
 		whole, err = des.NewTripleDESCipher(value)
 	case algorithm.IsAES():
 		whole, err = aes.NewCipher(value)
+	case algorithm.IsHMAC():
+		return &ciphers{hmacKey: append([]byte(nil), value...)}, nil
+	case algorithm == hsm.SM4:
+		whole, err = sm4.NewCipher(value)
 	default:
 		return nil, fmt.Errorf("%w: keys of %s are not built for the software HSM", hsm.ErrInput, algorithm)
 	}
@@ -171,7 +184,8 @@ func expandDES(value []byte) (*ciphers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("soft hsm: %w", err)
 	}
-	return &ciphers{whole: whole, left: left, right: right}, nil
+	single := subtle.ConstantTimeCompare(value[:8], value[8:16]) == 1
+	return &ciphers{whole: whole, left: left, right: right, single: single}, nil
 }
 
 // encrypt enciphers one block of eight under the whole key.

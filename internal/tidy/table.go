@@ -150,6 +150,7 @@ func ForeignTable() []Foreign {
 	return []Foreign{
 		{Module: "github.com/moov-io/iso8583", By: []string{"iso8583/...", "simulators/..."}, Tests: []string{"switch/...", "terminal/...", "cmd/..."}},
 		{Module: "github.com/gopacket/gopacket", By: []string{"iso8583/capture/..."}},
+		{Module: "github.com/emmansun/gmsm", By: []string{"hsm/soft", "hsm/hsmtest"}},
 		{Module: "github.com/miekg/pkcs11", By: []string{"hsm/pkcs11", "simulators/p11chaos", "cmd/..."}, Tests: []string{"hsm/..."}},
 		{Module: "go.bug.st/serial", By: []string{"terminal/serial"}},
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},

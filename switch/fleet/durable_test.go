@@ -74,7 +74,7 @@ func (r *rig) mac(key hsm.Exported) [8]byte {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return mac
+	return [8]byte(mac)
 }
 
 func (r *rig) verify(f *Fleet, t *Terminal, mac [8]byte) (KeySet, error) {

@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,18 +54,18 @@ func (b *bench) GenerateUnder(_ context.Context, tmk *hsm.Key, s hsm.Spec) (hsm.
 	return k, hsm.Exported{Cryptogram: []byte(fmt.Sprintf("%s v%d under %s", s.Name, s.Version, tmk.Name))}, nil
 }
 
-func (b *bench) MAC(context.Context, *hsm.Key, hsm.MACAlgorithm, []byte) ([8]byte, error) {
-	return [8]byte{}, errors.New("not asked for here")
+func (b *bench) MAC(context.Context, *hsm.Key, hsm.MACAlgorithm, []byte) ([]byte, error) {
+	return nil, errors.New("not asked for here")
 }
 
-func (b *bench) VerifyMAC(_ context.Context, k *hsm.Key, _ hsm.MACAlgorithm, _ []byte, mac [8]byte) error {
+func (b *bench) VerifyMAC(_ context.Context, k *hsm.Key, _ hsm.MACAlgorithm, _, mac []byte) error {
 	if k.Usage != hsm.TAK {
 		return hsm.ErrUsage
 	}
 	if b.failMAC != nil {
 		return b.failMAC
 	}
-	if mac != macOf(k.Version) {
+	if want := macOf(k.Version); !bytes.Equal(mac, want[:]) {
 		return hsm.ErrMAC
 	}
 	return nil

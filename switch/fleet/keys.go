@@ -75,7 +75,7 @@ func (f *Fleet) VerifyMAC(ctx context.Context, t *Terminal, alg hsm.MACAlgorithm
 	if current == nil {
 		return KeySet{}, ErrNoKeys
 	}
-	err := f.cfg.MACer.VerifyMAC(ctx, current.MAC, alg, data, mac)
+	err := f.cfg.MACer.VerifyMAC(ctx, current.MAC, alg, data, mac[:])
 	if err == nil {
 		f.retire(t, t.keys.confirm(current))
 		return *current, nil
@@ -83,7 +83,7 @@ func (f *Fleet) VerifyMAC(ctx context.Context, t *Terminal, alg hsm.MACAlgorithm
 	if previous == nil || !errors.Is(err, hsm.ErrMAC) {
 		return KeySet{}, fmt.Errorf("fleet: verify MAC of terminal %s: %w", t.ID, err)
 	}
-	if err := f.cfg.MACer.VerifyMAC(ctx, previous.MAC, alg, data, mac); err != nil {
+	if err := f.cfg.MACer.VerifyMAC(ctx, previous.MAC, alg, data, mac[:]); err != nil {
 		return KeySet{}, fmt.Errorf("fleet: verify MAC of terminal %s, previous keys: %w", t.ID, err)
 	}
 	return *previous, nil

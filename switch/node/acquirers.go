@@ -80,12 +80,11 @@ func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.N
 	defer func() { a.ended(a.name, exchange(err), a.clock.Mono().Sub(began)) }()
 	defer clear(body[:cap(body)])
 	covered, place := translate.SplitMAC(body)
-	var mac [8]byte
-	mac, err = a.macer.MAC(ctx, a.zak, a.dialect.MAC(), covered)
+	mac, err := a.macer.MAC(ctx, a.zak, a.dialect.MAC(), covered)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, pin.Refusal(err))
 	}
-	copy(place, mac[:])
+	copy(place, mac)
 	key, err := a.keyOf(body)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, err)
@@ -114,7 +113,7 @@ func (a *acquirer) checked(ctx context.Context, reply []byte, p *txn.Payment, n 
 	if !r.HasMAC {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC)
 	}
-	err = a.macer.VerifyMAC(ctx, a.zak, a.dialect.MAC(), r.MACInput, r.MAC)
+	err = a.macer.VerifyMAC(ctx, a.zak, a.dialect.MAC(), r.MACInput, r.MAC[:])
 	switch {
 	case errors.Is(err, hsm.ErrMAC):
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrChecks, txn.DeclineAnswerMAC.Why(err))

@@ -73,7 +73,7 @@ func (m metered) since(ctx context.Context, operation string, began env.Mono, er
 }
 
 // MAC implements hsm.MACer.
-func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([8]byte, error) {
+func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([]byte, error) {
 	began := m.clock.Mono()
 	mac, err := m.Module.MAC(ctx, key, alg, data)
 	m.since(ctx, "mac", began, err)
@@ -81,7 +81,7 @@ func (m metered) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 }
 
 // VerifyMAC implements hsm.MACer.
-func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, mac [8]byte) error {
+func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data, mac []byte) error {
 	began := m.clock.Mono()
 	err := m.Module.VerifyMAC(ctx, key, alg, data, mac)
 	m.since(ctx, "verify_mac", began, err)

@@ -99,7 +99,7 @@ func (s *pos) build(ctx context.Context, v *iso8583.View, a txn.Answer, keys *tr
 		clear(body)
 		return nil, err
 	}
-	copy(place, mac[:])
+	copy(place, mac)
 	return body, nil
 }
 

@@ -93,14 +93,14 @@ func (s *shaky) ask(op string, key *hsm.Key) error {
 
 func (s *shaky) Health() error { return s.ask("health", nil) }
 
-func (s *shaky) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([8]byte, error) {
+func (s *shaky) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte) ([]byte, error) {
 	if err := s.ask("mac", key); err != nil {
-		return [8]byte{}, err
+		return nil, err
 	}
 	return s.Module.MAC(ctx, key, alg, data)
 }
 
-func (s *shaky) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data []byte, mac [8]byte) error {
+func (s *shaky) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, data, mac []byte) error {
 	if err := s.ask("verify_mac", key); err != nil {
 		return err
 	}

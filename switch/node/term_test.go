@@ -329,7 +329,7 @@ func (w *wire) code(v *iso8583.View) (code string, authentic bool) {
 		from, _ := v.Span(64)
 		var mac [8]byte
 		copy(mac[:], v.Raw(64))
-		authentic = w.soft.VerifyMAC(context.Background(), &w.tak, hsm.MACUnionPayECB, v.Bytes()[:from], mac) == nil
+		authentic = w.soft.VerifyMAC(context.Background(), &w.tak, hsm.MACUnionPayECB, v.Bytes()[:from], mac[:]) == nil
 		if !authentic {
 			w.Error("the answer's MAC is wrong")
 		}

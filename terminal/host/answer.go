@@ -58,7 +58,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 	from, _ := v.Span(64)
 	var mac [8]byte
 	copy(mac[:], v.Raw(64))
-	if h.keys.Module.VerifyMAC(ctx, h.tak, hsm.MACUnionPayECB, v.Bytes()[:from], mac) != nil {
+	if h.keys.Module.VerifyMAC(ctx, h.tak, hsm.MACUnionPayECB, v.Bytes()[:from], mac[:]) != nil {
 		return ReasonBadMAC, whyMAC
 	}
 	return ReasonNone, ""

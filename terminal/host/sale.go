@@ -181,7 +181,7 @@ func (h *Host) sealed(ctx context.Context, b *iso8583.Builder) ([]byte, error) {
 	}
 	covered := raw[:len(raw)-8]
 	mac, err := h.keys.Module.MAC(ctx, h.tak, hsm.MACUnionPayECB, covered)
-	copy(raw[len(covered):], mac[:])
+	copy(raw[len(covered):], mac)
 	return raw, err
 }
 
