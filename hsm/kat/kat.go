@@ -20,6 +20,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"tapswitch/hsm"
 )
 
 // Vector is one line of a vector file.
@@ -97,6 +99,9 @@ func Run(ctx context.Context, m Module, functions map[string]Function, v Vector)
 	var missing unsupported
 	if errors.As(err, &missing) {
 		return Result{v, Unsupported, "", missing.why}
+	}
+	if errors.Is(err, hsm.ErrUnsupported) {
+		return Result{v, Unsupported, "", err.Error()}
 	}
 	want, known := v.want()
 	switch {

@@ -5,8 +5,11 @@ package kat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"tapswitch/hsm"
 )
 
 const sample = `[
@@ -20,6 +23,7 @@ const sample = `[
  {"id":"not refused","function":"f.echo","inputs":{"data":"ABCD"},"expected":"ERROR","expected_type":"error","reason":"length"},
  {"id":"another word","function":"f.refuse","inputs":{},"expected":"ERR0R","expected_type":"error"},
  {"id":"cannot","function":"f.cannot","inputs":{},"expected":"00","expected_type":"hex"},
+ {"id":"lacks","function":"f.lacks","inputs":{},"expected":"00","expected_type":"hex"},
  {"id":"nobody","function":"f.nobody","inputs":{},"expected":"00","expected_type":"hex"}
 ]`
 
@@ -31,10 +35,13 @@ func TestOutcomes(t *testing.T) {
 			return Hex(b), err
 		},
 		"f.refuse": func(context.Context, Module, Inputs) (string, error) { return "", errors.New("no") },
+		"f.lacks": func(context.Context, Module, Inputs) (string, error) {
+			return "", fmt.Errorf("%w: SM3", hsm.ErrUnsupported)
+		},
 		"f.cannot": func(context.Context, Module, Inputs) (string, error) { return "", unsupported{"CKM_NOTHING"} },
 	}
 	want := map[string]Outcome{
-		"right": Passed, "refused": Passed, "cannot": Unsupported, "nobody": Unsupported, "wrong": Failed, "longer": Failed,
+		"right": Passed, "refused": Passed, "cannot": Unsupported, "lacks": Unsupported, "nobody": Unsupported, "wrong": Failed, "longer": Failed,
 		"not hex": Failed, "missing input": Failed, "no expectation": Failed, "not refused": Failed, "another word": Failed,
 	}
 	vectors, err := Parse([]byte(sample))

@@ -172,14 +172,11 @@ func oddParity(_ context.Context, _ Module, in Inputs) (string, error) {
 	return Hex(key), nil
 }
 
-// variant xors 8 times its number into the first byte of each half.
 func variant(_ context.Context, _ Module, in Inputs) (string, error) {
 	key, err := in.Bytes("key")
 	if err != nil {
 		return "", err
 	}
-	for i := 0; i < len(key); i += 8 {
-		key[i] ^= byte(in.Number("variant") * 8)
-	}
-	return Hex(key), nil
+	key, err = emvkey.Variant(key, in.Number("variant"))
+	return Hex(key), err
 }

@@ -15,6 +15,12 @@ type Module interface {
 	hsm.KeyLoader
 	hsm.DUKPTMACer
 	hsm.DUKPTDataCipher
+	hsm.MACer
+	hsm.CVVer
+	hsm.CAVVer
+	hsm.DCVVer
+	hsm.CVC3er
+	hsm.SM3Hasher
 }
 
 // Functions are all functions by the names that vector files use.
@@ -27,7 +33,7 @@ func Functions() map[string]Function {
 }
 
 func families() []map[string]Function {
-	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), missing()}
+	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), missing()}
 }
 
 // missing are functions that have a name and are not done, each with its reason.
