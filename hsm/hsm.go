@@ -130,33 +130,6 @@ type PINVerifier interface {
 	VerifyPVV(ctx context.Context, in secret.PINBlock, key *Key, account Account12, ref PVV) error
 }
 
-// Profile is the issuer's way to make cryptograms; chosen by BIN, never by the
-// CVN byte alone.
-type Profile uint8
-
-// The profiles in service.
-const (
-	VisaCVN10     Profile = iota + 1 // card key itself, padding 1, CVR of the IAD only
-	VisaCVN18                        // EMV common session key, padding 2, whole IAD
-	UnionPayCVN01                    // session key from ATC (EMV CSK), padding 2, CVR only
-)
-
-// Cryptogram is all that a cryptogram check needs of one transaction.
-type Cryptogram struct {
-	Profile Profile
-	PAN     secret.PAN
-	PSN     [2]byte    // card sequence number, two ASCII digits, "00" when the card has none
-	Data    secret.ICC // field 55 BER-TLV as received: 9F26 and the tags the profile lists
-}
-
-// CryptogramVerifier checks an ARQC and answers it (EMV Book 2, 8.1 and 8.2).
-// imk has usage IMKAC. ErrCryptogram: wrong; ErrInput: a tag is missing.
-type CryptogramVerifier interface {
-	VerifyARQC(ctx context.Context, imk *Key, c Cryptogram) error
-	// ARPC returns tag 91's content: method 1, ARPC(8)‖ARC(2).
-	ARPC(ctx context.Context, imk *Key, c Cryptogram, arc [2]byte) ([10]byte, error)
-}
-
 // Exported is a working key as it travels to a terminal: ECB under the TMK,
 // with its check value.
 type Exported struct {

@@ -17,82 +17,162 @@ func psn(v vector) [2]byte {
 	return [2]byte{'0', '0'}
 }
 
-// profileOf is the profile in service that computes a vector, 0 when none does.
-func profileOf(v vector) hsm.Profile {
-	data := len(v.text("data")) / 2
-	longB := v.text("mk_method") == "B" && len(v.text("pan")) > 16
-	switch {
-	case longB:
-		return 0
-	case v.text("skd") == "none" && v.text("padding") == "method1" && data == 37:
-		return hsm.VisaCVN10
-	case v.text("skd") == "common" && v.text("padding") == "method2" && data >= 40:
-		return hsm.VisaCVN18
+// option is the issuer's option of a vector.
+func option(v vector) hsm.MKOption {
+	if v.text("mk_method") == "B" {
+		return hsm.OptionB
 	}
+	return hsm.OptionA
+}
+
+// session is the way to the session key that a vector names.
+func session(s *suite, v vector) hsm.Session {
+	switch v.text("skd") {
+	case "none":
+		return hsm.SessionNone
+	case "common":
+		return hsm.SessionCommon
+	case "mchip":
+		return hsm.SessionMChip
+	}
+	if v.text("r") != "" {
+		return hsm.SessionR
+	}
+	s.Fatalf("%s: session key derivation %q is not known here", v.ID, v.text("skd"))
 	return 0
 }
 
+// given is a vector's cryptogram with the data it prints.
+func given(s *suite, v vector) hsm.Given {
+	way := session(s, v)
+	g := hsm.Given{Option: option(v), PAN: s.pan(v.text("pan")), PSN: psn(v), Session: way, Answer: way, Padding: hsm.Padding2, Data: v.bytes(s, "data")}
+	switch v.text("padding") {
+	case "method1":
+		g.Padding = hsm.Padding1
+	case "none":
+		g.Padding = hsm.PaddingNone
+	}
+	copy(g.ATC[:], v.bytes(s, "atc"))
+	copy(g.UN[:], v.bytes(s, "un"))
+	copy(g.R[:], v.bytes(s, "r"))
+	return g
+}
+
+// named is the profile that a vector's scheme is; 0 for a scheme without name.
+func named(v vector) hsm.Profile {
+	return map[string]hsm.Profile{
+		"VisaCVN10": hsm.VisaCVN10, "VisaCVN18": hsm.VisaCVN18, "VisaCVN22": hsm.VisaCVN22, "InteracCVN133": hsm.InteracCVN133,
+		"MasterCardCVN16": hsm.MChipCVN16, "M/Chip": hsm.MChipCVN16, "MasterCardCVN17": hsm.MChipCVN17,
+		"MasterCardCVN20": hsm.MChipCVN20, "MasterCardCVN21": hsm.MChipCVN21,
+	}[v.text("scheme")]
+}
+
+// iadOf is issuer application data that gives the end of a vector's data.
+func iadOf(profile hsm.Profile, tail string) string {
+	switch profile {
+	case hsm.VisaCVN10:
+		return "06010A" + tail
+	case hsm.MChipCVN16, hsm.MChipCVN20:
+		return "0110" + tail + "00000000000000000000"
+	case hsm.MChipCVN17, hsm.MChipCVN21:
+		return "0111" + tail[:12] + "0000" + tail[12:]
+	}
+	return tail
+}
+
+// arqcVectors runs every cryptogram over the data it prints, and those of a
+// scheme with a profile also out of field 55.
 func arqcVectors(s *suite) {
-	n := 0
-	for _, v := range load(s, "emv_ac", "emv.arqc") {
-		profile, data := profileOf(v), v.text("data")
+	n, profiles := 0, 0
+	for _, v := range append(load(s, "emv_ac", "emv.arqc"), load(s, "emv_ac", "emv.ac_from_imk_and_r")...) {
+		imk, g := s.key(hsm.IMKAC, v.bytes(s, "imk")), given(s, v)
+		copy(g.AC[:], unhex(s, v.want()))
+		if err := s.m.VerifyGiven(s.Context(), imk, g); err != nil {
+			s.Errorf("%s: %v", v.ID, err)
+		}
+		g.AC[7] ^= 1
+		if err := s.m.VerifyGiven(s.Context(), imk, g); !errors.Is(err, hsm.ErrCryptogram) {
+			s.Errorf("%s with a bit flipped: %v, want ErrCryptogram", v.ID, err)
+		}
+		n++
+		profile := named(v)
 		if profile == 0 {
 			continue
 		}
-		iad := data[66:]
-		if profile == hsm.VisaCVN10 {
-			iad = "06010A" + iad
-		}
-		f := fromData(data, v.want(), iad)
-		imk := s.key(hsm.IMKAC, v.bytes(s, "imk"))
-		c := hsm.Cryptogram{Profile: profile, PAN: s.pan(v.text("pan")), PSN: psn(v), Data: f.icc(s)}
+		f := fromData(v.text("data"), v.want(), iadOf(profile, v.text("data")[66:]))
+		c := hsm.Cryptogram{Profile: profile, Option: option(v), PAN: s.pan(v.text("pan")), PSN: psn(v), Data: f.icc(s)}
 		if err := s.m.VerifyARQC(s.Context(), imk, c); err != nil {
-			s.Errorf("%s: %v", v.ID, err)
+			s.Errorf("%s by profile: %v", v.ID, err)
 		}
 		f["9F02"] = "000000004001"
 		c.Data = f.icc(s)
 		if err := s.m.VerifyARQC(s.Context(), imk, c); !errors.Is(err, hsm.ErrCryptogram) {
 			s.Errorf("%s: amount changed: %v, want ErrCryptogram", v.ID, err)
 		}
-		n++
+		profiles++
 	}
-	s.count(n, 5)
+	s.count(n, 19)
+	s.count(profiles, 10)
 }
 
-// arpcOf computes the answer of a vector's cryptogram.
-func (s *suite) arpcOf(v vector) ([10]byte, error) {
-	profile := hsm.VisaCVN10
-	if v.text("skd") == "common" {
-		profile = hsm.VisaCVN18
+// arpcGiven computes the answer of a vector's cryptogram under the key the
+// vector names.
+func (s *suite) arpcGiven(v vector) (string, error) {
+	g := given(s, v)
+	g.Data = []byte("what was covered does not matter to the answer")
+	copy(g.AC[:], v.bytes(s, "arqc"))
+	imk := s.key(hsm.IMKAC, v.bytes(s, "imk"))
+	if v.number("method") == 2 {
+		got, err := s.m.GivenARPC2(s.Context(), imk, g, hsm.CSU{Status: [4]byte(v.bytes(s, "csu")), Proprietary: v.bytes(s, "proprietary")})
+		return upper(got[:]), err
 	}
+	got, err := s.m.GivenARPC1(s.Context(), imk, g, [2]byte(v.bytes(s, "arc")))
+	return upper(got[:]), err
+}
+
+// arpcNamed computes tag 91 by the profile of the vector's scheme.
+func (s *suite) arpcNamed(v vector, profile hsm.Profile) (string, error) {
 	f := sale()
 	f["9F26"], f["9F36"] = v.text("arqc"), v.text("atc")
-	c := hsm.Cryptogram{Profile: profile, PAN: s.pan(v.text("pan")), PSN: psn(v), Data: f.icc(s)}
-	return s.m.ARPC(s.Context(), s.key(hsm.IMKAC, v.bytes(s, "imk")), c, [2]byte(v.bytes(s, "arc")))
+	f["9F10"] = "011103A00000010A010000000000A1B2C3D4" // 18 bytes: good for all but CCD
+	c := hsm.Cryptogram{Profile: profile, Option: option(v), PAN: s.pan(v.text("pan")), PSN: psn(v), Data: f.icc(s)}
+	imk := s.key(hsm.IMKAC, v.bytes(s, "imk"))
+	if v.number("method") == 2 {
+		got, err := s.m.ARPC2(s.Context(), imk, c, hsm.CSU{Status: [4]byte(v.bytes(s, "csu")), Proprietary: v.bytes(s, "proprietary")})
+		return upper(got), err
+	}
+	got, err := s.m.ARPC(s.Context(), imk, c, [2]byte(v.bytes(s, "arc")))
+	return upper(got[:]), err
 }
 
 func arpcVectors(s *suite) {
-	n := 0
-	for _, v := range load(s, "emv_arpc", "emv.arpc") {
-		if v.number("method") != 1 || v.text("mk_method") == "B" {
-			continue
-		}
-		got, err := s.arpcOf(v)
-		if err != nil || upper(got[:]) != v.want()+v.text("arc") {
-			s.Errorf("%s: tag 91 %X, %v; want %s%s", v.ID, got, err, v.want(), v.text("arc"))
+	n, profiles := 0, 0
+	for _, v := range append(load(s, "emv_arpc", "emv.arpc"), load(s, "emv_arpc", "emv.arpc_from_imk_and_r")...) {
+		if got, err := s.arpcGiven(v); err != nil || got != v.want() {
+			s.Errorf("%s: %s, %v; want %s", v.ID, got, err, v.want())
 		}
 		n++
+		profile := named(v)
+		if profile == 0 {
+			continue
+		}
+		want := v.want() + v.text("arc") + v.text("csu") + v.text("proprietary")
+		if got, err := s.arpcNamed(v, profile); err != nil || got != want {
+			s.Errorf("%s by profile: tag 91 %s, %v; want %s", v.ID, got, err, want)
+		}
+		profiles++
 	}
-	s.count(n, 10)
+	s.count(n, 19)
+	s.count(profiles, 5)
 }
 
 // rejectedVectors are values other projects print that are wrong.
 func rejectedVectors(s *suite) {
 	n := 0
 	for _, v := range load(s, "rejected", "emv.arpc") {
-		got, err := s.arpcOf(v)
-		if err != nil || upper(got[:8]) == v.want() {
-			s.Errorf("ARPC %X, %v: the wrong value of a public source", got[:8], err)
+		got, err := s.arpcGiven(v)
+		if err != nil || got == v.want() {
+			s.Errorf("ARPC %s, %v: the wrong value of a public source", got, err)
 		}
 		n++
 	}
@@ -160,7 +240,7 @@ func trapUnionPay(s *suite) {
 // trapCVN: the byte in the issuer data does not choose the way to compute.
 func trapCVN(s *suite) {
 	v := load(s, "emv_ac", "emv.arqc")[0]
-	if profileOf(v) != hsm.VisaCVN10 {
+	if named(v) != hsm.VisaCVN10 {
 		s.Fatalf("%s is no CVN 10 vector", v.ID)
 	}
 	imk := s.key(hsm.IMKAC, v.bytes(s, "imk"))

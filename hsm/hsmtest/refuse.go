@@ -58,7 +58,7 @@ func (s *suite) functions() []function {
 		return hsm.PVV{Key: k, Index: '1', Value: [4]byte([]byte("0000")), Account: account11(s, testPAN)}
 	}
 	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
-	return append(slices.Concat(s.keyFunctions(), s.dukptFunctions(), s.cardFunctions()), []function{
+	return append(slices.Concat(s.keyFunctions(), s.dukptFunctions(), s.cardFunctions(), s.scriptFunctions()), []function{
 		{"MAC union pay", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.MAC(ctx, k, hsm.MACUnionPayECB, []byte("data"))
 			return err

@@ -96,12 +96,18 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 			return pair{}, err
 		}
 	}
+	return w.hold(keys), nil
+}
+
+// hold puts keys into the cache under w.id and keeps them until the job ends;
+// another worker's are used when it was first.
+func (w *worker) hold(keys pair) pair {
 	e, drop := w.m.cache.put(w.id, keys)
 	w.held = append(w.held, e)
 	for _, old := range drop {
 		w.destroy(old.whole, old.doubled)
 	}
-	return e.keys, nil
+	return e.keys
 }
 
 // bind computes the CMAC of bound content under the second local master key.
@@ -143,7 +149,7 @@ func canEncrypt(k *hsm.Key) bool {
 	if canSign(k.Usage) {
 		return k.Algorithm.IsTDES()
 	}
-	return !canDerive(k) && k.Usage != hsm.TPK
+	return (!canDerive(k) || forScripts(k.Usage)) && k.Usage != hsm.TPK
 }
 
 func canSign(u hsm.Usage) bool {
@@ -154,8 +160,12 @@ func canDecrypt(u hsm.Usage) bool {
 	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal || u == hsm.TDK || u == hsm.ZDK
 }
 
+// forScripts tells the keys that must do both: derive card keys inside, and
+// encipher them out for Visa's scripts.
+func forScripts(u hsm.Usage) bool { return u == hsm.IMKSMI || u == hsm.IMKSMC }
+
 func canDerive(k *hsm.Key) bool {
-	return k.Usage == hsm.IMKAC || k.Usage == hsm.IMKCVC3 || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
+	return k.Usage == hsm.IMKAC || k.Usage == hsm.IMKCVC3 || forScripts(k.Usage) || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
 }
 
 // destroy removes session objects; one that cannot be removed dies with its

@@ -10,7 +10,6 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
-	"tapswitch/hsm/emvkey"
 	"tapswitch/hsm/pinoffset"
 	"tapswitch/internal/secret"
 )
@@ -95,71 +94,6 @@ func (m *Module) EncipherPIN(ctx context.Context, pin secret.Key, key *hsm.Key, 
 	}
 	out := c.encrypt(*room.Block())
 	return secret.NewPINBlock(out[:])
-}
-
-// derive makes the key that the cipher of data under c is, odd parity, as a
-// PKCS#11 token derives it.
-func (c *ciphers) derive(data [16]byte) (*ciphers, error) {
-	room := clear.Unlocked()
-	defer room.Wipe()
-	value := room.Key(16)
-	c.whole.Encrypt(value[:8], data[:8])
-	c.whole.Encrypt(value[8:], data[8:])
-	room.OddParity(16)
-	return expandDES(value)
-}
-
-// cryptogram derives the key of c's profile and lays out its input.
-func (m *Module) cryptogram(imk *hsm.Key, c hsm.Cryptogram) (key *ciphers, in emvkey.Input, err error) {
-	master, err := m.use(hsm.OpCryptogram, imk)
-	if err != nil {
-		return nil, in, err
-	}
-	icc := c.Data.AppendTo(nil, secret.ForHSM)
-	defer wipe(icc)
-	if in, err = emvkey.Prepare(c.Profile, icc); err != nil {
-		return nil, in, err
-	}
-	y, err := emvkey.OptionA(c.PAN.Reveal(secret.ForHSM), c.PSN)
-	if err != nil {
-		return nil, in, err
-	}
-	if key, err = master.derive(emvkey.MasterKeyData(y)); err != nil || !in.Session {
-		return key, in, err
-	}
-	key, err = key.derive(emvkey.SessionKeyData(emvkey.CommonR(in.ATC)))
-	return key, in, err
-}
-
-// VerifyARQC checks an application cryptogram.
-func (m *Module) VerifyARQC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram) error {
-	if err := alive(ctx); err != nil {
-		return err
-	}
-	key, in, err := m.cryptogram(imk, c)
-	if err != nil {
-		return err
-	}
-	got := key.alg3(in.Padded())
-	if subtle.ConstantTimeCompare(got[:], in.ARQC[:]) != 1 {
-		return hsm.ErrCryptogram
-	}
-	return nil
-}
-
-// ARPC answers an application cryptogram by method 1.
-func (m *Module) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [2]byte) (out [10]byte, err error) {
-	if err := alive(ctx); err != nil {
-		return out, err
-	}
-	key, in, err := m.cryptogram(imk, c)
-	if err != nil {
-		return out, err
-	}
-	arpc := key.encrypt(emvkey.ARPC1(in.ARQC, arc))
-	copy(out[:], arpc[:])
-	copy(out[8:], arc[:])
-	return out, nil
 }
 
 // sealNonce is the length of the nonce in front of sealed data.

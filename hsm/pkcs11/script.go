@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+import (
+	"context"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/emvkey"
+	"tapswitch/internal/secret"
+)
+
+var (
+	_ hsm.ScriptProtector = (*Module)(nil)
+	_ hsm.PINChanger      = (*Module)(nil)
+)
+
+// scriptKeys derives the session key of a script: inside, but for Visa's, which
+// is a xor of keys: its bytes are in the worker's locked page until it is
+// brought in.
+func (w *worker) scriptKeys(imk *hsm.Key, s hsm.Script, doubled bool) (derivedKeys, error) {
+	way, xor, err := emvkey.ScriptWay(s)
+	if err != nil {
+		return derivedKeys{}, err
+	}
+	if !xor {
+		return w.chipKeys(imk, way, doubled)
+	}
+	if err := w.cardBytes(imk, way.Card[:]); err != nil {
+		return derivedKeys{}, err
+	}
+	w.room.VisaScriptKey(s.ATC)
+	return w.roomKey(doubled)
+}
+
+// scriptMAC makes the MAC of padded script data.
+func (w *worker) scriptMAC(smi *hsm.Key, s hsm.Script, padded []byte) ([8]byte, error) {
+	keys, err := w.scriptKeys(smi, s, true)
+	if err != nil {
+		return [8]byte{}, err
+	}
+	defer w.drop(keys)
+	return w.alg3(keys.pair, padded)
+}
+
+// encipherScript enciphers padded script data.
+func (w *worker) encipherScript(smc *hsm.Key, s hsm.Script, chained bool, in, out []byte) error {
+	keys, err := w.scriptKeys(smc, s, false)
+	if err != nil {
+		return err
+	}
+	defer w.drop(keys)
+	if !chained {
+		return w.ecb(true, keys.whole, in, out)
+	}
+	var iv [8]byte
+	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], keys.whole, in, out); err != nil {
+		return w.fault("encipher a script", err)
+	}
+	return nil
+}
+
+// ScriptMAC makes the MAC of a script command.
+func (m *Module) ScriptMAC(ctx context.Context, smi *hsm.Key, s hsm.Script, header [5]byte, data []byte) ([8]byte, error) {
+	if err := m.permit(hsm.OpScriptMAC, smi); err != nil {
+		return [8]byte{}, err
+	}
+	padded, err := emvkey.ScriptInput(s, header, data)
+	if err != nil {
+		return [8]byte{}, err
+	}
+	out := new([8]byte)
+	err = m.do(ctx, func(w *worker) error {
+		*out, err = w.scriptMAC(smi, s, padded)
+		return err
+	})
+	if err != nil {
+		return [8]byte{}, err
+	}
+	return *out, nil
+}
+
+// EncipherScript enciphers the data of a script command.
+func (m *Module) EncipherScript(ctx context.Context, smc *hsm.Key, s hsm.Script, data []byte) ([]byte, error) {
+	if err := m.permit(hsm.OpScriptEncipher, smc); err != nil {
+		return nil, err
+	}
+	padded, chained, err := emvkey.ScriptPadded(nil, data, s.Rules.Padding)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(padded))
+	err = m.do(ctx, func(w *worker) error {
+		defer clear(padded)
+		return w.encipherScript(smc, s, chained, padded, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ChangePIN makes a whole PIN change command. The PINs, and of Visa's cards the
+// session keys and the left half of the card's AC key, are in the worker's
+// locked page.
+func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) ([]byte, error) {
+	change, err := emvkey.PrepareChange(s, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.permitChange(p, change.Block); err != nil {
+		return nil, err
+	}
+	blocks := [2][8]byte{}
+	p.New.AppendTo(blocks[0][:0], secret.ForHSM)
+	p.Current.AppendTo(blocks[1][:0], secret.ForHSM)
+	sealed, mac := make([]byte, change.Size()), new([8]byte)
+	err = m.do(ctx, func(w *worker) error {
+		if err := w.changeBlock(p, change, blocks); err != nil {
+			return err
+		}
+		text, err := w.room.ScriptText(s.Rules.Padding)
+		if err != nil {
+			return err
+		}
+		if err := w.encipherScript(p.SMC, s, change.Chained, text, sealed); err != nil {
+			return err
+		}
+		padded, err := emvkey.ScriptInput(s, change.Header, sealed)
+		if err != nil {
+			return err
+		}
+		*mac, err = w.scriptMAC(p.SMI, s, padded)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return change.Command(sealed, *mac), nil
+}
+
+func (m *Module) permitChange(p hsm.PINChange, block hsm.ScriptBlock) error {
+	if err := m.permit(hsm.OpTranslateFrom, p.Zone); err != nil {
+		return err
+	}
+	if err := m.permit(hsm.OpScriptMAC, p.SMI); err != nil {
+		return err
+	}
+	if err := m.permit(hsm.OpScriptEncipher, p.SMC); err != nil {
+		return err
+	}
+	if block != hsm.ScriptVIS {
+		return nil
+	}
+	return m.permit(hsm.OpCryptogram, p.AC)
+}
+
+// changeBlock puts the script's PIN block into the worker's locked page: of
+// blocks, the new PIN's and the current one's under the zone key.
+func (w *worker) changeBlock(p hsm.PINChange, c emvkey.Change, blocks [2][8]byte) error {
+	zone, err := w.objects(p.Zone)
+	if err != nil {
+		return err
+	}
+	if !p.Current.IsZero() {
+		if err := w.takePIN(zone.whole, &blocks[1], c, true); err != nil {
+			return err
+		}
+	}
+	if err := w.takePIN(zone.whole, &blocks[0], c, false); err != nil {
+		return err
+	}
+	if c.Block == hsm.ScriptVIS {
+		if err := w.cardBytes(p.AC, c.Card[:8]); err != nil {
+			return err
+		}
+	}
+	return w.room.ScriptBlock(c.Block)
+}
+
+func (w *worker) takePIN(zone p11.ObjectHandle, block *[8]byte, c emvkey.Change, current bool) error {
+	if err := w.ecb(false, zone, block[:], w.room.Block()[:]); err != nil {
+		return err
+	}
+	return w.room.TakePIN(c.Account, current)
+}
