@@ -19,7 +19,7 @@ func tier0() []string { return []string{"internal/..."} }
 func tier1() []string {
 	return slices.Concat(tier0(), []string{
 		"iso8583/...", "hsm",
-		"hsm/pinblock", "hsm/pinoffset", "hsm/cvv", "hsm/emvkey", "hsm/mac", "hsm/dukpt", "hsm/keyblock",
+		"hsm/pinblock", "hsm/pinoffset", "hsm/cvv", "hsm/emvkey", "hsm/mac", "hsm/dukpt", "hsm/keyblock", "hsm/oda",
 	})
 }
 
@@ -72,6 +72,8 @@ func tableHSM() []Row {
 		{Packages: "hsm/ceremony", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/keystore", May: tier1(), Tests: drivers()},
 		{Packages: "hsm/kat", May: tier1(), Tests: drivers()},
+		// Offline data authentication meets the card that signs it, in its tests.
+		{Packages: "hsm/oda", May: tier1(), Tests: []string{"simulators/card"}},
 		{Packages: "hsm/hsmtest", May: slices.Concat(tier1(), []string{"hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/...", May: tier1(), Tests: drivers()}, // the root and its pure packages
 	}
