@@ -31,6 +31,9 @@ const (
 	InteracCVN133                    // Mastercard SKD; list, whole IAD; padding 2; ARPC 1 under the session key
 )
 
+// AnsweredByCSU reports whether the profile's cards are answered by method 2.
+func (p Profile) AnsweredByCSU() bool { return p == VisaCVN18 || p == VisaCVN22 || p == CCD }
+
 // MKOption is the issuer's way to derive a card's key from its master key (EMV
 // Book 2, A1.4). Option C (AES) is not built.
 type MKOption uint8

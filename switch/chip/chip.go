@@ -31,8 +31,17 @@ import (
 type Issuer struct {
 	Name    string
 	Profile hsm.Profile
+	Option  hsm.MKOption
+	Answer  Answer
 	IMK     *hsm.Key // cryptogram master key
 	PVK     *hsm.Key // PIN verification key, nil when PINs go to the acquirer
+}
+
+// Answer is what an issuer tells its cards of an approval. Of a refusal it tells
+// the response code's two characters, or a status update of zeros.
+type Answer struct {
+	ARC [2]byte // method 1; zero: the response code's two characters
+	CSU [4]byte // method 2
 }
 
 // Tags read here (EMV Book 3 annex A).
@@ -79,9 +88,15 @@ func trackMatches(track []byte, pan secret.PAN) bool {
 	return end > 0 && bytes.Equal(digits[:end], pan.Reveal(secret.ForChip))
 }
 
+// Module is what a Checker asks of the HSM.
+type Module interface {
+	hsm.CryptogramVerifier
+	hsm.CSUAnswerer
+}
+
 // Checker asks the HSM.
 type Checker struct {
-	Module hsm.CryptogramVerifier
+	Module Module
 }
 
 // Check verifies the ARQC of an on-us card.
@@ -95,9 +110,25 @@ func (c Checker) Check(ctx context.Context, in *txn.Request, is Issuer) error {
 	return nil
 }
 
-// Respond makes field 55 of the answer: tag 91 with the ARPC over code.
+// Respond makes field 55 of the answer: tag 91 with the ARPC over code, by the
+// method of the issuer's profile.
 func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code txn.Code) ([]byte, error) {
-	arpc, err := c.Module.ARPC(ctx, is.IMK, cryptogram(in, is), code)
+	if is.Profile.AnsweredByCSU() {
+		var csu hsm.CSU
+		if code == txn.CodeApproved {
+			csu.Status = is.Answer.CSU
+		}
+		content, err := c.Module.ARPC2(ctx, is.IMK, cryptogram(in, is), csu)
+		if err != nil {
+			return nil, pin.Refusal(err)
+		}
+		return bertlv.Append(nil, tagIssuer, content), nil
+	}
+	arc := [2]byte(code)
+	if code == txn.CodeApproved && is.Answer.ARC != [2]byte{} {
+		arc = is.Answer.ARC
+	}
+	arpc, err := c.Module.ARPC(ctx, is.IMK, cryptogram(in, is), arc)
 	if err != nil {
 		return nil, pin.Refusal(err)
 	}
@@ -105,7 +136,7 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 }
 
 func cryptogram(in *txn.Request, is Issuer) hsm.Cryptogram {
-	c := hsm.Cryptogram{Profile: is.Profile, PAN: in.Card.PAN, PSN: [2]byte{'0', '0'}, Data: in.Card.ICC}
+	c := hsm.Cryptogram{Profile: is.Profile, Option: is.Option, PAN: in.Card.PAN, PSN: [2]byte{'0', '0'}, Data: in.Card.ICC}
 	if in.PSN != ([3]byte{}) {
 		copy(c.PSN[:], in.PSN[1:])
 	}

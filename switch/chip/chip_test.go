@@ -61,8 +61,42 @@ func (m *module) VerifyARQC(_ context.Context, _ *hsm.Key, c hsm.Cryptogram) err
 	return m.err
 }
 
-func (m *module) ARPC(context.Context, *hsm.Key, hsm.Cryptogram, [2]byte) ([10]byte, error) {
-	return [10]byte{1, 2, 3, 4, 5, 6, 7, 8, '0', '0'}, m.err
+func (m *module) ARPC(_ context.Context, _ *hsm.Key, c hsm.Cryptogram, arc [2]byte) ([10]byte, error) {
+	m.got = c
+	return [10]byte{1, 2, 3, 4, 5, 6, 7, 8, arc[0], arc[1]}, m.err
+}
+
+func (m *module) ARPC2(_ context.Context, _ *hsm.Key, c hsm.Cryptogram, csu hsm.CSU) ([]byte, error) {
+	m.got = c
+	return append([]byte{9, 9, 9, 9}, csu.Status[:]...), m.err
+}
+
+// TestAnswerByProfile: method, code and status update are the issuer's.
+func TestAnswerByProfile(t *testing.T) {
+	m, in := &module{}, request(t, good)
+	answer := Answer{ARC: [2]byte{0x00, 0x10}, CSU: [4]byte{0x00, 0x82, 0x00, 0x00}}
+	for _, c := range []struct {
+		profile hsm.Profile
+		answer  Answer
+		code    txn.Code
+		want    string
+	}{
+		{hsm.MChipCVN20, answer, txn.CodeApproved, "910a01020304050607080010"},
+		{hsm.MChipCVN20, answer, txn.Code{'0', '5'}, "910a01020304050607083035"},
+		{hsm.MChipCVN20, Answer{}, txn.CodeApproved, "910a01020304050607083030"},
+		{hsm.CCD, answer, txn.CodeApproved, "91080909090900820000"},
+		{hsm.VisaCVN18, answer, txn.CodeApproved, "91080909090900820000"},
+		{hsm.VisaCVN22, answer, txn.Code{'0', '5'}, "91080909090900000000"},
+	} {
+		is := Issuer{Profile: c.profile, Option: hsm.OptionB, Answer: c.answer, IMK: &hsm.Key{}}
+		out, err := Checker{m}.Respond(context.Background(), in, is, c.code)
+		if err != nil || hex.EncodeToString(out) != c.want {
+			t.Errorf("profile %d, code %s: %x, %v; want %s", c.profile, c.code[:], out, err, c.want)
+		}
+		if m.got.Profile != c.profile || m.got.Option != hsm.OptionB {
+			t.Errorf("profile %d reaches the module as %d with option %d", c.profile, m.got.Profile, m.got.Option)
+		}
+	}
 }
 
 func TestCheckAndRespond(t *testing.T) {

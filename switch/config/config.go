@@ -29,7 +29,7 @@ import (
 //	key   name in the file; *_ms fields are whole milliseconds
 //	need  "yes": no default, must be given
 //	min, max, of   bounds, or the closed set of words
-//	kind  address, path, log, name, key, text, secret, or digits with a length ("digits 6-11")
+//	kind  address, path, log, name, key, text, secret, or digits or hex with a length ("digits 6-11")
 //	help  one line for `config explain`
 type Config struct {
 	Version     int        `key:"version" need:"yes" min:"1" max:"1" help:"version of this file's form"`
@@ -118,7 +118,10 @@ type Link struct {
 // Issuer holds the keys of an issuer whose cards are checked here.
 type Issuer struct {
 	Name    string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
-	Profile string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn18 unionpay_cvn01" help:"how its cards make cryptograms"`
+	Profile string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn17 visa_cvn18 visa_cvn22 mchip_cvn16 mchip_cvn17 mchip_cvn20 mchip_cvn21 unionpay_cvn01 unionpay_pboc interac_cvn133 ccd" help:"how its cards make cryptograms; numbers are decimal"`
+	Option  string `key:"mk_option" of:"a b" help:"EMV option of card keys: b hashes card numbers above 16 digits"`
+	ARC     string `key:"arc" kind:"hex 4" help:"code of an approval in an answer by method 1; empty: the response code's two characters. M/Chip cards want their own, such as 0010"`
+	CSU     string `key:"csu" kind:"hex 8" help:"card status update of an approval in an answer by method 2"`
 	IMK     string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
 	PVK     string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
 }

@@ -28,6 +28,8 @@ func defaults(section any) {
 		s.Dialect, s.Connections, s.MaxInFlight = "iso87ascii", 1, 256
 		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
 		s.MerchantType = "5999"
+	case *Issuer:
+		s.Option, s.CSU = "a", "00820000" // approved, offline counters to zero (EMV CCD)
 	case *Terminal:
 		s.Status = "active"
 	case *Reversal:

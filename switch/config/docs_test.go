@@ -126,8 +126,8 @@ func kindDoc(kind string) string {
 		return "stderr, stdout or a path"
 	case "key":
 		return "key name"
-	case "digits", "letters":
-		return length + " " + strings.Replace(name, "letters", "letters or digits", 1)
+	case "digits", "letters", "hex":
+		return length + " " + strings.NewReplacer("letters", "letters or digits", "hex", "hex digits").Replace(name)
 	default:
 		return name
 	}

@@ -37,6 +37,8 @@ func (d *decoder) wellFormed(p *string, f field, n *yaml.Node, path string) bool
 		want = d.badMatch(*p, `^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,5}$`, "a key name such as link/acq-a/zpk")
 	case "digits":
 		want = d.badLength(*p, length, `^[0-9]+$`, "decimal digits")
+	case "hex":
+		want = d.badLength(*p, length, `^[0-9A-Fa-f]+$`, "hex digits")
 	case "letters":
 		want = d.badLength(*p, length, `^[0-9A-Za-z]+$`, "letters and digits")
 	case "text":

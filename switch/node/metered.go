@@ -120,6 +120,14 @@ func (m metered) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [
 	return out, err
 }
 
+// ARPC2 implements hsm.CSUAnswerer.
+func (m metered) ARPC2(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, csu hsm.CSU) ([]byte, error) {
+	began := m.clock.Mono()
+	out, err := m.Module.ARPC2(ctx, imk, c, csu)
+	m.since(ctx, "arpc", began, err)
+	return out, err
+}
+
 // GenerateUnder implements hsm.KeyMaker.
 func (m metered) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
 	began := m.clock.Mono()

@@ -15,6 +15,7 @@
 package node
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,6 +52,7 @@ type Module interface {
 	hsm.Translator
 	hsm.PINVerifier
 	hsm.CryptogramVerifier
+	hsm.CSUAnswerer
 	hsm.KeyMaker
 	hsm.Sealer
 	hsm.Tokener
@@ -290,13 +292,45 @@ func (n *Node) linkConfig(c config.Link, a *acquirer) link.Config {
 	}.Defaults()
 }
 
+// profiles are the words of the configuration.
+func profiles() map[string]hsm.Profile {
+	return map[string]hsm.Profile{
+		"visa_cvn10": hsm.VisaCVN10, "visa_cvn17": hsm.VisaCVN17, "visa_cvn18": hsm.VisaCVN18, "visa_cvn22": hsm.VisaCVN22,
+		"mchip_cvn16": hsm.MChipCVN16, "mchip_cvn17": hsm.MChipCVN17, "mchip_cvn20": hsm.MChipCVN20, "mchip_cvn21": hsm.MChipCVN21,
+		"unionpay_cvn01": hsm.UnionPayCVN01, "unionpay_pboc": hsm.UnionPayPBOC, "interac_cvn133": hsm.InteracCVN133, "ccd": hsm.CCD,
+	}
+}
+
+// issuer is how an issuer's cards are checked and answered, without its keys.
+func issuer(c config.Issuer) (*chip.Issuer, error) {
+	is := &chip.Issuer{Name: c.Name, Profile: profiles()[c.Profile]}
+	if is.Profile == 0 {
+		return nil, fmt.Errorf("issuer %q: cryptogram profile %q is not built", c.Name, c.Profile)
+	}
+	if c.Option == "b" {
+		is.Option = hsm.OptionB
+	}
+	arc, err := hex.DecodeString(c.ARC)
+	if err != nil || len(arc) != 0 && len(arc) != 2 {
+		return nil, fmt.Errorf("issuer %q: arc is not four hex digits", c.Name)
+	}
+	copy(is.Answer.ARC[:], arc)
+	csu, err := hex.DecodeString(c.CSU)
+	if err != nil || len(csu) != 4 && (is.Profile.AnsweredByCSU() || len(csu) != 0) {
+		return nil, fmt.Errorf("issuer %q: csu is not eight hex digits", c.Name)
+	}
+	copy(is.Answer.CSU[:], csu)
+	return is, nil
+}
+
 // routes builds the BIN table and the issuers of on-us cards.
 func (n *Node) routes() (*route.Table, map[string]*chip.Issuer, error) {
-	profiles := map[string]hsm.Profile{"visa_cvn10": hsm.VisaCVN10, "visa_cvn18": hsm.VisaCVN18, "unionpay_cvn01": hsm.UnionPayCVN01}
 	issuers := make(map[string]*chip.Issuer, len(n.cfg.Issuers))
 	for _, c := range n.cfg.Issuers {
-		is := &chip.Issuer{Name: c.Name, Profile: profiles[c.Profile]}
-		var err error
+		is, err := issuer(c)
+		if err != nil {
+			return nil, nil, err
+		}
 		if is.IMK, err = n.key(c.IMK, hsm.IMKAC); err != nil {
 			return nil, nil, err
 		}
