@@ -68,7 +68,7 @@ func tableHSM() []Row {
 	return []Row{
 		{Packages: "hsm/clear", May: tier1()},
 		{Packages: "hsm/pkcs11", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
-		{Packages: "hsm/soft", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
+		{Packages: "hsm/soft", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: slices.Concat(drivers(), []string{"simulators/card"})}, // a card of other hands
 		{Packages: "hsm/ceremony", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/keystore", May: tier1(), Tests: drivers()},
 		{Packages: "hsm/kat", May: tier1(), Tests: drivers()},

@@ -18,25 +18,48 @@ type Profile string
 const (
 	UnionPayCVN01 Profile = "unionpay-cvn01" // EMV common session key, padding 80, CVR only
 	VisaCVN10     Profile = "visa-cvn10"     // card key itself, padding zeros, CVR only
-	VisaCVN18     Profile = "visa-cvn18"     // EMV common session key, padding 80, whole 9F10
+	VisaCVN17     Profile = "visa-cvn17"     // card key itself, padding zeros, three tags and one byte of CVR
+	VisaCVN18     Profile = "visa-cvn18"     // EMV common session key, padding 80, whole 9F10, answered by method 2
+	MChipCVN16    Profile = "mchip-cvn16"    // Mastercard session key, padding 80, CVR of six; answered under the card key
+	MChipCVN20    Profile = "mchip-cvn20"    // EMV common session key, padding 80, CVR of six
+)
+
+// diversity says under which key a cryptogram or its answer is made.
+type diversity byte
+
+const (
+	cardItself diversity = iota
+	common               // EMV: the counter alone
+	mastercard           // the counter and the unpredictable number
 )
 
 // rules are what distinguishes the profiles.
 type rules struct {
-	cvn     byte // third byte of 9F10
-	session bool
-	pad80   bool
-	iad     bool // whole 9F10 at the end of the data, not its CVR alone
+	cvn      byte // of 9F10, at cvnAt
+	cvnAt    int
+	key      diversity
+	answer   diversity
+	pad80    bool
+	csu      bool   // answered by method 2
+	fast     bool   // 9F02, 9F37 and 9F36 alone
+	from, to int    // the part of 9F10 that is covered; to 0: its end
+	arc      string // of an approval, when not the response code
 }
 
 func (p Profile) rules() (rules, bool) {
 	switch p {
 	case UnionPayCVN01:
-		return rules{0x01, true, true, false}, true
+		return rules{cvn: 0x01, cvnAt: 2, key: common, answer: common, pad80: true, from: 3, to: 7}, true
 	case VisaCVN10:
-		return rules{0x0A, false, false, false}, true
+		return rules{cvn: 0x0A, cvnAt: 2, from: 3, to: 7}, true
+	case VisaCVN17:
+		return rules{cvn: 0x11, cvnAt: 2, fast: true, from: 4, to: 5}, true
 	case VisaCVN18:
-		return rules{0x12, true, true, true}, true
+		return rules{cvn: 0x12, cvnAt: 2, key: common, answer: common, pad80: true, csu: true}, true
+	case MChipCVN16:
+		return rules{cvn: 0x10, cvnAt: 1, key: mastercard, pad80: true, from: 2, to: 8, arc: "\x00\x10"}, true
+	case MChipCVN20:
+		return rules{cvn: 0x14, cvnAt: 1, key: common, answer: common, pad80: true, from: 2, to: 8, arc: "\x00\x10"}, true
 	}
 	return rules{}, false
 }
@@ -78,8 +101,8 @@ func parseTLV(b []byte) (map[string][]byte, error) {
 	return out, nil
 }
 
-// acTags are the data of all three profiles before the issuer's own part, with
-// their lengths (EMV Book 3 annex A).
+// acTags are the data of most profiles before the issuer's own part, with their
+// lengths (EMV Book 3 annex A).
 func acTags() []struct {
 	tag  string
 	size int
@@ -101,31 +124,59 @@ type chip struct {
 func (c chip) data() ([]byte, error) {
 	var out []byte
 	for _, t := range acTags() {
+		if c.rules.fast && t.tag != "9f02" && t.tag != "9f37" && t.tag != "9f36" {
+			continue
+		}
 		v := c.tags[t.tag]
 		if len(v) != t.size {
 			return nil, fmt.Errorf("arqc_tag_%s_missing", t.tag)
 		}
 		out = append(out, v...)
 	}
-	iad := c.tags["9f10"]
-	if len(iad) < 7 || len(c.tags["9f26"]) != blockSize {
+	iad, from, to := c.tags["9f10"], c.rules.from, c.rules.to
+	if len(iad) < max(7, to) || len(c.tags["9f26"]) != blockSize {
 		return nil, errors.New("arqc_tag_9f10_or_9f26_missing")
 	}
-	if iad[2] != c.rules.cvn {
+	if iad[c.rules.cvnAt] != c.rules.cvn {
 		return nil, errors.New("arqc_cvn_of_another_profile")
 	}
-	if c.rules.iad {
-		return append(out, iad...), nil
+	if to == 0 {
+		to = len(iad)
 	}
-	return append(out, iad[3:7]...), nil
+	return append(out, iad[from:to]...), nil
 }
 
-// key is the one that makes both ARQC and ARPC.
-func (c chip) key() []byte {
-	if c.rules.session {
+// key is the one that makes the ARQC.
+func (c chip) key() []byte { return c.keyOf(c.rules.key) }
+
+// keyOf is the card key or one of its session keys.
+func (c chip) keyOf(s diversity) []byte {
+	switch s {
+	case common:
 		return sessionKey(c.mk, c.tags["9f36"])
+	case mastercard:
+		return sessionKey(c.mk, append(append(append([]byte{}, c.tags["9f36"]...), 0, 0), c.tags["9f37"]...))
 	}
 	return c.mk
+}
+
+// answer is tag 91 for a response code.
+func (c chip) answer(response string) string {
+	key, arqc := c.keyOf(c.rules.answer), c.tags["9f26"]
+	var content []byte
+	switch {
+	case c.rules.csu:
+		csu := []byte{0, 0, 0, 0}
+		if response == codeApproved {
+			csu = []byte{0x00, 0x82, 0x00, 0x00} // approved, offline counters to zero
+		}
+		content = arpcCSU(key, arqc, csu)
+	case c.rules.arc != "" && response == codeApproved:
+		content = arpc(key, arqc, c.rules.arc)
+	default:
+		content = arpc(key, arqc, response)
+	}
+	return "\x91" + string([]byte{byte(len(content))}) + string(content)
 }
 
 // check verifies the ARQC; the error is a reason for the books.
@@ -153,6 +204,13 @@ func arpc(key, arqc []byte, arc string) []byte {
 	subtle.XORBytes(y, y, arqc)
 	tripleDES(key).Encrypt(y, y)
 	return append(y, arc...)
+}
+
+// arpcCSU answers the ARQC by method 2 (EMV Book 2, 8.2.2): four bytes of the MAC
+// over ARQC and card status update. The result is the content of tag 91.
+func arpcCSU(key, arqc, csu []byte) []byte {
+	mac := retailMAC(key, pad80(append(append([]byte{}, arqc...), csu...)))
+	return append(mac[:4:4], csu...)
 }
 
 // cardKey derives the card's master key from the issuer's (EMV Book 2, A1.4).
@@ -199,11 +257,11 @@ func hashedDigits(y string) string {
 }
 
 // sessionKey is EMV's common session key derivation (Book 2, A1.3.1) with the
-// transaction counter.
-func sessionKey(mk, atc []byte) []byte {
+// transaction counter, or with what else diversifies it: up to eight bytes.
+func sessionKey(mk, r []byte) []byte {
 	sk := make([]byte, keySize)
-	copy(sk, atc[:2])
-	copy(sk[blockSize:], atc[:2])
+	copy(sk[:blockSize], r)
+	copy(sk[blockSize:], r)
 	sk[2], sk[blockSize+2] = 0xF0, 0x0F
 	b := tripleDES(mk)
 	b.Encrypt(sk[:blockSize], sk[:blockSize])

@@ -451,7 +451,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	}
 	if a := l.find(m); a != nil && e.ARQC == StateOK {
 		if c, ok := l.chipOf(m, a); ok {
-			out[55] = "\x91\x0a" + string(arpc(c.key(), c.tags["9f26"], e.Response))
+			out[55] = c.answer(e.Response)
 		}
 	}
 	return out

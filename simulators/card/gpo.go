@@ -91,6 +91,10 @@ func (c *Card) iad() []byte {
 		return append(append([]byte{7, 1, 0x01}, cvr...), 0x01)
 	case VisaCVN10:
 		return append([]byte{6, 1, 0x0A}, cvr...)
+	case VisaCVN17:
+		return append([]byte{6, 1, 0x11}, cvr...)
+	case VisaCVN22:
+		return append([]byte{6, 1, 0x16}, cvr...)
 	}
 	return append([]byte{6, 1, 0x12}, cvr...)
 }
@@ -98,6 +102,10 @@ func (c *Card) iad() []byte {
 // cryptogram covers the terminal's data, the interchange profile, the counter
 // and, by scheme, four bytes of results or the whole issuer data.
 func (c *Card) cryptogram(asked map[uint32][]byte, aip []byte, atc uint16, iad []byte) [8]byte {
+	if c.p.Cryptogram == VisaCVN17 {
+		data := append(append([]byte{}, asked[0x9F02]...), asked[0x9F37]...)
+		return retailMAC(c.mk, pad(append(data, byte(atc>>8), byte(atc), iad[4]), 1))
+	}
 	var data []byte
 	for _, tag := range acTags {
 		data = append(data, asked[tag]...)

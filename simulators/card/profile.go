@@ -18,7 +18,9 @@ var ErrProfile = errors.New("card: profile is wrong")
 const (
 	UnionPayCVN01 = "unionpay-cvn01" // session key from the counter, four bytes of CVR
 	VisaCVN10     = "visa-cvn10"     // the card's own key, four bytes of CVR, zero padding
+	VisaCVN17     = "visa-cvn17"     // the card's own key, amount, number and counter, one byte of CVR, zero padding
 	VisaCVN18     = "visa-cvn18"     // session key from the counter, the whole IAD
+	VisaCVN22     = "visa-cvn22"     // as CVN 18
 )
 
 // The ways a card wants its holder verified.
@@ -101,7 +103,7 @@ func (p *Profile) Check() error {
 		{digits(p.ServiceCode) && len(p.ServiceCode) == 3, "service_code must have three digits"},
 		{digits(p.PVKI) && len(p.PVKI) == 1, "pvki must have one digit"},
 		{digits(p.PVV) && len(p.PVV) == 4, "pvv must have four digits"},
-		{oneOf(p.Cryptogram, UnionPayCVN01, VisaCVN10, VisaCVN18), "cryptogram is not known"},
+		{oneOf(p.Cryptogram, UnionPayCVN01, VisaCVN10, VisaCVN17, VisaCVN18, VisaCVN22), "cryptogram is not known"},
 		{oneOf(p.Decision, "", "arqc", "aac", "tc"), "decision is arqc, aac or tc"},
 		{oneOf(p.CVM.Kind, CVMNone, CVMOnlinePIN, CVMDevice, CVMSignature), "cvm kind is not known"},
 		{p.RecordBytes >= 0 && p.RecordBytes <= 200, "record_bytes is 0 to 200"},
