@@ -27,7 +27,11 @@ type Input struct {
 	Key    Way     // of the cryptogram
 	Answer Way     // of its answer
 	padded []byte
+	n      int // bytes before padding
 }
+
+// Covered is what the cryptogram covers, before padding.
+func (in *Input) Covered() []byte { return in.padded[:in.n] }
 
 // Padded is the cryptogram's input, padded to whole blocks of 8.
 func (in *Input) Padded() []byte { return in.padded }
@@ -118,7 +122,7 @@ func Prepare(c hsm.Cryptogram) (in Input, err error) {
 	if err != nil {
 		return Input{}, err
 	}
-	in.padded = pad(data, r.padding)
+	in.padded, in.n = pad(data, r.padding), len(data)
 	ac, err := fixed(icc, 0x9F26, 8)
 	if err != nil {
 		return Input{}, err
@@ -190,7 +194,7 @@ func PrepareGiven(g hsm.Given) (in Input, err error) {
 	case g.Padding == hsm.PaddingNone && len(g.Data)%8 != 0:
 		return Input{}, fmt.Errorf("%w: data without padding is not whole blocks of 8", hsm.ErrInput)
 	}
-	in.padded, in.AC = pad(g.Data, g.Padding), g.AC
+	in.padded, in.n, in.AC = pad(g.Data, g.Padding), len(g.Data), g.AC
 	return in, in.ways(g)
 }
 

@@ -21,6 +21,9 @@ type Module interface {
 	hsm.DCVVer
 	hsm.CVC3er
 	hsm.SM3Hasher
+	hsm.GivenVerifier
+	hsm.ScriptProtector
+	hsm.PINChanger
 }
 
 // Functions are all functions by the names that vector files use.
@@ -33,7 +36,7 @@ func Functions() map[string]Function {
 }
 
 func families() []map[string]Function {
-	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), missing()}
+	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), chips(), scripts(), offline(), missing()}
 }
 
 // missing are functions that have a name and are not done, each with its reason.
