@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/clear"
 	"tapswitch/hsm/keystore"
 	"tapswitch/hsm/pkcs11"
 	"tapswitch/internal/env"
@@ -36,6 +37,15 @@ const (
 	demoTerminal = "10000001"
 	demoMerchant = "104110059990001"
 )
+
+// demoComponents give the local master keys of the demonstration.
+func demoComponents() []string {
+	return []string{
+		"0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
+		"FEDCBA98765432100011223344556677FEDCBA98765432108899AABBCCDDEEFF",
+		"4C65742074686520746170207377697463682066726F6D20746865726521ABCD",
+	}
+}
 
 // stage is where a demonstration keeps its files.
 type stage struct {
@@ -154,7 +164,31 @@ func (s stage) makeToken() error {
 	if err := pkcs11.InitToken(module, demoToken, so, user); err != nil {
 		return err
 	}
-	return pkcs11.FormLMK(module, demoToken, user)
+	return formDemoLMK(module, user)
+}
+
+// formDemoLMK forms the local master keys of the published components, so that
+// a restore and a migration can be tried by hand.
+func formDemoLMK(module string, user secret.Key) error {
+	a, err := pkcs11.OpenAdmin(env.Real(), pkcs11.Config{Module: module, TokenLabel: demoToken, UserPIN: user})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	var all []*clear.Component
+	for _, text := range demoComponents() {
+		c, err := clear.NewComponent()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }() // wiped all the same
+		if err := c.Type(strings.NewReader(text + "\n").Read); err != nil {
+			return err
+		}
+		all = append(all, c)
+	}
+	_, err = a.Form(all, 1, pkcs11.FromPractice)
+	return err
 }
 
 func demoPINs() (so, user secret.Key, err error) {

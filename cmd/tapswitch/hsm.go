@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -21,6 +19,7 @@ func newHSMCommand() *cobra.Command {
 		Short:   "Look after the security module and its keys",
 		Example: "  tapswitch hsm doctor --config switch.yaml\n  tapswitch hsm key list --config switch.yaml",
 	}
+	c.AddCommand(newHSMInitCommand(), newHSMCeremonyCommand(), newHSMRestoreCommand(), newHSMLMKCommand())
 	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand(), newHSMKATCommand())
 	return c
 }
@@ -57,15 +56,9 @@ func (t *token) resolve() error {
 	if t.module == "" || t.label == "" || t.pinFile == "" {
 		return usageError{errors.New("which token? give --config, or all of --module, --token and --pin-file")}
 	}
-	raw, err := os.ReadFile(t.pinFile)
-	if err != nil {
-		return fmt.Errorf("user PIN: %w", err)
-	}
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
-	if t.pin, err = secret.NewKey(bytes.TrimSuffix(line, []byte("\r"))); err != nil || t.pin.IsZero() {
-		return fmt.Errorf("user PIN: the first line of %s must be the PIN, of 1 to 32 characters", t.pinFile)
-	}
-	return nil
+	var err error
+	t.pin, err = pinOf(t.pinFile, "user PIN")
+	return err
 }
 
 // useSoftHSM names the configuration file of SoftHSM, when there is one.

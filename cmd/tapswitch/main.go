@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 // of a command which only groups others: left alone, cobra prints the help of a
 // group for a mistyped command and calls it success.
 func strict(c *cobra.Command) {
-	if c.HasSubCommands() {
+	if c.HasSubCommands() && !c.Runnable() {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

@@ -251,12 +251,18 @@ func (r *rig) write(name, text string) {
 func raise(t *testing.T, edits ...string) *rig {
 	t.Helper()
 	r := prepare(t, edits...)
+	r.startAll()
+	return r
+}
+
+// startAll starts the parts of a stage that was prepared.
+func (r *rig) startAll() {
+	r.t.Helper()
 	r.startA()
 	r.startB()
 	r.startSwitch()
 	r.startReader()
 	r.startTerminal()
-	return r
 }
 
 func (r *rig) launch(name string, args ...string) *process {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,9 @@ func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
 		return fmt.Errorf("hsm: %w", err)
 	}
 	defer module.Close()
+	if err := fit(cfg.Environment, module.Origin()); err != nil {
+		return err
+	}
 	n, err := node.New(cfg, world, module, node.Options{Log: log, Version: version})
 	if err != nil {
 		return err
@@ -75,4 +79,12 @@ func openLog(name string, out, errs io.Writer) (io.Writer, func(), error) {
 		return nil, nil, fmt.Errorf("log: %w", err)
 	}
 	return f, func() { f.Close() }, nil
+}
+
+// fit refuses for production what only tests may run on.
+func fit(environment string, origin pkcs11.Origin) error {
+	if environment == "production" && origin == pkcs11.FromPractice {
+		return errors.New("hsm: the token's local master keys are of a practice, with throw-away values: hold a ceremony (tapswitch hsm ceremony) before production")
+	}
+	return nil
 }

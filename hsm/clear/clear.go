@@ -12,8 +12,9 @@
 // what to raise; there is no silent fall back to ordinary memory. Unlocked is
 // for hsm/soft, which holds clear keys in its process by nature.
 //
-// Imported by: hsm/pkcs11, hsm/soft. Imports: hsm, hsm/pinblock, hsm/pinoffset,
-// hsm/emvkey, hsm/dukpt, internal/secret, golang.org/x/sys/unix.
+// Imported by: hsm/pkcs11, hsm/soft, hsm/ceremony, cmd. Imports: hsm,
+// hsm/pinblock, hsm/pinoffset, hsm/emvkey, hsm/dukpt, internal/secret,
+// golang.org/x/sys/unix.
 package clear
 
 import (
@@ -55,6 +56,15 @@ type Room struct {
 
 // New maps and locks one page. The error says what to raise.
 func New() (*Room, error) {
+	mem, err := lockedPage()
+	if err != nil {
+		return nil, err
+	}
+	return &Room{mem: mem, locked: true}, nil
+}
+
+// lockedPage maps one page that is not swapped out and not dumped.
+func lockedPage() ([]byte, error) {
 	mem, err := unix.Mmap(-1, 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("%w: mmap of %d bytes: %w", ErrLock, pageSize, err)
@@ -65,7 +75,7 @@ func New() (*Room, error) {
 	}
 	// Not every kernel knows the advice; the page is locked and wiped all the same.
 	_ = unix.Madvise(mem, unix.MADV_DONTDUMP)
-	return &Room{mem: mem, locked: true}, nil
+	return mem, nil
 }
 
 // Unlocked makes a Room in ordinary memory, for hsm/soft alone.
@@ -79,8 +89,10 @@ func (r *Room) Close() error {
 	}
 	mem := r.mem
 	r.mem, r.locked = nil, false
-	return unix.Munmap(mem)
+	return unmap(mem)
 }
+
+func unmap(page []byte) error { return unix.Munmap(page) }
 
 // Wipe overwrites everything a Room can hold.
 func (r *Room) Wipe() {

@@ -8,7 +8,9 @@
 // or cut is named and refused at Open, never skipped.
 //
 // How: one small file for each owner (terminal, link, issuer) in one directory,
-// replaced as a whole: written aside, synced, renamed, directory synced. The
+// replaced as a whole: written aside, synced, renamed, directory synced. On a
+// disk where processes can take turns, a change reads the file anew first, so
+// that Beside can rewrap keys while a switch has the store open. The
 // checksum finds damage; that a key block is authentic is the HSM's own check
 // of its binding. See file.go for the format.
 //
@@ -44,8 +46,12 @@ const (
 )
 
 // lockName is the file in the directory that keeps a second process out: each
-// would put back what the other replaced.
-const lockName = "lock"
+// would put back what the other replaced. At the other one, it and Beside take
+// turns.
+const (
+	lockName = "lock"
+	turnName = "turn"
+)
 
 // Store is an open keystore, safe for concurrent use. There is one process per
 // directory, held by a lock.
@@ -53,6 +59,7 @@ type Store struct {
 	disk env.Disk
 	dir  string
 	lock io.Closer
+	turn sync.Mutex // held during a change, before mu
 
 	mu     sync.RWMutex
 	owners map[string][]hsm.Key // in order of name, then version, oldest first
@@ -73,7 +80,12 @@ func Open(disk env.Disk, dir string) (*Store, error) {
 			return nil, fmt.Errorf("keystore: %w; stop the other process first", err)
 		}
 	}
-	if err := s.readAll(true); err != nil {
+	release, err := s.take() // what is half written may be Beside's at work
+	if err == nil {
+		err = s.readAll(true)
+		release()
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -154,9 +166,14 @@ func (s *Store) Put(keys ...hsm.Key) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	owner := keys[0].Owner
+	release, err := s.begin(owner)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	owner := keys[0].Owner
 	next := append([]hsm.Key(nil), s.owners[owner]...)
 	for _, k := range keys {
 		if k.Owner != owner {
@@ -196,9 +213,16 @@ func (s *Store) find(name string, age int) (hsm.Key, bool) {
 // Retire removes one version of a key for good: the previous one when the new
 // one is proven, or the current one of an owner that is closed.
 func (s *Store) Retire(name string, version uint32) error {
+	s.mu.RLock()
+	owner := s.names[name]
+	s.mu.RUnlock()
+	release, err := s.begin(owner)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	owner := s.names[name]
 	var next []hsm.Key
 	left := 0
 	for _, k := range s.owners[owner] {
@@ -239,32 +263,6 @@ func (s *Store) List() []hsm.Key {
 		}
 	}
 	return out
-}
-
-// write replaces an owner's file durably. Until the rename the old one stands.
-func (s *Store) write(owner string, keys []hsm.Key) error {
-	full := path.Join(s.dir, fileName(owner))
-	raw, err := encode(owner, keys)
-	if err != nil {
-		return err
-	}
-	if err := writeAll(s.disk, full+tempSuffix, raw); err != nil {
-		// A left-over of an earlier failure is in the way at most once: what is
-		// removed was never current.
-		if s.disk.Remove(full+tempSuffix) != nil {
-			return fmt.Errorf("keystore: write %s: %w", full, err)
-		}
-		if err := writeAll(s.disk, full+tempSuffix, raw); err != nil {
-			return fmt.Errorf("keystore: write %s: %w", full, err)
-		}
-	}
-	if err := s.disk.Rename(full+tempSuffix, full); err != nil {
-		return fmt.Errorf("keystore: write %s: %w", full, err)
-	}
-	if err := s.disk.SyncDir(s.dir); err != nil {
-		return fmt.Errorf("keystore: sync directory %s: %w; whether the new keys are current shows at the next start", s.dir, err)
-	}
-	return nil
 }
 
 // pick returns the key of name that is age versions old.

@@ -84,5 +84,7 @@ func Custodies() []Custody {
 		{"check value", "CKM_DES3_ECB, CKM_AES_CMAC, CKM_SHA256_HMAC", false, false, "not CKA_CHECK_VALUE, which is another value for AES"},
 		{"key binding", "CKM_AES_CMAC", false, false, "checked before anything is unwrapped"},
 		{"unwrap into the cache", "CKM_AES_KEY_WRAP", false, false, "sensitive, not extractable, by the unwrap template"},
+		{"form local master keys", "CKM_AES_CMAC, CKM_AES_KEY_WRAP", true, false, "components and what is derived from them are clear on locked pages by nature; check values and derivation inside"},
+		{"migrate to new local master keys", "CKM_AES_CMAC, CKM_AES_KEY_WRAP", true, false, "stored keys stay inside; the components of the old local master key are entered once more"},
 	}
 }

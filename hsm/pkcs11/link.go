@@ -17,9 +17,9 @@ type link struct {
 	generation uint64
 	slot       uint
 	holder     p11.SessionHandle // logged in; closed last; never used by a job
-	lmk        p11.ObjectHandle
+	lmk        p11.ObjectHandle  // of the newest generation: new keys are wrapped under it
 	binding    p11.ObjectHandle
-	id         [8]byte // identity of the local master key
+	id         [8]byte // its identity
 }
 
 // loss says since when and why the token is not there.
@@ -40,20 +40,18 @@ func (m *Module) connect() error {
 	if next.slot, err = findToken(m.ctx, m.cfg.TokenLabel); err != nil {
 		return err
 	}
-	if next.lmk, err = findLMK(m.ctx, session, LMKLabel); err != nil {
+	there, err := scan(m.ctx, m.fused, session)
+	if err != nil {
 		return err
 	}
-	if next.binding, err = findLMK(m.ctx, session, BindingLabel); err != nil {
+	current, err := newest(there)
+	if err != nil {
 		return err
 	}
-	var sum [16]byte
-	if err := m.fused.cmac(session, next.binding, []byte(hsm.LMKIdentityInput), &sum); err != nil {
-		return fmt.Errorf("pkcs11: compute the identity of the local master key: %w", err)
+	if err := m.learn(there); err != nil {
+		return err
 	}
-	copy(next.id[:], sum[:])
-	if m.link.generation != 0 && next.id != m.link.id {
-		return fmt.Errorf("pkcs11: token %q came back with other local master keys: stored keys do not open under them; bring the right token back", m.cfg.TokenLabel)
-	}
+	next.lmk, next.binding, next.id = current.lmk, current.binding, current.Identity
 	m.link = next
 	m.cache.reset()
 	m.suspect.Store(false)

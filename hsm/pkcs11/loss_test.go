@@ -191,7 +191,8 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-func closeIt(t *testing.T, m *Module) {
+func closeIt(t testing.TB, m *Module) {
+	t.Helper()
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}

@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -71,27 +72,24 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 		w.held = append(w.held, e)
 		return e.keys, nil
 	}
-	if k.LMK != w.m.link.id {
-		return pair{}, fmt.Errorf("%w: %s %q version %d is under another local master key than the token's", hsm.ErrBinding, k.Usage, k.Name, k.Version)
-	}
-	bound, err := w.bind(w.id[:len(w.id)-len(k.Binding)])
+	lmk, err := w.under(k)
 	if err != nil {
 		return pair{}, err
 	}
-	size := wrappedLen(sizeIn(k.Algorithm))
-	want := size
-	if hasCompanion(k.Usage, k.Algorithm) {
-		want = 2 * size
+	bound, err := w.bindUnder(lmk.binding, w.id[:len(w.id)-len(k.Binding)])
+	if err != nil {
+		return pair{}, err
 	}
-	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || len(k.Wrapped) != want {
+	blobs, ok := blobsOf(k)
+	if subtle.ConstantTimeCompare(bound[:], k.Binding[:]) != 1 || !ok {
 		return pair{}, fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, k.Usage, k.Name, k.Version)
 	}
 	var keys pair
-	if keys.whole, err = w.unwrap(k, k.Wrapped[:size]); err != nil {
+	if keys.whole, err = w.unwrapUnder(lmk.lmk, k, blobs[0]); err != nil {
 		return pair{}, err
 	}
-	if hasCompanion(k.Usage, k.Algorithm) {
-		if keys.doubled, err = w.unwrap(k, k.Wrapped[size:]); err != nil {
+	if len(blobs) == 2 {
+		if keys.doubled, err = w.unwrapUnder(lmk.lmk, k, blobs[1]); err != nil {
 			w.destroy(keys.whole)
 			return pair{}, err
 		}
@@ -110,9 +108,23 @@ func (w *worker) hold(keys pair) pair {
 	return e.keys
 }
 
-// bind computes the CMAC of bound content under the second local master key.
+// blobsOf takes apart what is wrapped: the key, and its companion if it has one.
+func blobsOf(k *hsm.Key) (blobs [][]byte, ok bool) {
+	size, want := wrappedLen(sizeIn(k.Algorithm)), 1
+	if hasCompanion(k.Usage, k.Algorithm) {
+		want = 2
+	}
+	return slices.Collect(slices.Chunk(k.Wrapped, size)), len(k.Wrapped) == want*size
+}
+
+// bind computes the CMAC of bound content under the newest second local master key.
 func (w *worker) bind(content []byte) ([16]byte, error) {
-	if err := w.m.fused.cmac(w.session, w.m.link.binding, content, &w.scratch.sum); err != nil {
+	return w.bindUnder(w.m.link.binding, content)
+}
+
+// bindUnder is bind under one of the second local master keys.
+func (w *worker) bindUnder(binding p11.ObjectHandle, content []byte) ([16]byte, error) {
+	if err := w.m.fused.cmac(w.session, binding, content, &w.scratch.sum); err != nil {
 		return [16]byte{}, w.fault("bind a key", err)
 	}
 	return w.scratch.sum, nil
@@ -123,8 +135,8 @@ func keyWrap() []*p11.Mechanism {
 	return []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_WRAP, nil)}
 }
 
-// unwrap makes a session object that can do what the usage needs and no more.
-func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
+// unwrapUnder makes a session object that can do what the usage needs and no more.
+func (w *worker) unwrapUnder(lmk p11.ObjectHandle, k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 	kind, err := keyType(k.Algorithm)
 	if err != nil {
 		return 0, err
@@ -136,7 +148,7 @@ func (w *worker) unwrap(k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
 		p11.NewAttribute(p11.CKA_SIGN, canSign(k.Usage)), p11.NewAttribute(p11.CKA_DERIVE, canDerive(k)),
 		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false), // modules default to true
 	}
-	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, blob, template)
+	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), lmk, blob, template)
 	if err != nil {
 		return 0, w.fault("unwrap a key", err)
 	}

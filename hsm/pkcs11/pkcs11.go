@@ -10,7 +10,9 @@
 //
 // How: a fixed number of workers, each with a session and a locked page, take
 // jobs from one bounded queue (run.go). Working keys are unwrapped into session
-// objects kept in a bounded cache (cache.go, objects.go). The connection is
+// objects kept in a bounded cache (cache.go, objects.go), under whichever
+// generation of local master keys they are wrapped (lmk.go); Admin forms those
+// from components, and moves keys to the next (admin.go, migrate.go). The connection is
 // probed in front of an operation when the last probe is old, and made anew by
 // the first caller after a loss (link.go). Administration goes through
 // github.com/miekg/pkcs11, operations through one C call each (fused.go).
@@ -113,6 +115,9 @@ type Module struct {
 	gate sync.RWMutex // read-held during a job, write-held while the link is made anew
 	link link
 
+	generations atomic.Pointer[[]generation] // of local master keys, as last seen
+	scanned     atomic.Int64                 // env.Mono of that look
+
 	lost    atomic.Pointer[loss] // nil while the link is up
 	probed  atomic.Int64         // env.Mono of the last good probe
 	suspect atomic.Bool          // an operation failed: probe before the next
@@ -179,7 +184,8 @@ func (m *Module) Health() error {
 	return err
 }
 
-// LMK is the identity of the local master key that keys of this module carry.
+// LMK is the identity of the local master key that new keys of this module carry;
+// keys under older generations that are still on the token are served, too.
 func (m *Module) LMK() [8]byte {
 	m.gate.RLock()
 	defer m.gate.RUnlock()

@@ -15,12 +15,6 @@ import (
 	"tapswitch/internal/secret"
 )
 
-// Labels of the two local master keys on the token.
-const (
-	LMKLabel     = "tapswitch-lmk"         // wraps working keys
-	BindingLabel = "tapswitch-lmk-binding" // binds what belongs to a working key
-)
-
 // InitToken initialises a free slot as a token with label, security officer PIN
 // and user PIN. It is for tests and the demo: a real HSM is initialised by its
 // vendor's means. The module must not be open in this process.
@@ -33,6 +27,9 @@ func InitToken(modulePath, label string, soPIN, userPIN secret.Key) error {
 	slots, err := ctx.GetSlotList(false)
 	if err != nil {
 		return fmt.Errorf("pkcs11: list slots: %w", err)
+	}
+	if _, err := findToken(ctx, label); err == nil {
+		return fmt.Errorf("pkcs11: a token %q is initialised already: its keys would be lost; choose another label, or remove it by the vendor's means", label)
 	}
 	so, user := reveal(soPIN), reveal(userPIN)
 	for _, slot := range slots {
@@ -67,12 +64,13 @@ func setUserPIN(ctx *p11.Ctx, label, so, user string) error {
 	return nil
 }
 
-// FormLMK makes the two local master keys on a token that has none. They are
-// random, AES-256, sensitive and not extractable; what the first one unwraps is
-// sensitive and not extractable too, by its template. The module must not be
-// open in this process.
+// FormLMK makes local master keys of the first generation on a token that has
+// none, in the module and at random: nobody can form them again, so they die
+// with the token. They are AES-256, sensitive, not extractable, and cannot be
+// changed or copied; what the first one unwraps is sensitive and not extractable
+// too, by its template. The module must not be open in this process.
 func FormLMK(modulePath, label string, userPIN secret.Key) error {
-	ctx, _, err := start(modulePath)
+	ctx, fused, err := start(modulePath)
 	if err != nil {
 		return err
 	}
@@ -81,28 +79,28 @@ func FormLMK(modulePath, label string, userPIN secret.Key) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{LMKLabel, BindingLabel} {
-		found, err := findKeys(ctx, session, name)
-		if err != nil {
-			return err
-		}
-		if len(found) != 0 {
-			return fmt.Errorf("pkcs11: token %q has a key %q already; every stored key depends on it, so it is not replaced", label, name)
-		}
-	}
-	if err := generateLMK(ctx, session, LMKLabel); err != nil {
+	there, err := scan(ctx, fused, session)
+	if err != nil {
 		return err
 	}
-	return generateLMK(ctx, session, BindingLabel)
+	if len(there) != 0 {
+		return fmt.Errorf("pkcs11: token %q has local master keys already; every stored key depends on them, so they are not replaced", label)
+	}
+	if err := generateLMK(ctx, session, BindingLabel); err != nil {
+		return err
+	}
+	return generateLMK(ctx, session, LMKLabel)
 }
 
-// generateLMK makes one of the two local master keys.
+// generateLMK makes one of the two local master keys. A key that could be
+// changed could be given the right to decipher, and then every blob be read.
 func generateLMK(ctx *p11.Ctx, session p11.SessionHandle, label string) error {
 	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, true), p11.NewAttribute(p11.CKA_PRIVATE, true),
 		p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		p11.NewAttribute(p11.CKA_VALUE_LEN, 32), p11.NewAttribute(p11.CKA_LABEL, label),
-		p11.NewAttribute(p11.CKA_ENCRYPT, false), p11.NewAttribute(p11.CKA_DECRYPT, false),
+		p11.NewAttribute(p11.CKA_MODIFIABLE, false), p11.NewAttribute(ckaCopyable, false),
+		p11.NewAttribute(p11.CKA_VALUE_LEN, 32), p11.NewAttribute(p11.CKA_LABEL, label), p11.NewAttribute(p11.CKA_ID, []byte(FromModule)),
+		p11.NewAttribute(p11.CKA_ENCRYPT, false), p11.NewAttribute(p11.CKA_DECRYPT, false), p11.NewAttribute(p11.CKA_DERIVE, false),
 	}
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
@@ -110,7 +108,7 @@ func generateLMK(ctx *p11.Ctx, session p11.SessionHandle, label string) error {
 		template = append(template, p11.NewAttribute(p11.CKA_WRAP, true), p11.NewAttribute(p11.CKA_UNWRAP, true),
 			p11.NewAttribute(p11.CKA_SIGN, false), p11.NewAttribute(p11.CKA_UNWRAP_TEMPLATE, unwrapTemplate(&pinned)))
 	} else {
-		template = append(template, p11.NewAttribute(p11.CKA_SIGN, true))
+		template = append(template, p11.NewAttribute(p11.CKA_SIGN, true), p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false))
 	}
 	mechanism := []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}
 	if _, err := ctx.GenerateKey(session, mechanism, template); err != nil {
@@ -118,6 +116,9 @@ func generateLMK(ctx *p11.Ctx, session p11.SessionHandle, label string) error {
 	}
 	return nil
 }
+
+// ckaCopyable is CKA_COPYABLE of PKCS#11 2.40.
+const ckaCopyable = 0x171
 
 // unwrapTemplate is the image of two CK_ATTRIBUTE {type, pointer, length}:
 // sensitive and not extractable. The values it points to are pinned, because
@@ -221,43 +222,4 @@ func openToken(ctx *p11.Ctx, label string, userPIN secret.Key) (p11.SessionHandl
 		return 0, fmt.Errorf("%w by token %q: %w; correct it in the configuration (it is not tried again: tokens lock after a few wrong tries)", errPIN, label, err)
 	}
 	return 0, fmt.Errorf("pkcs11: log in to token %q: %w", label, err)
-}
-
-// findKeys returns the secret keys on the token that have label.
-func findKeys(ctx *p11.Ctx, session p11.SessionHandle, label string) ([]p11.ObjectHandle, error) {
-	template := []*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_TOKEN, true), p11.NewAttribute(p11.CKA_LABEL, label)}
-	if err := ctx.FindObjectsInit(session, template); err != nil {
-		return nil, fmt.Errorf("pkcs11: look for key %q: %w", label, err)
-	}
-	found, _, err := ctx.FindObjects(session, 2)
-	if end := ctx.FindObjectsFinal(session); err == nil {
-		err = end
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pkcs11: look for key %q: %w", label, err)
-	}
-	return found, nil
-}
-
-// findLMK returns the one key with label, checked to be what FormLMK makes.
-func findLMK(ctx *p11.Ctx, session p11.SessionHandle, label string) (p11.ObjectHandle, error) {
-	found, err := findKeys(ctx, session, label)
-	if err != nil {
-		return 0, err
-	}
-	switch len(found) {
-	case 0:
-		return 0, fmt.Errorf("pkcs11: the token has no local master key %q: form the local master keys on it once, before the first start", label)
-	case 1:
-	default:
-		return 0, fmt.Errorf("pkcs11: the token has more than one key %q: remove the wrong one by the vendor's means", label)
-	}
-	got, err := ctx.GetAttributeValue(session, found[0], []*p11.Attribute{p11.NewAttribute(p11.CKA_SENSITIVE, nil), p11.NewAttribute(p11.CKA_EXTRACTABLE, nil)})
-	if err != nil {
-		return 0, fmt.Errorf("pkcs11: read attributes of key %q: %w", label, err)
-	}
-	if len(got) != 2 || len(got[0].Value) != 1 || got[0].Value[0] != 1 || len(got[1].Value) != 1 || got[1].Value[0] != 0 {
-		return 0, fmt.Errorf("pkcs11: local master key %q is not sensitive and unextractable: it may have been read; form new ones", label)
-	}
-	return found[0], nil
 }

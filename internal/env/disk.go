@@ -20,6 +20,13 @@ type Locker interface {
 	Lock(name string) (io.Closer, error)
 }
 
+// Turns is a Disk on which processes can take turns. The real one is.
+type Turns interface {
+	// Turn creates the file name if need be and waits until nobody else has the
+	// turn; it ends with the closer, or with the process.
+	Turn(name string) (io.Closer, error)
+}
+
 // ErrLocked is the refusal of Lock.
 var ErrLocked = errors.New("in use by another process")
 
@@ -90,6 +97,17 @@ func (realDisk) Lock(name string) (io.Closer, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, ErrLocked)
 	}
 	return nil, fmt.Errorf("lock %s: %w", name, err)
+}
+
+func (realDisk) Turn(name string) (io.Closer, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	if err := control(f, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for the turn at %s: %w", name, err), f.Close())
+	}
+	return f, nil
 }
 
 // realFile is an *os.File; ReadAt, WriteAt, Close and Truncate are its own.

@@ -104,6 +104,36 @@ func TestLock(t *testing.T) {
 	must(t, held.Close())
 }
 
+func TestTurnsAreTaken(t *testing.T) {
+	d := env.RealDisk().(env.Turns)
+	name := filepath.Join(t.TempDir(), "turn")
+	inside, most := 0, 0
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			held, err := d.Turn(name)
+			must(t, err)
+			mu.Lock()
+			inside++
+			most = max(most, inside)
+			mu.Unlock()
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			inside--
+			mu.Unlock()
+			must(t, held.Close())
+		})
+	}
+	group.Wait()
+	if most != 1 {
+		t.Errorf("%d had the turn at the same time", most)
+	}
+	if _, err := d.Turn(filepath.Join(name, "below")); err == nil {
+		t.Error("a turn at a place that cannot be")
+	}
+}
+
 func TestNetwork(t *testing.T) {
 	e := env.Real()
 	l, err := e.Net.Listen("127.0.0.1:0")
