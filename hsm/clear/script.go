@@ -14,15 +14,15 @@ import (
 // besides them. The tree's three keys lie from keyAt on.
 const (
 	currentAt = 32
-	textAt    = 48
+	scriptAt    = 48
 	treeLen   = 48
 )
 
 // The places do not overlap and fit what is wiped.
 const (
 	_ = uint(currentAt - (pinAt + pinblock.MaxPIN))
-	_ = uint(textAt - (currentAt + pinblock.MaxPIN))
-	_ = uint(keyAt - (textAt + 16))
+	_ = uint(scriptAt - (currentAt + pinblock.MaxPIN))
+	_ = uint(keyAt - (scriptAt + 16))
 	_ = uint(used - (keyAt + treeLen))
 )
 
@@ -66,7 +66,7 @@ func (r *Room) ScriptBlock(form hsm.ScriptBlock) error {
 // ScriptText lays Block out to be enciphered; the view is good until the next
 // use of the Room.
 func (r *Room) ScriptText(padding hsm.ScriptPadding) ([]byte, error) {
-	text, _, err := emvkey.ScriptPadded(r.mem[textAt:textAt:textAt+16], r.Block()[:], padding)
+	text, _, err := emvkey.ScriptPadded(r.mem[scriptAt:scriptAt:scriptAt+16], r.Block()[:], padding)
 	return text, err
 }
 
