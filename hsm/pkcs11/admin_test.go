@@ -307,8 +307,7 @@ func TestMigrationUnderLoad(t *testing.T) {
 	if err := a.Retire(1, first); err != nil {
 		t.Fatal(err)
 	}
-	moved.check(t, m)
-	m.cache.reset()
+	m.cache.reset() // a probe may find the first generation gone now, and connect again
 	if _, err := old.ask(t, m, &old.keys[0]); err == nil {
 		t.Error("a key under the retired generation is served")
 	}
