@@ -14,7 +14,7 @@ import (
 // besides them. The tree's three keys lie from keyAt on.
 const (
 	currentAt = 32
-	scriptAt    = 48
+	scriptAt  = 48
 	treeLen   = 48
 )
 

@@ -7,6 +7,7 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
+	"tapswitch/hsm/hsmtest"
 	"tapswitch/internal/env"
 )
 
@@ -313,6 +315,40 @@ func TestMigrationUnderLoad(t *testing.T) {
 	}
 	until(t, 5*time.Second, "the driver has found its way", func() bool { return m.Health() == nil && m.LMK() == second })
 	moved.check(t, m)
+}
+
+// reopened is a module that is closed and opened again under its users.
+type reopened struct{ *Module }
+
+// TestOldGenerationServesEverything: every function of every family answers the
+// same with keys under the first generation when a second is the newest.
+func TestOldGenerationServesEverything(t *testing.T) {
+	cfg := fresh(t, "old-generation")
+	form(t, cfg, 1, 1)
+	m := &reopened{}
+	var err error
+	if m.Module, err = Open(world(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	all := hsmtest.AllFunctions(t, m)
+	before := map[string]error{}
+	for name, call := range all {
+		before[name] = call(t.Context())
+	}
+	closeIt(t, m.Module)
+	second := form(t, cfg, 2, 2)
+	if m.Module, err = Open(world(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { closeIt(t, m.Module) }()
+	if m.LMK() != second {
+		t.Fatalf("new keys are wrapped under %X, want %X", m.LMK(), second)
+	}
+	for name, call := range all {
+		if err := call(t.Context()); fmt.Sprint(err) != fmt.Sprint(before[name]) {
+			t.Errorf("%s: %v, was %v", name, err, before[name])
+		}
+	}
 }
 
 // TestMigrationRefuses keys that are not what they should be, and wrong components.

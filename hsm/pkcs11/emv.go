@@ -125,7 +125,11 @@ func (w *worker) cardBytes(imk *hsm.Key, data []byte) error {
 // unwrapToEncrypt makes a session object of a double-length DES key that can
 // encipher and nothing else. Its binding has been checked.
 func (w *worker) unwrapToEncrypt(k *hsm.Key) (p11.ObjectHandle, error) {
-	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), w.m.link.lmk, k.Wrapped[:wrappedLen(k.Algorithm.Size())], []*p11.Attribute{
+	lmk, err := w.under(k)
+	if err != nil {
+		return 0, err
+	}
+	handle, err := w.m.ctx.UnwrapKey(w.session, keyWrap(), lmk.lmk, k.Wrapped[:wrappedLen(k.Algorithm.Size())], []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_DES2),
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
 		p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_DECRYPT, false), p11.NewAttribute(p11.CKA_DERIVE, false),
