@@ -130,24 +130,11 @@ type PINVerifier interface {
 	VerifyPVV(ctx context.Context, in secret.PINBlock, key *Key, account Account12, ref PVV) error
 }
 
-// Exported is a working key as it travels to a terminal: ECB under the TMK,
-// with its check value.
-type Exported struct {
-	Cryptogram []byte
-	KCV        [4]byte // first four bytes of the cipher of eight zero bytes
-}
-
-// KeyMaker makes a random working key, kept under the LMK and exported under a TMK.
-type KeyMaker interface {
-	GenerateUnder(ctx context.Context, tmk *Key, spec Spec) (Key, Exported, error)
-}
-
 // KeyLoader brings keys in.
 type KeyLoader interface {
-	// LoadUnder takes a working key enciphered ECB under a TMK (a terminal's side
-	// of sign-on) and checks its check value.
-	LoadUnder(ctx context.Context, tmk *Key, spec Spec, in Exported) (Key, error)
-	// LoadClear takes the xor of clear components; test keys and ceremonies only.
+	SetLoader
+	ComponentLoader
+	// LoadClear takes the xor of clear components, whatever it is; test keys only.
 	LoadClear(ctx context.Context, spec Spec, components ...secret.Key) (Key, error)
 	// Generate makes a random key that never leaves in clear.
 	Generate(ctx context.Context, spec Spec) (Key, error)

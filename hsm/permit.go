@@ -118,8 +118,8 @@ var matrix = [...]rule{
 	OpVerifyPIN:         {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
 	OpPVV:               {[]Usage{PVK}, []Algorithm{TDES2}},
 	OpCryptogram:        {[]Usage{IMKAC}, []Algorithm{TDES2}},
-	OpTransportKey:      {[]Usage{TMK}, []Algorithm{TDES2}},
-	OpTravelsUnderTMK:   {[]Usage{TPK, TAK}, []Algorithm{TDES2}},
+	OpTransportKey:      {[]Usage{TMK}, []Algorithm{TDES2, TDES3}},
+	OpTravelsUnderTMK:   {[]Usage{TPK, TAK, TDK}, []Algorithm{TDES2, TDES3}},
 	OpSeal:              {[]Usage{PANSeal}, []Algorithm{AES256}},
 	OpToken:             {[]Usage{PANToken}, []Algorithm{AES128, AES256}},
 	OpEncipherPIN:       {[]Usage{TPK}, []Algorithm{TDES2}},
@@ -187,12 +187,12 @@ func (u Usage) fits(a Algorithm) bool {
 		return a == AES256
 	case PANToken:
 		return a == AES128 || a == AES256
-	case TMK, TPK, ZPK:
-		return a == TDES2 || a == SM4
-	case TAK, ZAK:
+	case TMK:
+		return a.IsTDES() || a == SM4
+	case TPK, TAK, ZPK, ZAK:
 		return a.IsTDES() || a.IsAES() || a == SM4
 	case ZMK:
-		return a == TDES2 || a == TDES3
+		return a.IsTDES()
 	case BDK, IK:
 		return a == TDES2 || a.IsAES()
 	case KBPK, TDK, ZDK:

@@ -17,7 +17,7 @@ func TestPermitAllPairs(t *testing.T) {
 		ZPK: {OpTranslateFrom, OpTranslateTo, OpVerifyPIN}, ZAK: {OpMAC}, PVK: {OpPVV}, IMKAC: {OpCryptogram},
 		PANSeal: {OpSeal}, PANToken: {OpToken}, ZMK: {OpTransportZoneKey}, KBPK: {OpProtectKeyBlock}, BDK: {OpDUKPT}, IK: {OpDUKPT},
 		CVK: {OpCVV}, PVKOffset: {OpOffset}, IMKSMI: {OpScriptMAC}, IMKSMC: {OpScriptEncipher}, IMKCVC3: {OpDynamicCVV},
-		TDK: {OpData}, ZDK: {OpData, OpTravelsUnderZMK}, HMACKey: {OpHMAC},
+		TDK: {OpData, OpTravelsUnderTMK}, ZDK: {OpData, OpTravelsUnderZMK}, HMACKey: {OpHMAC},
 	}
 	for _, u := range []Usage{TAK, ZAK} {
 		allowed[u] = append(allowed[u], OpCMAC)

@@ -13,7 +13,7 @@
 // for hsm/soft, which holds clear keys in its process by nature.
 //
 // Imported by: hsm/pkcs11, hsm/soft, hsm/ceremony, cmd. Imports: hsm,
-// hsm/pinblock, hsm/pinoffset, hsm/emvkey, hsm/dukpt, internal/secret,
+// hsm/pinblock, hsm/pinoffset, hsm/emvkey, hsm/dukpt, hsm/keyblock, internal/secret,
 // golang.org/x/sys/unix.
 package clear
 
@@ -52,6 +52,7 @@ const (
 type Room struct {
 	mem    []byte
 	locked bool
+	worked bool // the memory for key blocks was handed out (keyblock.go)
 }
 
 // New maps and locks one page. The error says what to raise.
@@ -99,6 +100,7 @@ func (r *Room) Wipe() {
 	if len(r.mem) >= used {
 		clear(r.mem[:used])
 	}
+	r.wipeWork()
 }
 
 // Block is where the module puts a deciphered PIN block, or takes one or a TSP from.

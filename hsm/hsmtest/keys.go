@@ -11,53 +11,6 @@ import (
 	"tapswitch/hsm"
 )
 
-// travel plays the terminal with the standard library: what is exported under
-// the TMK is the key that the module keeps.
-func travel(s *suite) {
-	tmk := s.key(hsm.TMK, unhex(s, testKey))
-	key, out, err := s.m.GenerateUnder(s.Context(), tmk, s.spec(hsm.TAK))
-	if err != nil {
-		s.Fatal(err)
-	}
-	value := tdes(s, unhex(s, testKey), out.Cryptogram, true)
-	if want := tdes(s, value, make([]byte, 8), false); !bytes.Equal(out.KCV[:], want[:4]) || !bytes.Equal(key.KCV[:], want[:3]) {
-		s.Errorf("check values %X and %X, want %X", out.KCV, key.KCV, want)
-	}
-	for i, c := range value {
-		if n := c ^ c>>4; (n^n>>2^(n^n>>2)>>1)&1 != 1 {
-			s.Errorf("byte %d of a generated key has even parity", i)
-		}
-	}
-	if bytes.Equal(value[:8], value[8:]) {
-		s.Error("a generated key has equal halves")
-	}
-	data := []byte("the terminal and the switch must agree")
-	terminal := s.key(hsm.TAK, value)
-	spec := s.spec(hsm.TAK)
-	loaded, err := s.m.LoadUnder(s.Context(), tmk, spec, out)
-	if err != nil {
-		s.Fatal(err)
-	}
-	if loaded.Name != spec.Name || loaded.Usage != spec.Usage || loaded.Version != spec.Version || loaded.Owner != spec.Owner {
-		s.Errorf("loaded key is not what its specification says: %+v", loaded)
-	}
-	for _, alg := range []hsm.MACAlgorithm{hsm.MACUnionPayECB, hsm.MACRetail} {
-		made, err := s.m.MAC(s.Context(), &key, alg, data)
-		if err != nil {
-			s.Fatal(err)
-		}
-		for _, other := range []*hsm.Key{terminal, &loaded} {
-			if err := s.m.VerifyMAC(s.Context(), other, alg, data, made); err != nil {
-				s.Errorf("algorithm %d: %v", alg, err)
-			}
-		}
-	}
-	out.KCV[3] ^= 1
-	if _, err := s.m.LoadUnder(s.Context(), tmk, s.spec(hsm.TAK), out); !errors.Is(err, hsm.ErrInput) {
-		s.Errorf("wrong check value: %v, want ErrInput", err)
-	}
-}
-
 func generate(s *suite) {
 	for _, u := range usages {
 		a, err := s.m.Generate(s.Context(), s.spec(u))

@@ -145,8 +145,8 @@ func trapTravel(s *suite) {
 	for _, a := range []hsm.Algorithm{hsm.AES128, hsm.AES192, hsm.AES256} {
 		spec := s.spec(hsm.TAK)
 		spec.Algorithm = a
-		_, _, err := s.m.GenerateUnder(s.Context(), tmk, spec)
-		_, err2 := s.m.LoadUnder(s.Context(), tmk, spec, hsm.Exported{Cryptogram: make([]byte, 16)})
+		_, _, err := s.m.GenerateSet(s.Context(), tmk, hsm.WorkingKey{Spec: spec})
+		_, err2 := s.m.LoadSet(s.Context(), tmk, []hsm.WorkingKey{{Spec: spec}}, []hsm.Exported{{Cryptogram: make([]byte, 16)}})
 		if !errors.Is(err, hsm.ErrUsage) || !errors.Is(err2, hsm.ErrUsage) {
 			s.Errorf("a TAK of %s under a double-length DES key: %v, %v", a, err, err2)
 		}

@@ -94,16 +94,8 @@ func (s *suite) functions() []function {
 
 // keyFunctions are the uses of keys that travel, seal and make tokens.
 func (s *suite) keyFunctions() []function {
-	m, exported := s.m, hsm.Exported{Cryptogram: make([]byte, 16)}
-	return []function{
-		{"GenerateUnder", []hsm.Usage{hsm.TMK}, func(ctx context.Context, k *hsm.Key) error {
-			_, _, err := m.GenerateUnder(ctx, k, s.spec(hsm.TPK))
-			return err
-		}},
-		{"LoadUnder", []hsm.Usage{hsm.TMK}, func(ctx context.Context, k *hsm.Key) error {
-			_, err := m.LoadUnder(ctx, k, s.spec(hsm.TAK), exported)
-			return err
-		}},
+	m := s.m
+	return append(s.travelFunctions(), []function{
 		{"Seal", []hsm.Usage{hsm.PANSeal}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.Seal(ctx, k, []byte("digits"), nil)
 			return err
@@ -116,7 +108,7 @@ func (s *suite) keyFunctions() []function {
 			_, err := m.Token(ctx, k, s.pan(testPAN))
 			return err
 		}},
-	}
+	}...)
 }
 
 // AllFunctions calls every key-using function of m once with good keys, by
@@ -159,14 +151,6 @@ func usageMatrix(s *suite) {
 		}
 		if err := f.call(s.Context(), nil); !errors.Is(err, hsm.ErrInput) {
 			s.Errorf("%s without a key: %v, want ErrInput", f.name, err)
-		}
-	}
-	for _, u := range usages {
-		_, _, err := s.m.GenerateUnder(s.Context(), keys[hsm.TMK], s.spec(u))
-		_, err2 := s.m.LoadUnder(s.Context(), keys[hsm.TMK], s.spec(u), hsm.Exported{Cryptogram: make([]byte, 16)})
-		travels := u == hsm.TPK || u == hsm.TAK
-		if errors.Is(err, hsm.ErrUsage) == travels || errors.Is(err2, hsm.ErrUsage) == travels {
-			s.Errorf("a %s under a TMK: %v, %v", u, err, err2)
 		}
 	}
 }
@@ -232,7 +216,6 @@ func wrongInputs(s *suite) {
 		"no field 55":              with(func(c *hsm.Cryptogram) { c.Data = secret.ICC{} }),
 		"sealed data too short":    second(m.Open(ctx, s.good(hsm.PANSeal), []byte("short"), nil)),
 		"token of nothing":         second(m.Token(ctx, s.good(hsm.PANToken), secret.PAN{})),
-		"working key of 8 bytes":   second(m.LoadUnder(ctx, s.good(hsm.TMK), s.spec(hsm.TAK), hsm.Exported{Cryptogram: make([]byte, 8)})),
 		"key of no component":      second(m.LoadClear(ctx, s.spec(hsm.TAK))),
 		"components unlike in len": second(m.LoadClear(ctx, s.spec(hsm.TAK), clearKey(s, make([]byte, 16)), clearKey(s, make([]byte, 8)))),
 	} {

@@ -56,8 +56,8 @@ func smRefused(s *suite) {
 			second(m.TranslateSM4PIN(ctx, s.block(make([]byte, 16)), hsm.SM4Wide, s.good(hsm.TPK), s.good(hsm.ZPK), account12(s, testPAN))),
 		}
 		if u == hsm.TPK || u == hsm.TAK {
-			_, _, err := m.GenerateUnder(ctx, tmk, spec)
-			all = append(all, err, second(m.LoadUnder(ctx, tmk, spec, hsm.Exported{Cryptogram: make([]byte, 16)})))
+			all = append(all, third(m.GenerateSet(ctx, tmk, hsm.WorkingKey{Spec: spec})),
+				second(m.LoadSet(ctx, tmk, []hsm.WorkingKey{{Spec: spec}}, []hsm.Exported{{Cryptogram: make([]byte, 16)}})))
 		}
 		for i, err := range all {
 			if !errors.Is(err, hsm.ErrUnsupported) {
@@ -96,9 +96,11 @@ func smVectors(s *suite) {
 		spec := s.spec(hsm.TPK)
 		spec.Algorithm = hsm.SM4
 		in := hsm.Exported{Cryptogram: v.bytes(s, "data"), KCV: [4]byte(unhex(s, check.want()[:8]))}
-		key, err := s.m.LoadUnder(s.Context(), s.keyOf(hsm.TMK, hsm.SM4, v.bytes(s, "key")), spec, in)
-		if err != nil || upper(key.KCV[:]) != check.want()[:6] {
-			s.Errorf("%s: check value %X, %v; want %s", v.ID, key.KCV, err, check.want())
+		keys, err := s.m.LoadSet(s.Context(), s.keyOf(hsm.TMK, hsm.SM4, v.bytes(s, "key")), []hsm.WorkingKey{{Spec: spec}}, []hsm.Exported{in})
+		if err != nil {
+			s.Errorf("%s: %v", v.ID, err)
+		} else if upper(keys[0].KCV[:]) != check.want()[:6] {
+			s.Errorf("%s: check value %X, want %s", v.ID, keys[0].KCV, check.want())
 		}
 		n++
 	}
@@ -226,29 +228,30 @@ func smTravel(s *suite) {
 	tmk := s.keyOf(hsm.TMK, hsm.SM4, unhex(s, testKey))
 	spec := s.spec(hsm.TAK)
 	spec.Algorithm = hsm.SM4
-	key, out, err := s.m.GenerateUnder(s.Context(), tmk, spec)
+	set := []hsm.WorkingKey{{Spec: spec}}
+	keys, out, err := s.m.GenerateSet(s.Context(), tmk, set...)
 	if err != nil {
 		s.Fatal(err)
 	}
-	value := sm4Block(s, unhex(s, testKey), out.Cryptogram, true)
-	if want := sm4Block(s, value, make([]byte, 16), false); !bytes.Equal(out.KCV[:], want[:4]) || !bytes.Equal(key.KCV[:], want[:3]) {
-		s.Errorf("check values %X and %X, want %X", out.KCV, key.KCV, want)
+	value := sm4Block(s, unhex(s, testKey), out[0].Cryptogram, true)
+	if want := sm4Block(s, value, make([]byte, 16), false); !bytes.Equal(out[0].KCV[:], want[:4]) || !bytes.Equal(keys[0].KCV[:], want[:3]) {
+		s.Errorf("check values %X and %X, want %X", out[0].KCV, keys[0].KCV, want)
 	}
-	loaded, err := s.m.LoadUnder(s.Context(), tmk, spec, out)
+	loaded, err := s.m.LoadSet(s.Context(), tmk, set, out)
 	if err != nil {
 		s.Fatal(err)
 	}
-	if !bytes.Equal(s.mac(&key, hsm.MACSM4CBC, value), s.mac(&loaded, hsm.MACSM4CBC, value)) {
+	if !bytes.Equal(s.mac(&keys[0], hsm.MACSM4CBC, value), s.mac(&loaded[0], hsm.MACSM4CBC, value)) {
 		s.Error("the loaded key is another")
 	}
-	out.KCV[0] ^= 1
-	if _, err := s.m.LoadUnder(s.Context(), tmk, spec, out); !errors.Is(err, hsm.ErrInput) {
+	out[0].KCV[0] ^= 1
+	if _, err := s.m.LoadSet(s.Context(), tmk, set, out); !errors.Is(err, hsm.ErrInput) {
 		s.Errorf("wrong check value: %v, want ErrInput", err)
 	}
-	if _, _, err := s.m.GenerateUnder(s.Context(), s.good(hsm.TMK), spec); !errors.Is(err, hsm.ErrUsage) {
+	if _, _, err := s.m.GenerateSet(s.Context(), s.good(hsm.TMK), set...); !errors.Is(err, hsm.ErrUsage) {
 		s.Errorf("an SM4 key under DES: %v, want ErrUsage", err)
 	}
-	if _, _, err := s.m.GenerateUnder(s.Context(), tmk, s.spec(hsm.TAK)); !errors.Is(err, hsm.ErrUsage) {
+	if _, _, err := s.m.GenerateSet(s.Context(), tmk, hsm.WorkingKey{Spec: s.spec(hsm.TAK)}); !errors.Is(err, hsm.ErrUsage) {
 		s.Errorf("a DES key under SM4: %v, want ErrUsage", err)
 	}
 }

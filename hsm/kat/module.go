@@ -36,7 +36,7 @@ func Functions() map[string]Function {
 }
 
 func families() []map[string]Function {
-	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), chips(), scripts(), offline(), missing()}
+	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), chips(), scripts(), offline(), keyBlocks(), missing()}
 }
 
 // missing are functions that have a name and are not done, each with its reason.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package keystore keeps wrapped keys at rest: the current and the previous
-// version of each, by name.
+// version of each, by name; and the life of key sets that are rotated together.
 //
 // Promise: when Put returned nil, its keys are durable and current, all of them;
 // after a crash at any moment either all are or none. A file that was altered
@@ -12,7 +12,8 @@
 // disk where processes can take turns, a change reads the file anew first, so
 // that Beside can rewrap keys while a switch has the store open. The
 // checksum finds damage; that a key block is authentic is the HSM's own check
-// of its binding. See file.go for the format.
+// of its binding. See file.go for the format, rotation.go for the life of the sets of
+// terminals and zones.
 //
 // Imported by: switch/fleet, switch/node, cmd. Imports: hsm, internal/env.
 package keystore
@@ -23,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -176,22 +178,76 @@ func (s *Store) Put(keys ...hsm.Key) error {
 	defer s.mu.Unlock()
 	next := append([]hsm.Key(nil), s.owners[owner]...)
 	for _, k := range keys {
-		if k.Owner != owner {
-			return fmt.Errorf("%w: %q and %q", ErrOwners, owner, k.Owner)
-		}
-		if other, ok := s.names[k.Name]; ok && other != owner {
-			return fmt.Errorf("%w: key %q belongs to %q", ErrOwners, k.Name, other)
+		if err := s.belongs(k, owner); err != nil {
+			return err
 		}
 		if current, ok := pick(next, k.Name, 0); ok && k.Version <= current.Version {
 			return fmt.Errorf("%w: key %q version %d, current is %d", ErrVersion, k.Name, k.Version, current.Version)
 		}
 		next = add(next, clone(k))
 	}
+	return s.commit(owner, next)
+}
+
+// Replace makes what only returns the only keys under names, in one write: all of it
+// or nothing. They have one owner and at most two versions of a name. only is called
+// (also) when it is this caller's turn, so that of two callers the later one writes the
+// later state; it must not call the store. A key that is stored already stays as it is
+// stored: it may have been rewrapped since the caller got it.
+func (s *Store) Replace(names []string, only func() []hsm.Key) error {
+	keys := only()
+	if len(keys) == 0 {
+		return fmt.Errorf("%w: no key is left under %q", ErrUnknown, names)
+	}
+	owner := keys[0].Owner
+	release, err := s.begin(owner)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.owners[owner]
+	next := slices.DeleteFunc(append([]hsm.Key(nil), stored...), func(k hsm.Key) bool { return slices.Contains(names, k.Name) })
+	for _, k := range only() {
+		if err := s.belongs(k, owner); err != nil {
+			return err
+		}
+		if !slices.Contains(names, k.Name) {
+			return fmt.Errorf("%w: %q is not among %q", ErrUnknown, k.Name, names)
+		}
+		if _, third := pick(next, k.Name, 1); third {
+			return fmt.Errorf("%w: key %q version %d would be the third", ErrVersion, k.Name, k.Version)
+		}
+		if i := slices.IndexFunc(stored, func(o hsm.Key) bool { return sameKey(o, k) }); i >= 0 {
+			k = stored[i]
+		}
+		next = add(next, clone(k))
+	}
+	return s.commit(owner, next)
+}
+
+// belongs refuses a key of another owner. The lock is held.
+func (s *Store) belongs(k hsm.Key, owner string) error {
+	if k.Owner != owner {
+		return fmt.Errorf("%w: %q and %q", ErrOwners, owner, k.Owner)
+	}
+	if other, ok := s.names[k.Name]; ok && other != owner {
+		return fmt.Errorf("%w: key %q belongs to %q", ErrOwners, k.Name, other)
+	}
+	return nil
+}
+
+// commit writes an owner's keys and takes them into use. The lock is held.
+func (s *Store) commit(owner string, next []hsm.Key) error {
 	if err := s.write(owner, next); err != nil {
 		return err
 	}
+	for _, k := range s.owners[owner] {
+		delete(s.names, k.Name)
+	}
 	s.owners[owner] = next
-	for _, k := range keys {
+	for _, k := range next {
 		s.names[k.Name] = owner
 	}
 	return nil
@@ -223,28 +279,11 @@ func (s *Store) Retire(name string, version uint32) error {
 	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var next []hsm.Key
-	left := 0
-	for _, k := range s.owners[owner] {
-		if k.Name == name && k.Version == version {
-			continue
-		}
-		if k.Name == name {
-			left++
-		}
-		next = append(next, k)
-	}
+	next := slices.DeleteFunc(append([]hsm.Key(nil), s.owners[owner]...), func(k hsm.Key) bool { return k.Name == name && k.Version == version })
 	if len(next) == len(s.owners[owner]) {
 		return fmt.Errorf("%w: %q version %d", ErrUnknown, name, version)
 	}
-	if err := s.write(owner, next); err != nil {
-		return err
-	}
-	s.owners[owner] = next
-	if left == 0 {
-		delete(s.names, name)
-	}
-	return nil
+	return s.commit(owner, next)
 }
 
 // List returns all keys, by owner, name and version.

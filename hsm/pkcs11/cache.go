@@ -28,12 +28,18 @@ type entry struct {
 	place *list.Element
 }
 
-// pair is a key's session objects: the key, and for MAC keys the companion
-// K1‖K1 under which the CBC part of algorithm 3 is single DES. The companion of
-// a TDES base derivation key is its masked form.
+// pair is a key's session objects: the key; for MAC keys the companion K1‖K1 under
+// which the CBC part of algorithm 3 is single DES, for a TDES base derivation key its
+// masked form; and for triple DES key block protection keys their two variants.
 type pair struct {
-	whole   p11.ObjectHandle
-	doubled p11.ObjectHandle // 0 when there is none
+	whole    p11.ObjectHandle
+	doubled  p11.ObjectHandle    // 0 when there is none
+	variants [2]p11.ObjectHandle // by keyblock.Purpose; 0 when there are none
+}
+
+// parts are the objects in the order in which they are wrapped, 0 where there is none.
+func (p *pair) parts() []*p11.ObjectHandle {
+	return []*p11.ObjectHandle{&p.whole, &p.doubled, &p.variants[0], &p.variants[1]}
 }
 
 // newCache bounds the cache; max must exceed the keys in use at any moment.

@@ -150,7 +150,7 @@ func (w *worker) walk(base *hsm.Key, ksn hsm.KSN, steps []dukpt.Step) (p11.Objec
 		}
 		e, drop := w.m.cache.put(w.derivedID(base, ksn, s), pair{whole: key})
 		for _, old := range drop {
-			w.destroy(old.whole, old.doubled)
+			w.remove(old)
 		}
 		w.m.cache.release(w.held[len(w.held)-1])
 		w.held[len(w.held)-1], parent = e, e.keys

@@ -28,7 +28,6 @@ enum {
 	CKA_EXTRACTABLE = 0x162,
 	CKO_SECRET_KEY = 4, CKK_GENERIC_SECRET = 0x10, CKK_DES2 = 0x14,
 	CKM_AES_GCM = 0x1087, CKM_AES_CBC = 0x1082, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
-	CKM_AES_ECB_ENCRYPT_DATA = 0x1104,
 	CKR_FUNCTION_FAILED = 0x6,
 };
 
@@ -153,11 +152,11 @@ static void working(ts_attribute *t, ts_ulong *class, ts_ulong *type, int may)
 	memcpy(t, all, sizeof all);
 }
 
-ts_ulong ts_derive_aes(ts_functions *f, ts_ulong session, ts_ulong base, void *data, ts_ulong n,
-	ts_ulong type, ts_ulong len, int may, ts_ulong *key)
+ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong base,
+	void *data, ts_ulong n, ts_ulong type, ts_ulong len, int may, ts_ulong *key)
 {
 	ts_string_data s = { data, n };
-	ts_mechanism m = { CKM_AES_ECB_ENCRYPT_DATA, &s, sizeof s };
+	ts_mechanism m = { mechanism, &s, sizeof s };
 	ts_ulong class = CKO_SECRET_KEY;
 	ts_attribute t[10];
 	working(t, &class, &type, may);

@@ -9,7 +9,7 @@ package pkcs11
 #cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
-#cgo nocallback ts_derive_aes
+#cgo nocallback ts_derive_working
 #cgo nocallback ts_import_working
 #cgo nocallback ts_destroy
 #include <stdlib.h>
@@ -97,6 +97,11 @@ func (f functions) derive(s p11.SessionHandle, base p11.ObjectHandle, data *[16]
 	return p11.ObjectHandle(key), err
 }
 
+// cmacOf is the CMAC of in under a key of either cipher; out is one cipher block.
+func (f functions) cmacOf(s p11.SessionHandle, mechanism uint, key p11.ObjectHandle, in, out []byte) error {
+	return result(C.ts_sign(f.f, C.ts_ulong(s), C.ts_ulong(mechanism), C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out), C.ts_ulong(len(out))))
+}
+
 // importKey makes a session key of a clear value, ready to be wrapped.
 func (f functions) importKey(s p11.SessionHandle, keyType uint, value []byte) (p11.ObjectHandle, error) {
 	var key C.ts_ulong
@@ -114,15 +119,20 @@ const (
 	mayDerive  abilities = C.TS_DERIVE
 )
 
-// deriveAES makes a key of keyType, sensitive and not extractable, of data
-// enciphered under an AES base and cut to size bytes.
-func (f functions) deriveAES(s p11.SessionHandle, base p11.ObjectHandle, data []byte, keyType uint, size int, may abilities) (p11.ObjectHandle, error) {
+// deriveCipher makes a key of keyType, sensitive and not extractable, of data
+// enciphered under base by the mechanism and cut to size bytes.
+func (f functions) deriveCipher(s p11.SessionHandle, mechanism uint, base p11.ObjectHandle, data []byte, keyType uint, size int, may abilities) (p11.ObjectHandle, error) {
 	if keyType == p11.CKK_DES2 || keyType == p11.CKK_DES3 {
 		size = 0 // the type has it, and modules refuse to be told
 	}
 	var key C.ts_ulong
-	err := result(C.ts_derive_aes(f.f, C.ts_ulong(s), C.ts_ulong(base), ptr(data), C.ts_ulong(len(data)), C.ts_ulong(keyType), C.ts_ulong(size), C.int(may), &key))
+	err := result(C.ts_derive_working(f.f, C.ts_ulong(s), C.ts_ulong(mechanism), C.ts_ulong(base), ptr(data), C.ts_ulong(len(data)), C.ts_ulong(keyType), C.ts_ulong(size), C.int(may), &key))
 	return p11.ObjectHandle(key), err
+}
+
+// deriveAES is deriveCipher of an AES base.
+func (f functions) deriveAES(s p11.SessionHandle, base p11.ObjectHandle, data []byte, keyType uint, size int, may abilities) (p11.ObjectHandle, error) {
+	return f.deriveCipher(s, p11.CKM_AES_ECB_ENCRYPT_DATA, base, data, keyType, size, may)
 }
 
 // importWorking makes a session key of a clear value, not extractable.

@@ -42,10 +42,10 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 // What a working key may do.
 enum { TS_ENCRYPT = 1, TS_DECRYPT = 2, TS_SIGN = 4, TS_DERIVE = 8 };
 
-// ts_derive_aes makes a session key of n bytes, one or two blocks, enciphered
-// under an AES base, cut to len bytes; len is 0 for types of a fixed length.
-ts_ulong ts_derive_aes(ts_functions *f, ts_ulong session, ts_ulong base, void *data, ts_ulong n,
-	ts_ulong type, ts_ulong len, int may, ts_ulong *key);
+// ts_derive_working makes a session key of n bytes, whole blocks, enciphered under
+// base by the mechanism, cut to len bytes; len is 0 for types of a fixed length.
+ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong base,
+	void *data, ts_ulong n, ts_ulong type, ts_ulong len, int may, ts_ulong *key);
 
 // ts_import_working makes a session key that is used and never wrapped.
 ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, void *value,

@@ -4,12 +4,11 @@ package pkcs11
 
 import (
 	"context"
-	"crypto/subtle"
-	"fmt"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/keyblock"
 	"tapswitch/internal/secret"
 )
 
@@ -30,7 +29,7 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 		if err != nil {
 			return err
 		}
-		defer w.destroy(keys.whole, keys.doubled)
+		defer w.remove(keys)
 		*out, err = w.keep(spec, keys)
 		return err
 	})
@@ -45,7 +44,7 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 // the cipher of the same block in either.
 func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	mechanism := uint(p11.CKM_AES_KEY_GEN)
-	if hasMasked(spec.Usage, spec.Algorithm) {
+	if hasMasked(spec.Usage, spec.Algorithm) || hasVariants(spec.Usage, spec.Algorithm) {
 		return w.generateMasked(spec)
 	}
 	if _, err := keyType(spec.Algorithm); err != nil {
@@ -88,14 +87,12 @@ func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	return keys, nil
 }
 
-// generateMasked makes a random key whose companion is its xor with a mask: no
+// generateMasked makes a random key whose companions are its xor with masks: no
 // module in service xors keys, so the key is in the worker's locked page once.
 func (w *worker) generateMasked(spec hsm.Spec) (pair, error) {
-	size := spec.Algorithm.Size()
-	if err := w.m.fused.random(w.session, w.room.Key(size)); err != nil {
-		return pair{}, w.fault("generate a key", err)
+	if err := w.fresh(&hsm.WorkingKey{Spec: spec}); err != nil {
+		return pair{}, err
 	}
-	w.room.OddParity(size)
 	return w.imported(spec)
 }
 
@@ -129,23 +126,30 @@ func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 	}
 	value := w.room.Key(sizeIn(spec.Algorithm))
 	clear(value[spec.Algorithm.Size():])
-	if keys.whole, err = w.m.fused.importKey(w.session, kind, value); err != nil {
-		return pair{}, w.fault("bring in a key", err)
+	values := [...]func() []byte{
+		func() []byte { return value },
+		w.companion(spec),
+		func() []byte { return w.room.Variant(keyblock.Encipher, spec.Algorithm.Size()) },
+		func() []byte { return w.room.Variant(keyblock.Authenticate, spec.Algorithm.Size()) },
 	}
-	var companion []byte
-	switch {
-	case hasDoubled(spec.Usage, spec.Algorithm):
-		companion = w.room.Doubled()
-	case hasMasked(spec.Usage, spec.Algorithm):
-		companion = w.room.Masked()
-	default:
-		return keys, nil
-	}
-	if keys.doubled, err = w.m.fused.importKey(w.session, p11.CKK_DES2, companion); err != nil {
-		w.destroy(keys.whole)
-		return pair{}, w.fault("bring in a key", err)
+	for i, there := range companions(spec.Usage, spec.Algorithm) {
+		if !there {
+			continue
+		}
+		if *keys.parts()[i], err = w.m.fused.importKey(w.session, kind, values[i]()); err != nil {
+			w.remove(keys)
+			return pair{}, w.fault("bring in a key", err)
+		}
 	}
 	return keys, nil
+}
+
+// companion writes the second object's value beside the clear key.
+func (w *worker) companion(spec hsm.Spec) func() []byte {
+	if hasMasked(spec.Usage, spec.Algorithm) {
+		return w.room.Masked
+	}
+	return w.room.Doubled
 }
 
 // keep wraps and binds a key. Its objects stay the caller's to destroy.
@@ -156,11 +160,11 @@ func (w *worker) keep(spec hsm.Spec, keys pair) (out made, err error) {
 	k := spec.Key()
 	k.LMK = w.m.link.id
 	copy(k.KCV[:], out.check[:])
-	for _, object := range []p11.ObjectHandle{keys.whole, keys.doubled} {
-		if object == 0 {
+	for _, object := range keys.parts() {
+		if *object == 0 {
 			continue
 		}
-		blob, err := w.m.ctx.WrapKey(w.session, keyWrap(), w.m.link.lmk, object)
+		blob, err := w.m.ctx.WrapKey(w.session, keyWrap(), w.m.link.lmk, *object)
 		if err != nil {
 			return made{}, w.fault("wrap a key", err)
 		}
@@ -223,82 +227,6 @@ func (w *worker) keepRoom(spec hsm.Spec) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	defer w.destroy(keys.whole, keys.doubled)
+	defer w.remove(keys)
 	return w.keep(spec, keys)
-}
-
-// checkTransport refuses a key that must not travel, or not under this key.
-func (m *Module) checkTransport(tmk *hsm.Key, spec hsm.Spec) error {
-	if err := spec.Check(); err != nil {
-		return err
-	}
-	if spec.Algorithm == hsm.SM4 && hsm.OpTravelsUnderSM4.Allows(spec.Usage) {
-		return noSM("keys of " + spec.Algorithm.String())
-	}
-	if !hsm.OpTravelsUnderTMK.Allows(spec.Usage) || !hsm.OpTravelsUnderTMK.Takes(spec.Algorithm) {
-		return fmt.Errorf("%w: a %s of %s cannot %s", hsm.ErrUsage, spec.Usage, spec.Algorithm, hsm.OpTravelsUnderTMK)
-	}
-	return m.permit(hsm.OpTransportKey, tmk)
-}
-
-// GenerateUnder makes a random working key and exports it under a TMK. Plain
-// PKCS#11 modules do not wrap under double-length DES, so the key is in the
-// worker's locked page while it is enciphered, and wiped at once.
-func (m *Module) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
-	if err := m.checkTransport(tmk, spec); err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
-	}
-	out, cipher := new(made), make([]byte, 16)
-	err := m.do(ctx, func(w *worker) error {
-		transport, err := w.objects(tmk)
-		if err != nil {
-			return err
-		}
-		value := w.room.Key(16)
-		if err := w.m.fused.random(w.session, value); err != nil {
-			return w.fault("generate a key", err)
-		}
-		w.room.OddParity(16)
-		if err := w.ecb(true, transport.whole, value, cipher); err != nil {
-			return err
-		}
-		*out, err = w.keepRoom(spec)
-		return err
-	})
-	if err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
-	}
-	return out.key, hsm.Exported{Cryptogram: cipher, KCV: [4]byte(out.check[:4])}, nil
-}
-
-// LoadUnder takes in a working key enciphered under a TMK and checks its check
-// value. The key is in the worker's locked page between the two.
-func (m *Module) LoadUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec, in hsm.Exported) (hsm.Key, error) {
-	if err := m.checkTransport(tmk, spec); err != nil {
-		return hsm.Key{}, err
-	}
-	if len(in.Cryptogram) != 16 {
-		return hsm.Key{}, fmt.Errorf("%w: key %q: a working key travels as 16 bytes", hsm.ErrInput, spec.Name)
-	}
-	cipher, out := [16]byte(in.Cryptogram), new(made)
-	err := m.do(ctx, func(w *worker) error {
-		transport, err := w.objects(tmk)
-		if err != nil {
-			return err
-		}
-		if err := w.ecb(false, transport.whole, cipher[:], w.room.Key(16)); err != nil {
-			return err
-		}
-		if *out, err = w.keepRoom(spec); err != nil {
-			return err
-		}
-		if subtle.ConstantTimeCompare(out.check[:4], in.KCV[:]) != 1 {
-			return fmt.Errorf("%w: key %q: check value is wrong; the key is damaged or under another TMK", hsm.ErrInput, spec.Name)
-		}
-		return nil
-	})
-	if err != nil {
-		return hsm.Key{}, err
-	}
-	return out.key, nil
 }

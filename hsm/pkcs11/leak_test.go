@@ -254,7 +254,7 @@ func TestNoSecretsInMemory(t *testing.T) {
 			err = nil
 		}
 		count(err)
-		_, _, err = m.GenerateUnder(t.Context(), tmk, hsm.Spec{Name: "canary/made", Usage: hsm.TAK, Algorithm: hsm.TDES2, Owner: "canary", Version: uint32(i + 1)})
+		_, _, err = m.GenerateSet(t.Context(), tmk, hsm.WorkingKey{Spec: hsm.Spec{Name: "canary/made", Usage: hsm.TAK, Algorithm: hsm.TDES2, Owner: "canary", Version: uint32(i + 1)}})
 		count(err)
 	}
 	planted := bytes.Clone([]byte("a canary that is found"))

@@ -136,7 +136,7 @@ func (g *Migration) move(k *hsm.Key, blob []byte, first bool) ([]byte, error) {
 	if err != nil {
 		return nil, w.fault("wrap a key", err)
 	}
-	opened, err := w.unwrapUnder(g.to.lmk, k, moved)
+	opened, err := w.unwrapUnder(g.to.lmk, k, moved, false)
 	w.destroy(opened)
 	return moved, err
 }

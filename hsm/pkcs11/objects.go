@@ -38,8 +38,18 @@ func hasDoubled(u hsm.Usage, a hsm.Algorithm) bool {
 // right half of a TDES DUKPT initial key is made.
 func hasMasked(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.BDK && a == hsm.TDES2 }
 
-// hasCompanion reports whether a key is kept as two.
-func hasCompanion(u hsm.Usage, a hsm.Algorithm) bool { return hasDoubled(u, a) || hasMasked(u, a) }
+// hasVariants reports whether a key carries its two variants for key blocks of the
+// versions A and C: no module in service xors a key by plain PKCS#11.
+func hasVariants(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.KBPK && a.IsTDES() }
+
+// firstVariant is the place of the first variant among pair.parts.
+const firstVariant = 2
+
+// companions says which of pair.parts a key has.
+func companions(u hsm.Usage, a hsm.Algorithm) [4]bool {
+	variants := hasVariants(u, a)
+	return [4]bool{true, hasDoubled(u, a) || hasMasked(u, a), variants, variants}
+}
 
 // keyType is the PKCS#11 type of an algorithm.
 func keyType(a hsm.Algorithm) (uint, error) {
@@ -85,14 +95,15 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 		return pair{}, fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, k.Usage, k.Name, k.Version)
 	}
 	var keys pair
-	if keys.whole, err = w.unwrapUnder(lmk.lmk, k, blobs[0]); err != nil {
-		return pair{}, err
-	}
-	if len(blobs) == 2 {
-		if keys.doubled, err = w.unwrapUnder(lmk.lmk, k, blobs[1]); err != nil {
-			w.destroy(keys.whole)
+	for i, part := range keys.parts() {
+		if !companions(k.Usage, k.Algorithm)[i] {
+			continue
+		}
+		if *part, err = w.unwrapUnder(lmk.lmk, k, blobs[0], i >= firstVariant); err != nil {
+			w.remove(keys)
 			return pair{}, err
 		}
+		blobs = blobs[1:]
 	}
 	return w.hold(keys), nil
 }
@@ -103,16 +114,18 @@ func (w *worker) hold(keys pair) pair {
 	e, drop := w.m.cache.put(w.id, keys)
 	w.held = append(w.held, e)
 	for _, old := range drop {
-		w.destroy(old.whole, old.doubled)
+		w.remove(old)
 	}
 	return e.keys
 }
 
 // blobsOf takes apart what is wrapped: the key, and its companion if it has one.
 func blobsOf(k *hsm.Key) (blobs [][]byte, ok bool) {
-	size, want := wrappedLen(sizeIn(k.Algorithm)), 1
-	if hasCompanion(k.Usage, k.Algorithm) {
-		want = 2
+	size, want := wrappedLen(sizeIn(k.Algorithm)), 0
+	for _, there := range companions(k.Usage, k.Algorithm) {
+		if there {
+			want++
+		}
 	}
 	return slices.Collect(slices.Chunk(k.Wrapped, size)), len(k.Wrapped) == want*size
 }
@@ -135,8 +148,10 @@ func keyWrap() []*p11.Mechanism {
 	return []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_WRAP, nil)}
 }
 
-// unwrapUnder makes a session object that can do what the usage needs and no more.
-func (w *worker) unwrapUnder(lmk p11.ObjectHandle, k *hsm.Key, blob []byte) (p11.ObjectHandle, error) {
+// unwrapUnder makes a session object that can do what the usage needs and no more. A
+// variant of a key block protection key enciphers and deciphers, which the key itself
+// does not need.
+func (w *worker) unwrapUnder(lmk p11.ObjectHandle, k *hsm.Key, blob []byte, variant bool) (p11.ObjectHandle, error) {
 	kind, err := keyType(k.Algorithm)
 	if err != nil {
 		return 0, err
@@ -144,7 +159,7 @@ func (w *worker) unwrapUnder(lmk p11.ObjectHandle, k *hsm.Key, blob []byte) (p11
 	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_KEY_TYPE, kind),
 		p11.NewAttribute(p11.CKA_TOKEN, false), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k)), p11.NewAttribute(p11.CKA_DECRYPT, canDecrypt(k.Usage)),
+		p11.NewAttribute(p11.CKA_ENCRYPT, canEncrypt(k)), p11.NewAttribute(p11.CKA_DECRYPT, variant || canDecrypt(k.Usage)),
 		p11.NewAttribute(p11.CKA_SIGN, canSign(k.Usage)), p11.NewAttribute(p11.CKA_DERIVE, canDerive(k)),
 		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false), // modules default to true
 	}
@@ -161,7 +176,7 @@ func canEncrypt(k *hsm.Key) bool {
 	if canSign(k.Usage) {
 		return k.Algorithm.IsTDES()
 	}
-	return (!canDerive(k) || forScripts(k.Usage)) && k.Usage != hsm.TPK
+	return (!canDerive(k) || forScripts(k.Usage) || k.Usage == hsm.KBPK) && k.Usage != hsm.TPK // a KBPK enciphers a zero block too
 }
 
 func canSign(u hsm.Usage) bool {
@@ -169,7 +184,7 @@ func canSign(u hsm.Usage) bool {
 }
 
 func canDecrypt(u hsm.Usage) bool {
-	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.PANSeal || u == hsm.TDK || u == hsm.ZDK
+	return u == hsm.TPK || u == hsm.ZPK || u == hsm.TMK || u == hsm.ZMK || u == hsm.PANSeal || u == hsm.TDK || u == hsm.ZDK
 }
 
 // forScripts tells the keys that must do both: derive card keys inside, and
@@ -177,7 +192,14 @@ func canDecrypt(u hsm.Usage) bool {
 func forScripts(u hsm.Usage) bool { return u == hsm.IMKSMI || u == hsm.IMKSMC }
 
 func canDerive(k *hsm.Key) bool {
-	return k.Usage == hsm.IMKAC || k.Usage == hsm.IMKCVC3 || forScripts(k.Usage) || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
+	return k.Usage == hsm.IMKAC || k.Usage == hsm.IMKCVC3 || k.Usage == hsm.KBPK || forScripts(k.Usage) || hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm.IsAES()
+}
+
+// remove takes away all objects of a key.
+func (w *worker) remove(keys pair) {
+	for _, object := range keys.parts() {
+		w.destroy(*object)
+	}
 }
 
 // destroy removes session objects; one that cannot be removed dies with its

@@ -4,8 +4,6 @@ package soft
 
 import (
 	"context"
-	"crypto/subtle"
-	"fmt"
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
@@ -22,23 +20,11 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 	}
 	room := clear.Unlocked()
 	defer room.Wipe()
-	if err := m.randomKey(room, spec.Algorithm); err != nil {
+	if err := m.fresh(&hsm.WorkingKey{Spec: spec}, room); err != nil {
 		return hsm.Key{}, err
 	}
 	key, _, err := m.keep(spec, room)
 	return key, err
-}
-
-// randomKey puts a random key into room.
-func (m *Module) randomKey(room *clear.Room, algorithm hsm.Algorithm) error {
-	size := algorithm.Size()
-	if err := m.random(room.Key(size)); err != nil {
-		return err
-	}
-	if algorithm.IsTDES() {
-		room.OddParity(size)
-	}
-	return nil
 }
 
 // LoadClear brings in a key as the xor of clear components.
@@ -56,64 +42,6 @@ func (m *Module) LoadClear(ctx context.Context, spec hsm.Spec, components ...sec
 	}
 	key, _, err := m.keep(spec, room)
 	return key, err
-}
-
-// GenerateUnder makes a random working key and exports it under a TMK.
-func (m *Module) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
-	transport, err := m.transport(ctx, tmk, spec)
-	if err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
-	}
-	room := clear.Unlocked()
-	defer room.Wipe()
-	if err := m.randomKey(room, spec.Algorithm); err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
-	}
-	out := hsm.Exported{Cryptogram: make([]byte, 16)}
-	ecb(transport.whole.BlockSize(), transport.whole.Encrypt, out.Cryptogram, room.Key(16))
-	key, check, err := m.keep(spec, room)
-	copy(out.KCV[:], check[:])
-	return key, out, err
-}
-
-// LoadUnder takes in a working key enciphered under a TMK.
-func (m *Module) LoadUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec, in hsm.Exported) (hsm.Key, error) {
-	transport, err := m.transport(ctx, tmk, spec)
-	if err != nil {
-		return hsm.Key{}, err
-	}
-	if len(in.Cryptogram) != 16 {
-		return hsm.Key{}, fmt.Errorf("%w: key %q: a working key travels as 16 bytes", hsm.ErrInput, spec.Name)
-	}
-	room := clear.Unlocked()
-	defer room.Wipe()
-	ecb(transport.whole.BlockSize(), transport.whole.Decrypt, room.Key(16), in.Cryptogram)
-	key, check, err := m.keep(spec, room)
-	if err != nil {
-		return hsm.Key{}, err
-	}
-	if subtle.ConstantTimeCompare(check[:4], in.KCV[:]) != 1 {
-		return hsm.Key{}, fmt.Errorf("%w: key %q: check value is wrong; the key is damaged or under another TMK", hsm.ErrInput, spec.Name)
-	}
-	return key, nil
-}
-
-// transport checks both sides of a key that travels and returns the TMK's ciphers.
-func (m *Module) transport(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (*ciphers, error) {
-	if err := alive(ctx); err != nil {
-		return nil, err
-	}
-	if err := spec.Check(); err != nil {
-		return nil, err
-	}
-	op, travel := hsm.OpTransportKey, hsm.OpTravelsUnderTMK
-	if spec.Algorithm == hsm.SM4 {
-		op, travel = hsm.OpSM4Transport, hsm.OpTravelsUnderSM4
-	}
-	if !travel.Allows(spec.Usage) || !travel.Takes(spec.Algorithm) {
-		return nil, fmt.Errorf("%w: a %s of %s cannot %s", hsm.ErrUsage, spec.Usage, spec.Algorithm, travel)
-	}
-	return m.use(op, tmk)
 }
 
 // ecb runs whole blocks of n bytes through one direction of a cipher.

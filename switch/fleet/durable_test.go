@@ -14,7 +14,7 @@ import (
 	"tapswitch/internal/secret"
 )
 
-var _ KeyStore = (*keystore.Store)(nil)
+var _ keystore.Keeper = (*keystore.Store)(nil)
 
 // rig is a fleet of one terminal over a real module, and the terminal.
 type rig struct {
@@ -55,7 +55,7 @@ func (r *rig) fleet(disk *fake.Disk) (*Fleet, *Terminal, error) {
 		return nil, nil, err
 	}
 	term := one()
-	term.TMK = &r.tmk[0]
+	term.TMK, term.DataKey = &r.tmk[0], true
 	f, err := New(Config{Clock: r.world.Clock, Waits: r.world.Clock, Store: store, Maker: r.module, MACer: r.module, SignOnWait: time.Second}, []Terminal{term})
 	if err != nil {
 		return nil, nil, err
@@ -66,11 +66,12 @@ func (r *rig) fleet(disk *fake.Disk) (*Fleet, *Terminal, error) {
 // mac is the terminal's MAC under a key that a sign-on handed to it.
 func (r *rig) mac(key hsm.Exported) [8]byte {
 	r.t.Helper()
-	k, err := r.pos.LoadUnder(r.t.Context(), &r.tmk[1], hsm.Spec{Name: "tak", Usage: hsm.TAK, Algorithm: hsm.TDES2, Owner: "x", Version: 1}, key)
+	want := hsm.WorkingKey{Spec: hsm.Spec{Name: "tak", Usage: hsm.TAK, Algorithm: hsm.TDES2, Owner: "x", Version: 1}}
+	k, err := r.pos.LoadSet(r.t.Context(), &r.tmk[1], []hsm.WorkingKey{want}, []hsm.Exported{key})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	mac, err := r.pos.MAC(r.t.Context(), &k, hsm.MACUnionPayECB, []byte("a message of the terminal"))
+	mac, err := r.pos.MAC(r.t.Context(), &k[0], hsm.MACUnionPayECB, []byte("a message of the terminal"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -128,8 +129,12 @@ func (r *rig) life(k int, f *Fleet, term *Terminal) (inUse, newest [8]byte) {
 		if i == 2 {
 			break
 		}
-		if set, err := r.verify(f, term, newest); err != nil || set.Version != out.Version {
+		set, err := r.verify(f, term, newest)
+		if err != nil || set.Version != out.Version {
 			r.t.Fatalf("fault %d: version %d, %v", k, set.Version, err)
+		}
+		if set.Data == nil || set.Data.Version != set.Version || set.PIN.Version != set.Version || len(out.Data.Cryptogram) != 16 {
+			r.t.Fatalf("fault %d: the set is not of three keys: %+v", k, set)
 		}
 		inUse = newest
 	}

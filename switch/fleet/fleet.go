@@ -8,12 +8,12 @@
 // the keys of before a sign-on serve until the first valid MAC under the new
 // ones, so that a lost answer to a sign-on strands nobody.
 //
-// How: the directory is immutable; each terminal has a ring of at most two key
-// sets (keys.go, signon.go). The PIN key and the MAC key of a set share one
-// version, and the set that verified a message's MAC is the one that decrypts
-// its PIN.
+// How: the directory is immutable; each terminal has at most two key sets, whose life
+// is hsm/keystore's Rotation (keys.go, signon.go). The PIN, MAC and data keys of a set
+// share one version, and the set that verified a message's MAC is the one that
+// decrypts its PIN.
 //
-// Imported by: flow's ports, node. Imports: hsm, internal/env.
+// Imported by: flow's ports, node. Imports: hsm, hsm/keystore, internal/env.
 //
 // Non-obvious: a sign-on carries no MAC, so anybody can ask for one in a
 // terminal's name. The set that is kept beside the newest is therefore the last
@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
 )
 
@@ -41,16 +42,16 @@ const MaxTerminals = 1 << 20
 
 // Errors of Lookup, with the response code (field 39) that says so to a terminal.
 var (
-	ErrUnknownTerminal  = errors.New("fleet: terminal is not in the directory")         // 97
-	ErrTerminalBlocked  = errors.New("fleet: terminal is blocked")                      // 97
-	ErrMerchantMismatch = errors.New("fleet: terminal belongs to another merchant")     // 97
-	ErrMerchantBlocked  = errors.New("fleet: merchant of the terminal is blocked")      // 97
-	ErrDirectory        = errors.New("fleet: directory refused")                        // at start only
-	ErrNoKeys           = errors.New("fleet: terminal has no working keys")             // 97: sign on first
-	ErrSignOnBusy       = errors.New("fleet: another sign-on of this terminal runs")    // 96
-	ErrKeysNotStored    = errors.New("fleet: new working keys could not be kept")       // 96
-	ErrVersions         = errors.New("fleet: version numbers of the keys used up")      // 96
-	ErrStoredKeys       = errors.New("fleet: stored working keys are not what we kept") // at start only
+	ErrUnknownTerminal  = errors.New("fleet: terminal is not in the directory")      // 97
+	ErrTerminalBlocked  = errors.New("fleet: terminal is blocked")                   // 97
+	ErrMerchantMismatch = errors.New("fleet: terminal belongs to another merchant")  // 97
+	ErrMerchantBlocked  = errors.New("fleet: merchant of the terminal is blocked")   // 97
+	ErrDirectory        = errors.New("fleet: directory refused")                     // at start only
+	ErrNoKeys           = errors.New("fleet: terminal has no working keys")          // 97: sign on first
+	ErrSignOnBusy       = errors.New("fleet: another sign-on of this terminal runs") // 96
+	ErrKeysNotStored    = errors.New("fleet: new working keys could not be kept")    // 96
+	ErrVersions         = errors.New("fleet: version numbers of the keys used up")   // 96
+	ErrStoredKeys       = keystore.ErrStored                                         // at start only
 )
 
 // Status says whether a merchant or a terminal is in service.
@@ -77,28 +78,16 @@ type Terminal struct {
 	Status      Status
 	TMK         *hsm.Key // enciphers the working keys of a sign-on
 	MACRequired bool     // whether requests without a MAC are refused
+	DataKey     bool     // whether its sets have a data key
 
 	keys *ring // set by New
-}
-
-// KeyStore keeps keys through a restart: two versions of each name.
-type KeyStore interface {
-	// Put makes the keys current and durable, all of them or none, before it
-	// returns nil; what was current becomes the previous one, and what was
-	// previous is dropped.
-	Put(keys ...hsm.Key) error
-	// Get returns the current key of a name, Previous the one before, if there is one.
-	Get(name string) (hsm.Key, bool)
-	Previous(name string) (hsm.Key, bool)
-	// Retire forgets one version for good.
-	Retire(name string, version uint32) error
 }
 
 // Config is what a Fleet works with.
 type Config struct {
 	Clock      env.Clock
 	Waits      env.Waits
-	Store      KeyStore
+	Store      keystore.Keeper
 	Maker      hsm.KeyMaker
 	MACer      hsm.MACer
 	SignOnWait time.Duration // for how long a sign-on waits for another of the same terminal
@@ -129,9 +118,11 @@ func New(cfg Config, terminals []Terminal) (*Fleet, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	for _, t := range terminals { // in the given order, so that a run can be repeated
-		if err := f.load(f.terminals[t.ID]); err != nil {
+		rotation, err := keystore.Load(cfg.Store, keystore.Terminal(t.ID))
+		if err != nil {
 			return nil, fmt.Errorf("terminal %s: %w", t.ID, err)
 		}
+		f.terminals[t.ID].keys = &ring{Rotation: rotation}
 	}
 	return f, nil
 }
@@ -144,7 +135,6 @@ func (f *Fleet) add(t Terminal) error {
 	if f.terminals[t.ID] != nil {
 		return errors.New("stands twice")
 	}
-	t.keys = &ring{}
 	f.terminals[t.ID] = &t
 	return nil
 }

@@ -26,7 +26,7 @@ type bench struct {
 	failMake   error
 	failMAC    error
 	failRetire error
-	entered    chan struct{} // when not nil: GenerateUnder of a PIN key reports and waits
+	entered    chan struct{} // when not nil: GenerateSet reports and waits
 	release    chan struct{}
 	inside     int
 	together   int // most sign-ons in the module at once
@@ -34,13 +34,13 @@ type bench struct {
 
 func newBench() *bench { return &bench{keys: map[string][]hsm.Key{}} }
 
-func (b *bench) GenerateUnder(_ context.Context, tmk *hsm.Key, s hsm.Spec) (hsm.Key, hsm.Exported, error) {
+func (b *bench) GenerateSet(_ context.Context, tmk *hsm.Key, set ...hsm.WorkingKey) (keys []hsm.Key, out []hsm.Exported, err error) {
 	b.mu.Lock()
 	b.inside++
 	b.together = max(b.together, b.inside)
 	entered, err := b.entered, b.failMake
 	b.mu.Unlock()
-	if entered != nil && s.Usage == hsm.TPK {
+	if entered != nil {
 		entered <- struct{}{}
 		<-b.release
 	}
@@ -48,10 +48,13 @@ func (b *bench) GenerateUnder(_ context.Context, tmk *hsm.Key, s hsm.Spec) (hsm.
 	b.inside--
 	b.mu.Unlock()
 	if err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
+		return nil, nil, err
 	}
-	k := hsm.Key{Name: s.Name, Usage: s.Usage, Algorithm: s.Algorithm, Owner: s.Owner, Version: s.Version}
-	return k, hsm.Exported{Cryptogram: []byte(fmt.Sprintf("%s v%d under %s", s.Name, s.Version, tmk.Name))}, nil
+	for _, w := range set {
+		keys = append(keys, w.Key())
+		out = append(out, hsm.Exported{Cryptogram: []byte(fmt.Sprintf("%s v%d under %s", w.Name, w.Version, tmk.Name))})
+	}
+	return keys, out, nil
 }
 
 func (b *bench) MAC(context.Context, *hsm.Key, hsm.MACAlgorithm, []byte) ([]byte, error) {
@@ -73,18 +76,25 @@ func (b *bench) VerifyMAC(_ context.Context, k *hsm.Key, _ hsm.MACAlgorithm, _, 
 
 func macOf(version uint32) [8]byte { return [8]byte{7: byte(version)} }
 
-func (b *bench) Put(keys ...hsm.Key) error {
+func (b *bench) Replace(names []string, only func() []hsm.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	keys := only()
+	retires := true // nothing new
+	for _, k := range keys {
+		retires = retires && slices.ContainsFunc(b.keys[k.Name], func(o hsm.Key) bool { return o.Version == k.Version })
+	}
+	if retires && b.failRetire != nil {
+		return b.failRetire
+	}
 	if b.failPut != nil && !b.keepFail {
 		return b.failPut
 	}
-	for _, k := range keys {
-		old := b.keys[k.Name]
-		if len(old) > 0 && k.Version <= old[0].Version {
-			return errors.New("version is not newer")
-		}
-		b.keys[k.Name] = append([]hsm.Key{k}, old[:min(1, len(old))]...) // two of each
+	for _, name := range names {
+		delete(b.keys, name)
+	}
+	for _, k := range keys { // older first
+		b.keys[k.Name] = append([]hsm.Key{k}, b.keys[k.Name]...)
 	}
 	return b.failPut
 }
@@ -99,20 +109,6 @@ func (b *bench) version(name string, age int) (hsm.Key, bool) {
 		return hsm.Key{}, false
 	}
 	return b.keys[name][age], true
-}
-
-func (b *bench) Retire(name string, version uint32) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failRetire != nil {
-		return b.failRetire
-	}
-	n := len(b.keys[name])
-	b.keys[name] = slices.DeleteFunc(slices.Clone(b.keys[name]), func(o hsm.Key) bool { return o.Version == version })
-	if len(b.keys[name]) == n {
-		return errors.New("no such version")
-	}
-	return nil
 }
 
 // wall is a clock that stands unless moved, and events over channels.

@@ -24,7 +24,7 @@ type metered struct {
 
 // The operations as metrics name them.
 func operations() []string {
-	return []string{"mac", "verify_mac", "translate_pin", "verify_pvv", "verify_arqc", "arpc", "generate_under", "seal", "open", "token"}
+	return []string{"mac", "verify_mac", "translate_pin", "verify_pvv", "verify_arqc", "arpc", "generate_set", "seal", "open", "token"}
 }
 
 // The ends of a call of the HSM or of the journal as metrics name them.
@@ -128,12 +128,12 @@ func (m metered) ARPC2(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, csu 
 	return out, err
 }
 
-// GenerateUnder implements hsm.KeyMaker.
-func (m metered) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
+// GenerateSet implements hsm.KeyMaker.
+func (m metered) GenerateSet(ctx context.Context, under *hsm.Key, set ...hsm.WorkingKey) ([]hsm.Key, []hsm.Exported, error) {
 	began := m.clock.Mono()
-	key, out, err := m.Module.GenerateUnder(ctx, tmk, spec)
-	m.since(ctx, "generate_under", began, err)
-	return key, out, err
+	keys, out, err := m.Module.GenerateSet(ctx, under, set...)
+	m.since(ctx, "generate_set", began, err)
+	return keys, out, err
 }
 
 // Seal implements hsm.Sealer.

@@ -121,11 +121,11 @@ func (s *shaky) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key,
 	return s.Module.VerifyPVV(ctx, in, key, account, ref)
 }
 
-func (s *shaky) GenerateUnder(ctx context.Context, tmk *hsm.Key, spec hsm.Spec) (hsm.Key, hsm.Exported, error) {
-	if err := s.ask("generate_under", tmk); err != nil {
-		return hsm.Key{}, hsm.Exported{}, err
+func (s *shaky) GenerateSet(ctx context.Context, under *hsm.Key, set ...hsm.WorkingKey) ([]hsm.Key, []hsm.Exported, error) {
+	if err := s.ask("generate_set", under); err != nil {
+		return nil, nil, err
 	}
-	return s.Module.GenerateUnder(ctx, tmk, spec)
+	return s.Module.GenerateSet(ctx, under, set...)
 }
 
 func (s *shaky) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]byte, error) {

@@ -267,13 +267,13 @@ func (w *wire) take(field62 []byte) {
 		usage hsm.Usage
 		from  []byte
 	}{{&w.tpk, hsm.TPK, field62[:20]}, {&w.tak, hsm.TAK, field62[20:]}} {
-		in := hsm.Exported{Cryptogram: k.from[:16]}
-		copy(in.KCV[:], k.from[16:])
-		var err error
-		*k.to, err = w.soft.LoadUnder(context.Background(), &w.tmk, hsm.Spec{Name: fmt.Sprint(k.usage), Usage: k.usage, Algorithm: hsm.TDES2, Owner: "t", Version: w.version}, in)
+		in := hsm.Exported{Cryptogram: k.from[:16], KCV: [4]byte(k.from[16:20])}
+		want := hsm.WorkingKey{Spec: hsm.Spec{Name: fmt.Sprint(k.usage), Usage: k.usage, Algorithm: hsm.TDES2, Owner: "t", Version: w.version}}
+		keys, err := w.soft.LoadSet(context.Background(), &w.tmk, []hsm.WorkingKey{want}, []hsm.Exported{in})
 		if err != nil {
 			w.Fatal(err)
 		}
+		*k.to = keys[0]
 	}
 }
 

@@ -24,7 +24,7 @@ func labelDocs() [][2]string {
 		{"link", "the names of the configuration's `links`"},
 		{"outcome of an exchange", "`answered` (yes or no), `not_sent` (surely nothing left), `no_answer` (sent and unknown: reversed), `failed_checks` (reversed)"},
 		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that settles nothing), `no_answer`"},
-		{"operation", "`mac`, `verify_mac`, `translate_pin`, `verify_pvv`, `verify_arqc`, `arpc`, `generate_under`, `seal`, `open`, `token`"},
+		{"operation", "`mac`, `verify_mac`, `translate_pin`, `verify_pvv`, `verify_arqc`, `arpc`, `generate_set`, `seal`, `open`, `token`"},
 		{"outcome of the HSM or the journal", "`ok`, `refused` (the module or the journal said no: a wrong MAC, PIN or cryptogram too), `busy`, `unavailable`, `full`, `failed`"},
 		{"reason of a listener: frames", "`frame_length_zero`, `frame_too_short`, `frame_too_long`, `frame_length_not_digits`, `frame_header_length_wrong`, `frame_end_inside_length`, `frame_end_inside_frame`, `frame_read_failed`"},
 		{"reason of a listener: connections", "`too_many_connections`, `accept_failed`, `tls_handshake_failed`, `idle`, `message_too_slow`, `connection_lost`, `end_of_stream` (the terminal hung up, which is no fault), `too_many_messages`"},

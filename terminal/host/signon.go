@@ -129,25 +129,20 @@ func (h *Host) takeKeys(ctx context.Context, field62 []byte) error {
 		return fmt.Errorf("%w: field 62 has %d bytes, the two-key form has %d", ErrKeys, len(field62), keysLength)
 	}
 	version := h.version + 1
-	load := func(name string, usage hsm.Usage, from []byte) (*hsm.Key, error) {
-		spec := hsm.Spec{Name: name, Usage: usage, Algorithm: hsm.TDES2, Owner: h.cfg.Terminal, Version: version}
-		in := hsm.Exported{Cryptogram: from[:16]}
-		copy(in.KCV[:], from[16:20])
-		k, err := h.keys.Module.LoadUnder(ctx, h.keys.TMK, spec, in)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrKeys, err)
-		}
-		return &k, nil
+	want := func(name string, usage hsm.Usage) hsm.WorkingKey {
+		return hsm.WorkingKey{Spec: hsm.Spec{Name: name, Usage: usage, Algorithm: hsm.TDES2, Owner: h.cfg.Terminal, Version: version}}
 	}
-	tpk, err := load("tpk", hsm.TPK, field62[:20])
+	set := []hsm.WorkingKey{want("tpk", hsm.TPK), want("tak", hsm.TAK)}
+	in := make([]hsm.Exported, len(set))
+	for i := range in {
+		from := field62[20*i:]
+		in[i] = hsm.Exported{Cryptogram: from[:16], KCV: [4]byte(from[16:20])}
+	}
+	keys, err := h.keys.Module.LoadSet(ctx, h.keys.TMK, set, in)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrKeys, err)
 	}
-	tak, err := load("tak", hsm.TAK, field62[20:])
-	if err != nil {
-		return err
-	}
-	h.tpk, h.tak, h.version = tpk, tak, version
+	h.tpk, h.tak, h.version = &keys[0], &keys[1], version
 	return nil
 }
 
