@@ -65,7 +65,7 @@ const (
 	formFunction          // function code: of network messages, else by the type
 	formOriginal87        // field 90
 	formOriginal93        // type 4, trace 6, local 12, LL acquirer
-	formOriginal2003      // type 4, trace 12, local 14, LL acquirer
+	formOriginal2003      // type 4, trace 12, local 14, acquirer: what is left
 	formOriginalPOS       // batch 6, trace 6, date 4 or nothing
 )
 

@@ -77,9 +77,13 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 		w.put(r.item, from)
 		return true
 	case formProcedure:
-		copy(text, swap(t.procs, string(text[:min(2, len(text))]), false))
+		two, ok := swap(t.procs, string(text[:min(2, len(text))]), false)
+		if !ok || len(text) != 6 {
+			return false
+		}
+		copy(text, two)
 		w.put(r.item, from)
-		return len(text) == 6
+		return true
 	case formSigned:
 		return w.readSigned(r, t.layout.Encoding(r.field), from)
 	case formCode:
@@ -102,19 +106,23 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 	return w.readOriginal(r.form, text, from)
 }
 
+// readSigned keeps a letter C or D and digits; anything else is no such amount,
+// as when a host that knows no sign fills the field with zeros.
 func (w *Work) readSigned(r row, e iso8583.Encoding, from int) bool {
-	if e != iso8583.EncodingBytes {
-		w.put(r.item, from)
-		return true
+	at := from
+	if e == iso8583.EncodingBytes {
+		packed := w.arena[from:]
+		at = len(w.arena)
+		w.arena = append(w.arena, packed[0])
+		for _, c := range packed[1:] {
+			w.arena = append(w.arena, '0'+c>>4, '0'+c&0x0F)
+		}
 	}
-	packed := w.arena[from:]
-	at := len(w.arena)
-	w.arena = append(w.arena, packed[0])
-	for _, c := range packed[1:] {
-		w.arena = append(w.arena, '0'+c>>4, '0'+c&0x0F)
+	if sign := w.arena[at]; sign != 'C' && sign != 'D' || !allDigits(w.arena[at+1:]) {
+		return false
 	}
 	w.put(r.item, at)
-	return allDigits(w.arena[at+1:])
+	return true
 }
 
 func (w *Work) readCode(t *table, r row, from int) bool {
@@ -181,10 +189,10 @@ func (w *Work) readMoney(text []byte, from int) bool {
 
 // exponent is the count of decimals of a currency's three digits.
 func exponent(currency []byte) int {
-	n, err := strconv.Atoi(string(currency))
-	if err != nil {
+	if len(currency) != 3 || !allDigits(currency) { // letters, or a sign, which Atoi would take
 		return -1
 	}
+	n, _ := strconv.Atoi(string(currency))
 	return money.Currency(n).Exponent()
 }
 
@@ -227,30 +235,27 @@ func (w *Work) readOriginal(f form, text []byte, from int) bool {
 		}
 		return len(text) == 12 || len(text) == 16
 	case formOriginal93:
-		if len(text) < 24 {
+		if len(text) < 24 || int(text[22]-'0')*10+int(text[23]-'0') != len(text)-24 {
 			return false
 		}
+		part(itemOriginalMTI, 0, 4)
 		part(itemOriginalTrace, 4, 6)
 		part(itemOriginalLocal, 10, 12)
-		w.originalTail(text, from, 22)
+		w.institution(itemOriginalAcquirer, from+24, from+len(text))
 	case formOriginal2003:
-		if len(text) < 32 || string(text[4:10]) != "000000" {
+		if len(text) < 30 || string(text[4:10]) != "000000" {
 			return false
 		}
+		part(itemOriginalMTI, 0, 4)
 		part(itemOriginalTrace, 10, 6)
 		part(itemOriginalLocal, 18, 12) // without the century
-		w.originalTail(text, from, 30)
+		w.institution(itemOriginalAcquirer, from+30, from+len(text))
+	}
+	if f != formOriginalPOS {
+		text[0] = '0' // the edition is each dialect's own
 	}
 	w.present(itemOriginalSent, itemOriginalLocal, itemOriginalTrace, itemOriginalMTI, itemOriginalBatch, itemOriginalDate)
 	return true
-}
-
-// originalTail reads the type in front and the institution behind.
-func (w *Work) originalTail(text []byte, from, at int) {
-	text[0] = '0' // the edition is each dialect's own
-	w.items[itemOriginalMTI] = span{uint16(from), uint16(from + 4)}
-	n := int(text[at]-'0')*10 + int(text[at+1]-'0')
-	w.institution(itemOriginalAcquirer, from+at+2, min(from+at+2+n, from+len(text)))
 }
 
 // institution keeps digits without the zeros in front; only zeros say nothing.
