@@ -52,7 +52,7 @@ func value(t testing.TB, g *rand.Rand, d *table, r row) string {
 	case formMoney2003:
 		return "1562" + chars(g, "0123456789", 12)
 	case formFunction:
-		return "200"
+		return pick(g, "801", "831")
 	case formOriginal87:
 		return "0200" + "123456" + "0823141516" + fmt.Sprintf("%011s", institution(g)) + fmt.Sprintf("%011s", institution(g))
 	case formOriginal93:
@@ -119,7 +119,11 @@ func chars(g *rand.Rand, alphabet string, n int) string {
 func message(t testing.TB, g *rand.Rand, d *table) *iso8583.View {
 	t.Helper()
 	var b iso8583.Builder
-	b.Reset(d.layout, 0x0200|d.edition)
+	mti := iso8583.MTI(0x0200)
+	if g.IntN(4) == 0 {
+		mti = 0x0800
+	}
+	b.Reset(d.layout, mti|iso8583.MTI(g.IntN(2)<<4)|d.edition)
 	together := g.IntN(2) == 0
 	for _, r := range d.rows {
 		in := g.IntN(3) == 0
@@ -128,7 +132,7 @@ func message(t testing.TB, g *rand.Rand, d *table) *iso8583.View {
 		case r.item == itemLocalTime, r.item == itemLocalDate, r.item == itemAmount, r.item == itemCurrency:
 			in = together
 		case r.item == itemNetwork:
-			in = false
+			in = mti == 0x0800
 		}
 		if in {
 			b.SetString(r.field, value(t, g, d, r))
@@ -273,7 +277,7 @@ func crossMessage(t *testing.T, c *Crossing, v *iso8583.View, w *Work) {
 			continue
 		}
 		if lost.Has(field[i]) {
-			if fits(c.to, i, want, isPrivate(c.from, field[i])) && !odd[field[i]] {
+			if fits(c.to, i, want, isPrivate(c.from, field[i]), v.MTI()) && !odd[field[i]] {
 				t.Errorf("item %d (field %d) was given up, though it fits", i, field[i])
 			}
 			continue
@@ -285,8 +289,15 @@ func crossMessage(t *testing.T, c *Crossing, v *iso8583.View, w *Work) {
 }
 
 // fits says whether a value could stand in the field of its item.
-func fits(d *table, i item, s string, private bool) bool {
+func fits(d *table, i item, s string, private bool, mti iso8583.MTI) bool {
 	for _, r := range d.rows {
+		if r.form == formFunction && i == itemNetwork {
+			known := false
+			for _, p := range networkCodes {
+				known = known || p.iso == s
+			}
+			return known && mti>>8&0x0F == 8
+		}
 		if r.item == i && private == (r.form == formPrivate) {
 			most := d.layout.Max(r.field)
 			if _, ok := swap(d.procs, s[:min(2, len(s))], true); r.form == formProcedure && !ok {

@@ -34,8 +34,8 @@ func FuzzCross(f *testing.F) {
 func FuzzCrossFields(f *testing.F) {
 	ways := everyWay(f)
 	for i := range ways {
-		f.Add(byte(i), []byte("\x03\x06000000\x04\x0c123456789012\x31\x03156\x16\x03071\x1c\x09C00000000"))
-		f.Add(byte(i), []byte("\x5a\x2a020012345608231415160000048431665000000000000\x38\x29220000000012345620260823141516098765432100"))
+		f.Add(byte(i), []byte("\x00\x03\x06000000\x04\x0c123456789012\x31\x03156\x16\x03071\x1c\x09C00000000"))
+		f.Add(byte(i), []byte("\x02\x5a\x2a020012345608231415160000048431665000000000000\x38\x29220000000012345620260823141516098765432100"))
 	}
 	var w Work
 	f.Fuzz(func(t *testing.T, way byte, script []byte) {
@@ -66,8 +66,12 @@ func everyWay(t testing.TB) (ways []*Crossing) {
 func scripted(t *testing.T, d *table, script []byte) *iso8583.View {
 	t.Helper()
 	var b iso8583.Builder
-	b.Reset(d.layout, 0x0200|d.edition)
-	for len(script) >= 2 {
+	mtis := []iso8583.MTI{0x0200, 0x0210, 0x0400, 0x0430, 0x0800, 0x0810, 0x0100, 0x0804}
+	if len(script) == 0 {
+		return nil
+	}
+	b.Reset(d.layout, mtis[script[0]&7]|d.edition)
+	for script = script[1:]; len(script) >= 2; {
 		n, size := int(script[0]&0x7F), int(script[1])
 		script = script[2:]
 		size = min(size, len(script))

@@ -226,25 +226,26 @@ func (w *Work) writeMoney(r row) bool {
 	return true
 }
 
+// writeFunction writes the function code: of a network message it is the network
+// code, of any other request what its type says.
 func (w *Work) writeFunction(r row, mti iso8583.MTI) bool {
-	code := function(mti)
-	if asked := w.get(itemNetwork); asked != nil {
-		code = ""
+	asked, code := w.get(itemNetwork), function(mti)
+	told := asked == nil
+	if network := mti>>8&0x0F == 8; network {
 		for _, p := range networkCodes {
 			if p.iso == string(asked) {
-				code = p.here
+				code, told = p.here, true
 			}
 		}
-		if code == "" {
-			return false
-		}
+	} else if mti&0x0010 != 0 { // answers repeat nothing that they need not
+		code = ""
 	}
-	if code != "" && mti>>4&1 == 0 { // requests; answers repeat nothing that they need not
+	if code != "" {
 		from := w.mark()
 		w.arena = append(w.arena, code...)
 		w.field(r.field, w.arena[from:])
 	}
-	return true
+	return told
 }
 
 // writeOriginal puts together what names an earlier message; parts that the
