@@ -282,9 +282,50 @@ func crossMessage(t *testing.T, c *Crossing, v *iso8583.View, w *Work) {
 			}
 			continue
 		}
+		if i == itemCode && !sayYes(want) && !sayYes(after[i]) && after[i] != "" {
+			continue // several of 1987 have one partner later; which is TestCodes'
+		}
 		if after[i] != want {
 			t.Errorf("item %d (field %d) is %q, was %q", i, field[i], after[i], want)
 		}
+	}
+}
+
+// sayYes says whether a code of 1987 means that money was given.
+func sayYes(code string) bool {
+	switch code {
+	case "00", "08", "10", "11", "16", "32":
+		return true
+	}
+	return false
+}
+
+// Between 1993 and 2003 every action code crosses as it is.
+func TestLaterCodes(t *testing.T) {
+	there, err := NewCrossing("iso93bin", "iso2003bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := NewCrossing("iso2003bin", "iso93bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w Work
+	for n := range 1000 {
+		code := fmt.Sprintf("%03d", n)
+		raw, lost, err := there.Append(nil, build(t, there.from.layout, 0x1210, map[int]string{39: code}), &w, noon, false)
+		v := parsed(t, there.to.layout, raw)
+		if got := string(v.AppendText(nil, 39)); err != nil || !lost.Empty() || got != code[:1]+"0"+code[1:] {
+			t.Fatalf("%s became %s, lost %v, %v", code, got, lost, err)
+		}
+		raw, lost, err = back.Append(nil, v, &w, noon, false)
+		if got := string(parsed(t, back.to.layout, raw).AppendText(nil, 39)); err != nil || !lost.Empty() || got != code {
+			t.Fatalf("%s came back as %s, lost %v, %v", code, got, lost, err)
+		}
+	}
+	raw, lost, err := back.Append(nil, build(t, back.from.layout, 0x2210, map[int]string{39: "0100"}), &w, noon, false)
+	if got := string(parsed(t, back.to.layout, raw).AppendText(nil, 39)); err != nil || !lost.Has(39) || got != "100" {
+		t.Errorf("0100, which 1993 cannot say, became %s, lost %v, %v", got, lost, err)
 	}
 }
 

@@ -55,6 +55,7 @@ const (
 	formProcedure         // first two digits by the dialect's table
 	formSigned            // a letter C or D and digits; packed, a byte and nibbles
 	formCode              // response code by the dialect's table
+	formLaterCode         // the same between 1993 and 2003, which share their codes: three digits of 1993
 	formEntry93           // twelve characters of point of service data
 	formEntry2003         // sixteen bytes of bits
 	formLocal93           // YYMMDDhhmmss

@@ -88,6 +88,8 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 		return w.readSigned(r, t.layout.Encoding(r.field), from)
 	case formCode:
 		return w.readCode(t, r, from)
+	case formLaterCode:
+		return w.readLaterCode(r, text, from)
 	case formEntry93, formEntry2003:
 		return w.readEntry(r, text)
 	case formLocal93, formLocal2003:
@@ -134,6 +136,25 @@ func (w *Work) readCode(t *table, r row, from int) bool {
 	w.set(r.item, iso)
 	return known
 }
+
+// readLaterCode keeps an action code as 1993 writes it. One of 2003 that has no
+// zero behind its first digit is none there, and stays a no.
+func (w *Work) readLaterCode(r row, text []byte, from int) bool {
+	if len(text) == 3 {
+		w.put(r.item, from)
+		return true
+	}
+	if text[1] != '0' {
+		w.set(r.item, laterDecline)
+		return false
+	}
+	w.arena = append(w.arena, text[0], text[2], text[3])
+	w.put(r.item, from+len(text))
+	return true
+}
+
+// laterDecline is unknownDecline as 1993 writes it.
+const laterDecline = "100"
 
 func (w *Work) readEntry(r row, text []byte) bool {
 	iso := [3]byte{'0', '0', '0'}
@@ -225,15 +246,14 @@ func (w *Work) readOriginal(f form, text []byte, from int) bool {
 		w.institution(itemOriginalAcquirer, from+20, from+31)
 		w.institution(itemOriginalForwarder, from+31, from+42)
 	case formOriginalPOS:
-		if len(text) < 12 {
+		if len(text) != 12 && len(text) != 16 {
 			return false
 		}
 		part(itemOriginalBatch, 0, 6)
 		part(itemOriginalTrace, 6, 6)
-		if len(text) >= 16 {
+		if len(text) == 16 {
 			part(itemOriginalDate, 12, 4)
 		}
-		return len(text) == 12 || len(text) == 16
 	case formOriginal93:
 		if len(text) < 24 || int(text[22]-'0')*10+int(text[23]-'0') != len(text)-24 {
 			return false

@@ -58,6 +58,12 @@ func (w *Work) write(t *table, r row, mti iso8583.MTI, now time.Time) bool {
 		w.arena = append(w.arena, code...)
 		w.field(r.field, w.arena[from:])
 		return known
+	case formLaterCode:
+		w.arena = append(w.arena, value[0])
+		if t.layout.Max(r.field) == 4 {
+			w.arena = append(w.arena, '0')
+		}
+		w.arena = append(w.arena, value[1:]...)
 	case formEntry93, formEntry2003:
 		return w.writeEntry(r, value)
 	case formSettle93, formSettle2003:
