@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -162,6 +163,9 @@ func itemsOf(d *table, v *iso8583.View) (says map[item]string, field map[item]in
 			if s := w.get(item(i)); s != nil {
 				if named(item(i)) {
 					s = []byte(strings.TrimRight(string(s), " "))
+				}
+				if item(i) == itemTrack2 || item(i) == 36 { // D and = are one nibble
+					s = bytes.ReplaceAll(s, []byte("D"), []byte("="))
 				}
 				if item(i) == itemTrace {
 					s = []byte(strings.TrimLeft(string(s), "0"))
