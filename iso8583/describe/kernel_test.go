@@ -8,6 +8,7 @@ import (
 
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/describe"
+	"tapswitch/iso8583/dialect/iso2003bin"
 	"tapswitch/iso8583/dialect/iso87ascii"
 )
 
@@ -49,6 +50,19 @@ func TestKernelOfChipData(t *testing.T) {
 			if strings.Contains(shown, s[:13]) {
 				t.Errorf("%s: the card number is shown", name)
 			}
+		}
+	}
+}
+
+// An amount and an action code of the 2003 edition.
+func TestMeaningsOf2003(t *testing.T) {
+	l := iso2003bin.New()
+	var v iso8583.View
+	err := l.Parse(build(t, l, 0x2210, map[int]string{4: "3920000000001234", 5: "8402000000001234", 6: "9992000000001234", 39: "1016"}), &v)
+	shown := string(describe.Of(&v, err).AppendText(nil))
+	for _, want := range []string{"3920000000001234  1234 JPY", "8402000000001234  12.34 USD", "9992000000001234\n", "1016  not sufficient funds"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q in\n%s", want, shown)
 		}
 	}
 }
