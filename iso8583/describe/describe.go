@@ -113,9 +113,10 @@ func one(l *iso8583.Layout, v *iso8583.View, n int) Field {
 	return f
 }
 
-// maskPAN shows the first six and the last four of 13 digits and more, else none.
+// maskPAN shows the first six and the last four of 13 digits and more, else none:
+// a dialect in EBCDIC may have any character there.
 func maskPAN(p []byte) string {
-	if len(p) < shortest {
+	if len(p) < shortest || !isNumber(p) {
 		return strings.Repeat("*", len(p))
 	}
 	return string(p[:leading]) + strings.Repeat("*", len(p)-leading-trailing) + string(p[len(p)-trailing:])
