@@ -84,7 +84,7 @@ func TestSignedAmounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, want := range map[string]string{
-		"C00000150": "C\x00\x00\x01\x50", "D12345678": "D\x12\x34\x56\x78", "000000150": "", "X00000150": "", "C0000+150": "", "c00000150": "",
+		"C00000150": "C\x00\x00\x01\x50", "D12345678": "D\x12\x34\x56\x78", "000000000": "C\x00\x00\x00\x00", "000000150": "", "X00000150": "", "C0000+150": "", "c00000150": "",
 	} {
 		var w Work
 		raw, lost, err := c.Append(nil, build(t, c.from.layout, 0x0200, map[int]string{28: says}), &w, noon, false)

@@ -108,8 +108,8 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 	return w.readOriginal(r.form, text, from)
 }
 
-// readSigned keeps a letter C or D and digits; anything else is no such amount,
-// as when a host that knows no sign fills the field with zeros.
+// readSigned keeps a letter C or D and digits; anything else is no such amount.
+// Zeros alone, as a host writes them that knows no sign, are an amount of nothing.
 func (w *Work) readSigned(r row, e iso8583.Encoding, from int) bool {
 	at := from
 	if e == iso8583.EncodingBytes {
@@ -119,6 +119,9 @@ func (w *Work) readSigned(r row, e iso8583.Encoding, from int) bool {
 		for _, c := range packed[1:] {
 			w.arena = append(w.arena, '0'+c>>4, '0'+c&0x0F)
 		}
+	}
+	if amount := w.arena[at:]; amount[0] == '0' && allZeros(amount) {
+		amount[0] = 'C'
 	}
 	if sign := w.arena[at]; sign != 'C' && sign != 'D' || !allDigits(w.arena[at+1:]) {
 		return false
@@ -291,14 +294,19 @@ func (w *Work) institution(i item, from, to int) {
 // present takes items of zeros only out again: they stood for nothing.
 func (w *Work) present(items ...item) {
 	for _, i := range items {
-		zeros := true
-		for _, c := range w.get(i) {
-			zeros = zeros && c == '0'
-		}
-		if zeros {
+		if allZeros(w.get(i)) {
 			w.items[i] = span{}
 		}
 	}
+}
+
+func allZeros(p []byte) bool {
+	for _, c := range p {
+		if c != '0' {
+			return false
+		}
+	}
+	return true
 }
 
 func allDigits(p []byte) bool {
