@@ -80,21 +80,21 @@ type Subs struct {
 	bitmap [words]uint64
 }
 
-// walk starts a walk over the value of a composite.
-func (in *inside) walk(raw []byte, s span) (w Subs) {
+// start starts a walk over the value of a composite; w is new.
+func (w *Subs) start(in *inside, raw []byte, s span) {
 	w.in, w.raw, w.at = in, raw[:s.to()], s.at()
 	if in.kind == InsideBitmapped && (!in.mayStop || s.at() != s.to()) {
 		w.readBitmap()
 	}
-	return w
 }
 
 // verify reads all subfields of a composite, down to the last.
 func (in *inside) verify(raw []byte, s span) fail {
-	if in.flat && s.to()-s.at() == in.size && in.holds(raw[s.at():s.to()]) {
+	if in.holdsFlat(raw, s) {
 		return fail{}
 	}
-	w := in.walk(raw, s)
+	var w Subs
+	w.start(in, raw, s)
 	for w.Next() {
 		if w.item == nil {
 			continue
@@ -105,8 +105,10 @@ func (in *inside) verify(raw []byte, s span) fail {
 			}
 			continue
 		}
-		if bad := w.item.wrong(w.raw[w.s.at():w.s.to()], w.s); bad.reason != "" {
-			return bad
+		if value := w.raw[w.s.at():w.s.to()]; !w.item.right(value, w.s.chars()) {
+			if bad := w.item.wrong(value, w.s); bad.reason != "" {
+				return bad
+			}
 		}
 	}
 	if w.broken {
@@ -118,9 +120,13 @@ func (in *inside) verify(raw []byte, s span) fail {
 	return fail{}
 }
 
-// holds says whether the bytes of a flat composite are what they must be. When
-// they are not, the walk finds out which.
-func (in *inside) holds(value []byte) bool {
+// holdsFlat says whether a composite is flat and whole and its bytes are what they
+// must be. When they are not, the walk finds out which.
+func (in *inside) holdsFlat(raw []byte, s span) bool {
+	if !in.flat || s.to()-s.at() != in.size {
+		return false
+	}
+	value := raw[s.at():s.to()]
 	for i := range in.runs {
 		r := &in.runs[i]
 		if !charsets[r.check].holds(value[r.from:r.to]) {

@@ -94,7 +94,11 @@ func (l *Layout) parseRare(raw []byte, at, n int, v *View) (int, error) {
 		return at, l.stop(v, n, fail{reason: ReasonFieldUnknown, at: at})
 	}
 	s, bad := f.read(raw, at)
-	if bad.reason == "" && f.check == checkInside {
+	if f.check == checkInside && bad.reason == "" {
+		if in := l.insides[n]; in.holdsFlat(raw, s) {
+			v.spans[n] = s
+			return s.to(), nil
+		}
 		bad = l.insides[n].verify(raw, s)
 	}
 	if bad.reason != "" {

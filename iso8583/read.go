@@ -16,8 +16,24 @@ func (f *fieldCode) read(raw []byte, from int) (s span, bad fail) {
 	if to < 0 {
 		return 0, f.extent(raw, from)
 	}
-	s = spanOf(from, at, to, chars)
-	return s, f.wrong(raw[at:to], s)
+	if s = spanOf(from, at, to, chars); !f.right(raw[at:to], chars) {
+		bad = f.wrong(raw[at:to], s)
+	}
+	return s, bad
+}
+
+// right says whether a value is surely as it must be; else wrong says it.
+func (f *fieldCode) right(value []byte, chars int) bool {
+	if chars&1 != 0 && f.enc.half() {
+		return false
+	}
+	switch f.check {
+	case checkNone, checkInside:
+		return true
+	case checkASCII, checkDigits, checkBCD, checkEBCDICDigits, checkHexDigits:
+		return charsets[f.check].holds(value)
+	}
+	return false
 }
 
 // wrong says what is not as it must be in a value, with where it lies.

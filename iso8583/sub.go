@@ -4,11 +4,11 @@ package iso8583
 
 // Subs walks over the subfields of field n; over none when it is absent or no
 // composite.
-func (v *View) Subs(n int) Subs {
-	if !v.Has(n) || v.layout.insides[n] == nil {
-		return Subs{}
+func (v *View) Subs(n int) (w Subs) {
+	if v.Has(n) && v.layout.insides[n] != nil {
+		w.start(v.layout.insides[n], v.raw, v.spans[n])
 	}
-	return v.layout.insides[n].walk(v.raw, v.spans[n])
+	return w
 }
 
 // Sub gives a subfield of field n by its tag in the specification ("3", "9F26"),
@@ -45,11 +45,11 @@ func find(w Subs, path []string) (Sub, bool) {
 }
 
 // Subs walks over the subfield's own subfields.
-func (s Sub) Subs() Subs {
-	if s.item == nil || s.item.inside == nil {
-		return Subs{}
+func (s Sub) Subs() (w Subs) {
+	if s.item != nil && s.item.inside != nil {
+		w.start(s.item.inside, s.raw, s.s)
 	}
-	return s.item.inside.walk(s.raw, s.s)
+	return w
 }
 
 // Known says whether the dialect has this subfield. One that it lacks was
