@@ -111,7 +111,7 @@ func (b *Builder) copyAll(in *inside, w Subs) (list int32) {
 		last = at
 		if !known {
 			b.nodes[at].raw = sub.item == nil && in.stepsOverLike(w.in)
-			b.nodes[at].p = sub.raw[sub.tag:sub.p.to]
+			b.nodes[at].p = sub.raw[sub.tag:sub.s.to()]
 			continue
 		}
 		if to := in.items[index].inside; to != nil && sub.item.inside != nil && !sub.item.inside.flat {
@@ -149,8 +149,11 @@ func (b *Builder) writeComposite(f *fieldCode, in *inside, s *slot) (bad fail) {
 	case in.flat:
 		bad = b.writeFlat(in, s.p)
 	default:
+		if len(s.p) > int(f.max) {
+			return fail{reason: ReasonLengthAboveMax, want: int(f.max), got: len(s.p)}
+		}
 		b.work = append(b.work, s.p...)
-		bad = in.verify(b.work, place{start, start, len(b.work), len(s.p)})
+		bad = in.verify(b.work[start:], spanOf(0, 0, len(s.p), len(s.p)))
 	}
 	if bad.reason != "" {
 		return bad

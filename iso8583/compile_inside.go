@@ -197,8 +197,29 @@ func (in *inside) measure() (at int) {
 	}
 	if in.digits = in.digits && in.flat; !in.flat {
 		in.leaves, in.width = nil, 0
+		return at
+	}
+	in.size = at
+	for i := range in.leaves {
+		l := &in.leaves[i]
+		if l.code.check >= checkHex || l.code.check == checkNibbles || l.code.enc.half() && l.code.max&1 != 0 {
+			in.size = -1 // a look at each is needed
+		}
+		in.addRun(run{l.code.check, l.offset, l.offset + l.code.enc.size(int(l.code.max))})
 	}
 	return at
+}
+
+// addRun notes what bytes of a flat composite must be.
+func (in *inside) addRun(r run) {
+	if r.check == checkNone {
+		return
+	}
+	if last := len(in.runs) - 1; last >= 0 && in.runs[last].check == r.check && in.runs[last].to == r.from {
+		in.runs[last].to = r.to
+		return
+	}
+	in.runs = append(in.runs, r)
 }
 
 // isDigits says whether a number can be spread over the composite, if it is one.

@@ -2,6 +2,8 @@
 
 package iso8583
 
+import "encoding/binary"
+
 // InsideKind is how subfields follow each other.
 type InsideKind uint8
 
@@ -37,7 +39,9 @@ type inside struct {
 	flat     bool      // positional with all lengths fixed: its text is that of its subfields in a row
 	digits   bool      // flat, and a number can be spread over it
 	width    int       // flat: characters of all
+	size     int       // flat: bytes of all
 	leaves   []leaf    // flat: what it is made of, down to the last
+	runs     []run     // flat: what the bytes must be, neighbours that must be the same together
 	identity string    // equal when two layouts write it alike
 }
 
@@ -47,13 +51,19 @@ type leaf struct {
 	offset int
 }
 
+// run is bytes of a flat composite that must all be the same.
+type run struct {
+	check    check
+	from, to int
+}
+
 // Sub is a subfield of a parsed message. Like the View it came from it points
 // into the message's bytes. The zero Sub is an absent one.
 type Sub struct {
-	raw  []byte
-	item *item // nil: a tag that the dialect lacks
-	p    place
-	tag  int // where its tag starts; p.from when it has none
+	raw  []byte // the message up to the end of the composite
+	item *item  // nil: a tag that the dialect lacks
+	s    span
+	tag  int // where its tag starts; s.from() when it has none
 }
 
 // Subs walks over subfields: for it := v.Subs(n); it.Next(); { it.Sub() … }.
@@ -61,48 +71,84 @@ type Sub struct {
 type Subs struct {
 	in     *inside
 	raw    []byte // up to the end of the composite
-	at     int
-	next   int // item or bit that is due
+	at     int    // where the next one starts
+	next   int    // item or bit that is due
+	broken bool   // the next one cannot be read: fault says why
+	item   *item
+	s      span
+	tag    int
 	bitmap [words]uint64
-	sub    Sub
-	bad    fail
 }
 
-// walk starts a walk over the value of a composite.
-func (in *inside) walk(raw []byte, p place) (w Subs) {
-	w = Subs{in: in, raw: raw[:p.to], at: p.at}
-	if in.kind == InsideBitmapped && (!in.mayStop || p.at != p.to) {
+// start starts a walk over the value of a composite; w is new.
+func (w *Subs) start(in *inside, raw []byte, s span) {
+	w.in, w.raw, w.at = in, raw[:s.to()], s.at()
+	if in.kind == InsideBitmapped && (!in.mayStop || s.at() != s.to()) {
 		w.readBitmap()
 	}
-	return w
 }
 
 // verify reads all subfields of a composite, down to the last.
-func (in *inside) verify(raw []byte, p place) fail {
-	w := in.walk(raw, p)
+func (in *inside) verify(raw []byte, s span) fail {
+	if in.holdsFlat(raw, s) {
+		return fail{}
+	}
+	var w Subs
+	w.start(in, raw, s)
 	for w.Next() {
-		s := &w.sub
-		if s.item == nil || s.item.inside == nil {
+		if w.item == nil {
 			continue
 		}
-		if bad := s.item.inside.verify(s.raw, s.p); bad.reason != "" {
-			return bad
+		if in := w.item.inside; in != nil {
+			if bad := in.verify(w.raw, w.s); bad.reason != "" {
+				return bad
+			}
+			continue
+		}
+		if value := w.raw[w.s.at():w.s.to()]; !w.item.right(value, w.s.chars()) {
+			if bad := w.item.wrong(value, w.s); bad.reason != "" {
+				return bad
+			}
 		}
 	}
-	if w.bad.reason == "" && w.at != p.to {
-		return fail{reason: ReasonSubfieldsEnd, at: w.at, got: p.to - w.at}
+	if w.broken {
+		return w.fault()
 	}
-	return w.bad
+	if w.at != s.to() {
+		return fail{reason: ReasonSubfieldsEnd, at: w.at, got: s.to() - w.at}
+	}
+	return fail{}
+}
+
+// holdsFlat says whether a composite is flat and whole and its bytes are what they
+// must be. When they are not, the walk finds out which.
+func (in *inside) holdsFlat(raw []byte, s span) bool {
+	if !in.flat || s.to()-s.at() != in.size {
+		return false
+	}
+	value := raw[s.at():s.to()]
+	for i := range in.runs {
+		r := &in.runs[i]
+		if !charsets[r.check].holds(value[r.from:r.to]) {
+			return false
+		}
+	}
+	return true
 }
 
 // Next goes to the next subfield; false after the last.
 func (w *Subs) Next() bool {
-	if w.in == nil || w.bad.reason != "" {
+	if w.in == nil || w.broken {
 		return false
 	}
 	switch w.in.kind {
 	case InsidePositional:
-		return w.nextPosition()
+		if w.next == len(w.in.items) || w.in.mayStop && w.at == len(w.raw) {
+			return false
+		}
+		w.item, w.tag = &w.in.items[w.next], w.at
+		w.next++
+		return w.take(&w.item.fieldCode, w.at)
 	case InsideTagged:
 		return w.nextTag()
 	}
@@ -110,14 +156,18 @@ func (w *Subs) Next() bool {
 }
 
 // Sub is the subfield that Next went to.
-func (w *Subs) Sub() Sub { return w.sub }
+func (w *Subs) Sub() Sub { return Sub{w.raw, w.item, w.s, w.tag} }
 
-func (w *Subs) nextPosition() bool {
-	if w.next == len(w.in.items) || w.in.mayStop && w.at == len(w.raw) {
+// take finds one subfield; w.at stays at the start of one that cannot be read.
+func (w *Subs) take(f *fieldCode, from int) bool {
+	at, to, chars := f.where(w.raw, from)
+	if to < 0 {
+		w.broken = true
 		return false
 	}
-	w.next++
-	return w.take(&w.in.items[w.next-1], w.at)
+	w.s = spanOf(from, at, to, chars)
+	w.at = to
+	return true
 }
 
 func (w *Subs) nextBit() bool {
@@ -131,28 +181,41 @@ func (w *Subs) nextBit() bool {
 		}
 		w.next = leftmost(i, rest)
 		if w.next >= len(w.in.byBit) || w.in.byBit[w.next] == 0 {
-			return w.stop(fail{reason: ReasonTagUnknown, at: w.at})
+			w.item, w.broken = nil, true
+			return false
 		}
-		return w.take(&w.in.items[w.in.byBit[w.next]-1], w.at)
+		w.item, w.tag = &w.in.items[w.in.byBit[w.next]-1], w.at
+		return w.take(&w.item.fieldCode, w.at)
 	}
 	return false
 }
 
 func (w *Subs) readBitmap() {
-	p, bad := w.in.bitmap.read(w.raw, w.at)
+	s, bad := w.in.bitmap.read(w.raw, w.at)
 	if bad.reason != "" {
-		w.stop(bad)
+		w.next, w.broken = bitmapDue, true
 		return
 	}
-	for i := range p.chars {
-		b := w.raw[p.at+i]
-		if nibbles := w.in.bitmap.enc.nibbles(); w.in.bitmap.enc != EncodingBytes {
-			b = nibbles[w.raw[p.at+2*i]]<<4 | nibbles[w.raw[p.at+2*i+1]]
+	bits := w.raw[s.at():s.to()]
+	if w.in.bitmap.enc == EncodingBytes {
+		if len(bits) == 8 {
+			w.bitmap[0] = binary.BigEndian.Uint64(bits)
+		} else {
+			for i, b := range bits {
+				w.bitmap[i>>3] |= uint64(b) << uint(56-i&7*8)
+			}
 		}
-		w.bitmap[i>>3] |= uint64(b) << uint(56-i&7*8)
+	} else {
+		nibbles := w.in.bitmap.enc.nibbles()
+		for i, c := range bits {
+			w.bitmap[i>>4] |= uint64(nibbles[c]) << uint(60-i&15*4)
+		}
 	}
-	w.at = p.to
+	w.at = s.to()
 }
+
+// bitmapDue is the next of a walk whose bitmap could not be read.
+const bitmapDue = -1
 
 func (w *Subs) nextTag() bool {
 	if w.at == len(w.raw) {
@@ -162,27 +225,69 @@ func (w *Subs) nextTag() bool {
 	if size == 0 {
 		size = berTagSize(w.raw[w.at:])
 	}
-	if size == 0 {
-		return w.stop(fail{reason: ReasonTagTooLong, at: w.at, want: maxBERTag})
+	if size == 0 || size > len(w.raw)-w.at {
+		w.broken = true
+		return false
 	}
-	if size > len(w.raw)-w.at {
-		return w.stop(fail{ReasonTruncated, w.at, size, len(w.raw) - w.at})
+	w.tag = w.at
+	w.item = w.in.tagged(w.raw[w.at : w.at+size])
+	f := &w.in.unknown
+	if w.item != nil {
+		f = &w.item.fieldCode
+	} else if f.enc == encodingNone {
+		w.broken = true
+		return false
 	}
-	tag, from := w.at, w.at+size
-	w.sub.tag = tag
-	if i, known := w.in.byWire[string(w.raw[tag:from])]; known {
-		return w.take(&w.in.items[i], from)
+	return w.take(f, w.at+size)
+}
+
+// tagged gives the item of a tag on the wire, nil when there is none.
+func (in *inside) tagged(tag []byte) *item {
+	if len(in.items) > fewItems {
+		if i, known := in.byWire[string(tag)]; known {
+			return &in.items[i]
+		}
+		return nil
 	}
-	if w.in.unknown.enc == encodingNone {
-		return w.stop(fail{reason: ReasonTagUnknown, at: tag})
+	for i := range in.items {
+		if it := &in.items[i]; it.wire == string(tag) {
+			return it
+		}
 	}
-	p, bad := w.in.unknown.read(w.raw, from)
-	if bad.reason != "" {
-		return w.stop(bad)
+	return nil
+}
+
+// fewItems is up to how many items looking at each is faster than a map.
+const fewItems = 8
+
+// fault says why the walk could not go on.
+func (w *Subs) fault() fail {
+	if w.in.kind == InsideBitmapped && w.next == bitmapDue {
+		_, bad := w.in.bitmap.read(w.raw, w.at)
+		return bad
 	}
-	w.sub = Sub{raw: w.raw, p: p, tag: tag}
-	w.at = p.to
-	return true
+	from := w.at
+	if w.in.kind == InsideTagged {
+		size := w.in.tagSize
+		if size == 0 {
+			size = berTagSize(w.raw[w.at:])
+		}
+		if size == 0 {
+			return fail{reason: ReasonTagTooLong, at: w.at, want: maxBERTag}
+		}
+		if size > len(w.raw)-w.at {
+			return fail{ReasonTruncated, w.at, size, len(w.raw) - w.at}
+		}
+		from += size
+	}
+	f := &w.in.unknown
+	if w.item != nil {
+		f = &w.item.fieldCode
+	}
+	if f.enc == encodingNone {
+		return fail{reason: ReasonTagUnknown, at: w.at}
+	}
+	return f.extent(w.raw, from)
 }
 
 // maxBERTag bounds a tag; EMV has three bytes at most.
@@ -200,24 +305,4 @@ func berTagSize(p []byte) int {
 		}
 	}
 	return 0
-}
-
-// take reads one subfield; w.sub.tag is where its tag is, if it has one.
-func (w *Subs) take(it *item, from int) bool {
-	p, bad := it.read(w.raw, from)
-	if bad.reason != "" {
-		return w.stop(bad)
-	}
-	tag := from
-	if w.in.kind == InsideTagged {
-		tag = w.sub.tag
-	}
-	w.sub = Sub{raw: w.raw, item: it, p: p, tag: tag}
-	w.at = p.to
-	return true
-}
-
-func (w *Subs) stop(bad fail) bool {
-	w.bad = bad
-	return false
 }

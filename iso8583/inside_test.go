@@ -149,6 +149,70 @@ func TestSubfields(t *testing.T) {
 	}
 }
 
+// A composite of many tags, and one of few, are read alike: each known tag is
+// found, the one that is not known is refused.
+func TestManyKnownTags(t *testing.T) {
+	for _, known := range []int{1, 7, 8, 9, 30} {
+		subs := map[string]field.Field{}
+		for i := range known {
+			subs[strconv.Itoa(i+10)] = sub(9, encoding.ASCII, prefix.ASCII.LL)
+		}
+		spec := specWith(48, tagged(999, prefix.ASCII.LLL, field.TagSpec{Length: 2, Enc: encoding.ASCII, Sort: moovsort.StringsByInt}, subs))
+		l := compiled(t, spec)
+		var b iso8583.Builder
+		b.Reset(l, 0x0100)
+		for i := known - 1; i >= 0; i-- {
+			b.SetSub(48, []byte("value"+strconv.Itoa(i)), strconv.Itoa(i+10))
+		}
+		raw := mustAppend(t, &b)
+		sameInsides(t, spec, l, raw)
+		var v iso8583.View
+		if err := l.Parse(raw, &v); err != nil {
+			t.Fatal(err)
+		}
+		for i := range known {
+			if s, ok := v.Sub(48, strconv.Itoa(i+10)); !ok || string(s.AppendText(nil)) != "value"+strconv.Itoa(i) {
+				t.Errorf("%d tags: %d is %q, %v", known, i+10, s.AppendText(nil), ok)
+			}
+		}
+		at, _ := v.Span(48)
+		raw[at+3], raw[at+4] = '9', '9'
+		wantReason(t, l.Parse(raw, &v), 48, iso8583.ReasonTagUnknown)
+	}
+}
+
+// A composite with fixed places names the subfield that is not as it must be, by
+// its byte, whatever stands around it.
+func TestFlatCompositeNamesTheByte(t *testing.T) {
+	spec := specWith(53, positional(10, prefix.ASCII.LL, map[string]field.Field{
+		"1": sub(3, encoding.ASCII, prefix.ASCII.Fixed), "2": sub(4, encoding.BCD, prefix.BCD.Fixed), "3": sub(3, encoding.BCD, prefix.BCD.Fixed), "4": sub(3, encoding.EBCDIC, prefix.EBCDIC.Fixed)}))
+	l := compiled(t, spec)
+	good := append([]byte("10abc"), 0x12, 0x34, 0x01, 0x23, 0xC1, 0x00, 0xFF)
+	for _, c := range []struct {
+		at, bend int
+		reason   string
+	}{{2, 0x80, iso8583.ReasonNotASCII}, {5, 0xA0, iso8583.ReasonNotDigit}, {6, 0x0F, iso8583.ReasonNotDigit}, {7, 0x10, iso8583.ReasonPaddingNotZero}, {8, 0x0C, iso8583.ReasonNotDigit}} {
+		var b iso8583.Builder
+		b.Reset(l, 0x0100)
+		b.SetSub(53, []byte("abc"), "1")
+		b.SetSub(53, []byte("1234"), "2")
+		b.SetSub(53, []byte("123"), "3")
+		b.SetSub(53, []byte{'A', 0, 1}, "4")
+		raw := mustAppend(t, &b)
+		var v iso8583.View
+		if err := l.Parse(raw, &v); err != nil {
+			t.Fatal(err)
+		}
+		from, _ := v.Span(53)
+		raw[from+c.at] = good[c.at] | byte(c.bend)
+		e := wantReason(t, l.Parse(raw, &v), 53, c.reason)
+		start := map[bool]int{true: 2, false: map[bool]int{true: 5, false: 7}[c.at < 7]}[c.at < 5]
+		if e.Offset != from+start {
+			t.Errorf("byte %d bent: error at %d, want %d", c.at, e.Offset-from, start)
+		}
+	}
+}
+
 func pathOf(p part) string { return strconv.Itoa(p.n) + "." + p.path }
 
 // stricterInside are more reasons to refuse what moov lets pass: characters of

@@ -93,15 +93,19 @@ func (l *Layout) parseRare(raw []byte, at, n int, v *View) (int, error) {
 	if f.enc == encodingNone {
 		return at, l.stop(v, n, fail{reason: ReasonFieldUnknown, at: at})
 	}
-	p, bad := f.read(raw, at)
-	if bad.reason == "" && f.check == checkInside {
-		bad = l.insides[n].verify(raw, p)
+	s, bad := f.read(raw, at)
+	if f.check == checkInside && bad.reason == "" {
+		if in := l.insides[n]; in.holdsFlat(raw, s) {
+			v.spans[n] = s
+			return s.to(), nil
+		}
+		bad = l.insides[n].verify(raw, s)
 	}
 	if bad.reason != "" {
 		return at, l.stop(v, n, bad)
 	}
-	v.spans[n] = spanOf(p.from, p.at, p.to, p.chars)
-	return p.to, nil
+	v.spans[n] = s
+	return s.to(), nil
 }
 
 // stop takes field n and those after it out of the view again.

@@ -4,12 +4,11 @@ package iso8583
 
 // Subs walks over the subfields of field n; over none when it is absent or no
 // composite.
-func (v *View) Subs(n int) Subs {
-	if !v.Has(n) || v.layout.insides[n] == nil {
-		return Subs{}
+func (v *View) Subs(n int) (w Subs) {
+	if v.Has(n) && v.layout.insides[n] != nil {
+		w.start(v.layout.insides[n], v.raw, v.spans[n])
 	}
-	s := v.spans[n]
-	return v.layout.insides[n].walk(v.raw, place{s.from(), s.at(), s.to(), s.chars()})
+	return w
 }
 
 // Sub gives a subfield of field n by its tag in the specification ("3", "9F26"),
@@ -31,28 +30,26 @@ func find(w Subs, path []string) (Sub, bool) {
 		if !known {
 			return Sub{}, false
 		}
-		for w.Next() {
-			if w.sub.item == &w.in.items[i] {
-				break
-			}
+		want := &w.in.items[i]
+		for w.Next() && w.item != want {
 		}
-		if w.sub.item != &w.in.items[i] {
+		if w.item != want || w.broken {
 			return Sub{}, false
 		}
 		if depth == len(path)-1 {
-			return w.sub, true
+			return w.Sub(), true
 		}
-		w = w.sub.Subs()
+		w = w.Sub().Subs()
 	}
 	return Sub{}, false
 }
 
 // Subs walks over the subfield's own subfields.
-func (s Sub) Subs() Subs {
-	if s.item == nil || s.item.inside == nil {
-		return Subs{}
+func (s Sub) Subs() (w Subs) {
+	if s.item != nil && s.item.inside != nil {
+		w.start(s.item.inside, s.raw, s.s)
 	}
-	return s.item.inside.walk(s.raw, s.p)
+	return w
 }
 
 // Known says whether the dialect has this subfield. One that it lacks was
@@ -68,7 +65,7 @@ func (s Sub) Tag() string {
 }
 
 // WireTag is the tag as it is on the wire; empty when there is none.
-func (s Sub) WireTag() []byte { return s.raw[s.tag:s.p.from:s.p.from] }
+func (s Sub) WireTag() []byte { return s.raw[s.tag:s.s.from():s.s.from()] }
 
 // Description is the dialect's own name for the subfield.
 func (s Sub) Description() string {
@@ -87,26 +84,26 @@ func (s Sub) Encoding() Encoding {
 }
 
 // Raw gives the value as it is on the wire, without tag and length prefix.
-func (s Sub) Raw() []byte { return s.raw[s.p.at:s.p.to:s.p.to] }
+func (s Sub) Raw() []byte { return s.raw[s.s.at():s.s.to():s.s.to()] }
 
 // Len is the length in the subfield's own unit: digits, characters or bytes.
-func (s Sub) Len() int { return s.p.chars }
+func (s Sub) Len() int { return s.s.chars() }
 
 // Span gives the subfield's bytes in the message: from is the first byte of its
 // tag or length prefix, to the byte after its value.
-func (s Sub) Span() (from, to int) { return s.tag, s.p.to }
+func (s Sub) Span() (from, to int) { return s.tag, s.s.to() }
 
 // AppendText appends the characters, as View.AppendText does.
 func (s Sub) AppendText(dst []byte) []byte {
 	if s.item == nil {
 		return append(dst, s.Raw()...)
 	}
-	return s.item.appendText(dst, s.raw, s.p, s.item.inside)
+	return s.item.appendText(dst, s.raw, s.s, s.item.inside)
 }
 
 // Uint gives the subfield as a number; ok is false when it is none, or too large.
 func (s Sub) Uint() (u uint64, ok bool) {
-	if s.item == nil || !s.item.enc.numeric() || s.p.chars == 0 || s.p.chars > maxUintDigits {
+	if s.item == nil || !s.item.enc.numeric() || s.s.chars() == 0 || s.s.chars() > maxUintDigits {
 		return 0, false
 	}
 	var digits [maxUintDigits]byte
@@ -114,14 +111,14 @@ func (s Sub) Uint() (u uint64, ok bool) {
 }
 
 // appendText appends the characters of a field, whole or composite.
-func (f *fieldCode) appendText(dst, raw []byte, p place, in *inside) []byte {
+func (f *fieldCode) appendText(dst, raw []byte, s span, in *inside) []byte {
 	if in == nil || !in.flat {
-		return f.enc.appendText(dst, raw[p.at:p.to], p.chars)
+		return f.enc.appendText(dst, raw[s.at():s.to()], s.chars())
 	}
 	for i := range in.leaves {
 		leaf := &in.leaves[i]
-		at := p.at + leaf.offset
-		if at >= p.to {
+		at := s.at() + leaf.offset
+		if at >= s.to() {
 			break // the last ones are missing
 		}
 		chars := int(leaf.code.max)

@@ -74,7 +74,7 @@ func (v *View) AppendText(dst []byte, n int) []byte {
 	}
 	s := v.spans[n]
 	if in := v.layout.insides[n]; in != nil {
-		return v.layout.fields[n].appendText(dst, v.raw, place{s.from(), s.at(), s.to(), s.chars()}, in)
+		return v.layout.fields[n].appendText(dst, v.raw, s, in)
 	}
 	return v.layout.fields[n].enc.appendText(dst, v.raw[s.at():s.to()], s.chars())
 }

@@ -39,6 +39,7 @@ func newIsoCommand() *cobra.Command {
 	t := &isoTools{catalogue: dialect.All}
 	c.AddCommand(t.viewCommand(), t.decodeCommand(), t.encodeCommand(), t.diffCommand(), t.doctorCommand(), t.lintCommand(),
 		t.dialectsCommand(), t.specCommand(), t.pcapCommand(), t.luaCommand())
+	t.ownFlags(c)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{errors.New(withoutInput(err.Error()) + "\nsee: " + c.CommandPath() + " --help")}
 	})

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	return root.ExecuteContext(ctx)
 }
 
+// looksLikeCommand says whether a word may be repeated in an error: somebody may
+// have pasted a message there, or a card number.
+func looksLikeCommand(word string) bool {
+	return len(word) <= 20 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == ""
+}
+
 // strict makes every command line that does not fit a usage error, also that
 // of a command which only groups others: left alone, cobra prints the help of a
 // group for a mistyped command and calls it success.
@@ -75,6 +82,9 @@ func strict(c *cobra.Command) {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
+			}
+			if !looksLikeCommand(args[0]) {
+				return fmt.Errorf("unknown command for %q", c.CommandPath())
 			}
 			return fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
 		}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// published are the components of the demonstration's local master keys.
-var published = map[string]string{
+// demoComponents are the components of the demonstration's local master keys.
+var demoComponents = map[string]string{
 	"ann": "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
 	"ben": "FEDCBA98765432100011223344556677FEDCBA98765432108899AABBCCDDEEFF",
 	"cat": "4C65742074686520746170207377697463682066726F6D20746865726521ABCD",
@@ -33,8 +33,8 @@ func TestRestoreAndMigrateWhileServing(t *testing.T) {
 	old := newRoom(r, "ann", "ben", "cat")
 	old.start(append(people, "hsm", "ceremony", "--enter", "--transcript", "lmk-1.jsonl", "--custodian", "ann", "--custodian", "ben", "--custodian", "cat")...)
 	for _, who := range []string{"ann", "ben", "cat"} {
-		old.typeIn(who, published[who])
-		old.typeIn(who, published[who])
+		old.typeIn(who, demoComponents[who])
+		old.typeIn(who, demoComponents[who])
 	}
 	old.sayYes()
 	old.end(0)
@@ -60,12 +60,12 @@ func TestRestoreAndMigrateWhileServing(t *testing.T) {
 	r.refused("move them first", "hsm", "lmk", "retire", "--config", r.path("switch.yaml"), "--generation", "1", "--identity", was[0].Identity, "--switches-restarted")
 
 	old.start(append(people, "hsm", "lmk", "migrate", "--from", "lmk-1.jsonl", "--transcript", "migrate.jsonl")...)
-	old.typeIn("ann", published["ben"])
+	old.typeIn("ann", demoComponents["ben"])
 	old.own["ann"].await("REFUSED wrong_component: ann")
-	old.typeIn("ann", published["ann"])
+	old.typeIn("ann", demoComponents["ann"])
 	r.expect("visa", 130000, "1234", "approved", "00")
-	old.typeIn("ben", published["ben"])
-	old.typeIn("cat", published["cat"])
+	old.typeIn("ben", demoComponents["ben"])
+	old.typeIn("cat", demoComponents["cat"])
 	old.sayYes()
 	old.end(0)
 	after := r.lmk()

@@ -149,6 +149,10 @@ type numbers struct {
 	trace              string
 }
 
+// mostWaiting is how many requests of one number an answer is held against: a
+// peer that never counts its messages must not make this take the square of them.
+const mostWaiting = 64
+
 // pair finds the request of each answer: the oldest of its connection with the
 // same class and trace number that contradicts it in no other number.
 func pair(all []*Message) {
@@ -160,7 +164,9 @@ func pair(all []*Message) {
 		}
 		k := numbers{m.Conversation, m.side, v.MTI() & 0x0F00, text(&v, 11)}
 		if !m.Answer() {
-			waiting[k] = append(waiting[k], m)
+			if waiting[k] = append(waiting[k], m); len(waiting[k]) > mostWaiting {
+				waiting[k] = waiting[k][1:]
+			}
 			continue
 		}
 		k.side = 1 - k.side

@@ -3,11 +3,14 @@
 package describe
 
 import (
+	"bytes"
 	encoding "encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/bertlv"
 	"tapswitch/iso8583/emv"
 )
 
@@ -96,7 +99,11 @@ func one(l *iso8583.Layout, v *iso8583.View, n int) Field {
 		f.Raw = rawPAN(whole, prefix, v.Len(n))
 	case iso8583.MarkICC:
 		f.Hidden = true
-		f.Tags, f.prefix = tags(v.Raw(n)), prefix
+		kernel, from := kernelOf(l, v, v.Raw(n))
+		f.Tags, f.prefix = tags(v.Raw(n), kernel), prefix
+		if kernel != emv.Unknown {
+			f.Means = kernel.String() + " by " + from
+		}
 	default: // also a mark this package does not know
 		f.Hidden = true
 	}
@@ -106,18 +113,45 @@ func one(l *iso8583.Layout, v *iso8583.View, n int) Field {
 	return f
 }
 
-// maskPAN shows the first six and the last four of 13 digits and more, else none.
+// maskPAN shows the first six and the last four of 13 digits and more, else none:
+// a dialect in EBCDIC may have any character there.
 func maskPAN(p []byte) string {
-	if len(p) < shortest {
+	if len(p) < shortest || !isNumber(p) {
 		return strings.Repeat("*", len(p))
 	}
 	return string(p[:leading]) + strings.Repeat("*", len(p)-leading-trailing) + string(p[len(p)-trailing:])
 }
 
+// kernelOf finds out whose chip data it is: what it says itself, or else the
+// first digits of the card number, wherever the message has one.
+func kernelOf(l *iso8583.Layout, v *iso8583.View, data []byte) (kernel emv.Kernel, from string) {
+	if kernel, from = emv.KernelOf(data); kernel != emv.Unknown {
+		return kernel, "tag " + from
+	}
+	var room [64]byte
+	defer clear(room[:])
+	for n := v.Next(0); n != 0; n = v.Next(n) {
+		mark := MarkOf(l, n)
+		if mark != iso8583.MarkPAN && (mark != iso8583.MarkTrack || n != 35) || v.Len(n) > len(room)/2 {
+			continue
+		}
+		pan, _, _ := bytes.Cut(v.AppendText(room[:0], n), []byte("="))
+		if kernel = emv.KernelOfPAN(pan); kernel != emv.Unknown {
+			return kernel, "the first digits of field " + strconv.Itoa(n)
+		}
+	}
+	if pan, ok := bertlv.Find(data, bertlv.CardNumber); ok {
+		if kernel = emv.KernelOfPAN([]byte(hex(pan))); kernel != emv.Unknown {
+			return kernel, "the first digits of tag 5A"
+		}
+	}
+	return emv.Unknown, ""
+}
+
 // tags shows the objects of chip data. A value that may be shown is looked
 // through for a card number all the same.
-func tags(data []byte) []Tag {
-	all := emv.Describe(data, emv.Unknown)
+func tags(data []byte, kernel emv.Kernel) []Tag {
+	all := emv.Describe(data, kernel)
 	for i := range all {
 		if t := &all[i]; t.Value != "" && t.Mark == "" && HoldsCard(unhex(t.Value)) {
 			t.Value, t.Meaning, t.Hidden, t.Mark = "", nil, true, "looks like a card number"

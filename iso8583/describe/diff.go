@@ -89,7 +89,7 @@ func leaves(v *iso8583.View) []leaf {
 		}
 		if MarkOf(v.Layout(), n) == iso8583.MarkICC && bertlv.Check(v.Raw(n)) == nil {
 			shown := map[int]Tag{}
-			for _, t := range tags(v.Raw(n)) {
+			for _, t := range f.Tags {
 				shown[t.Offset] = t
 			}
 			all = append(all, objects(v.Raw(n), l.path, shown, place{depth: 1})...)

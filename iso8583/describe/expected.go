@@ -47,6 +47,16 @@ func expected(e *iso8583.Error) string {
 		return "digits expected, something else is there"
 	case iso8583.ReasonPaddingNotZero:
 		return "the half byte that fills an odd count of digits is not zero"
+	case iso8583.ReasonNotHex:
+		return "hexadecimal characters expected, something else is there"
+	case iso8583.ReasonFourthBitmap:
+		return "a fourth bitmap is announced, no dialect has one"
+	case iso8583.ReasonTagUnknown:
+		return "a subfield is here that the dialect does not have"
+	case iso8583.ReasonTagTooLong:
+		return fmt.Sprintf("a tag expected, of at most %d bytes", e.Want)
+	case iso8583.ReasonSubfieldsEnd:
+		return fmt.Sprintf("the last subfield ends here, %d bytes of the field follow", e.Got)
 	case iso8583.ReasonTrailingBytes:
 		return fmt.Sprintf("the last field of the bitmap ends here, %d bytes follow", e.Got)
 	case iso8583.ReasonMessageTooLong:

@@ -101,9 +101,15 @@ func currency(t string) money {
 // Currency says whether digits are the number of a currency known here.
 func Currency(t string) bool { return currency(t).digits >= 0 }
 
-// amount writes minor units as people do, when the currency is known.
+// amount writes minor units as people do, when the currency is known. 2003 has
+// the currency and the count of decimals in front of the amount.
 func amount(v *iso8583.View, n int, t string) string {
-	m := currency(string(v.AppendText(nil, n+45))) // 49, 50 and 51 belong to 4, 5 and 6
+	m := money{"", -1}
+	if len(t) == 16 && v.MTI()>>12 == 2 {
+		m, t = currency(t[:3]), t[4:]
+	} else {
+		m = currency(string(v.AppendText(nil, n+45))) // 49, 50 and 51 belong to 4, 5 and 6
+	}
 	u, err := strconv.ParseUint(t, 10, 64)
 	if m.digits < 0 || err != nil {
 		return ""
@@ -212,6 +218,9 @@ func networkCode(short, t string) string {
 }
 
 func responseCode(t string) string {
+	if len(t) == 4 && t[1] == '0' { // 2003 puts a zero behind the first digit of 1993
+		t = t[:1] + t[2:]
+	}
 	if len(t) == 3 {
 		return map[string]string{"000": "approved", "100": "do not honour", "101": "expired card", "106": "PIN tries exceeded", "109": "invalid merchant",
 			"110": "invalid amount", "111": "invalid card number", "116": "not sufficient funds", "117": "incorrect PIN", "119": "not permitted to cardholder",

@@ -49,9 +49,10 @@ func (f Field) appendLine(dst []byte, base, width int) []byte {
 	dst = appendPadded(append(dst, "  "...), f.Name, width)
 	dst = append(dst, "  "...)
 	if f.Hidden {
-		return append(dst, "("+f.Mark+", length "+strconv.Itoa(f.Length)+")\n"...)
+		dst = append(dst, "("+f.Mark+", length "+strconv.Itoa(f.Length)+")"...)
+	} else {
+		dst = append(dst, strings.TrimRight(f.Value, " ")...)
 	}
-	dst = append(dst, strings.TrimRight(f.Value, " ")...)
 	if f.Means != "" {
 		dst = append(dst, "  "+f.Means...)
 	}

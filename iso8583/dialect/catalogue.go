@@ -37,6 +37,7 @@ type Standing uint8
 const (
 	Production  Standing = iota + 1 // for live traffic, once a peer's profile is settled
 	PublicFacts                     // put together from public facts only: for tests and simulation
+	Own                             // from a specification file that somebody brought
 )
 
 // String gives what the tools print.
@@ -46,6 +47,8 @@ func (s Standing) String() string {
 		return "production"
 	case PublicFacts:
 		return "public facts only, for tests and simulation"
+	case Own:
+		return "your own specification"
 	}
 	return "unknown"
 }

@@ -58,6 +58,10 @@ func sameParse(t *testing.T, e dialect.Entry, l *iso8583.Layout, spec *moov.Mess
 		count++
 		ours := v.AppendText(nil, n)
 		b.SetText(n, ours)
+		if len(ours) == 0 && l.Inside(n).Kind() == iso8583.InsideBitmapped {
+			repacks = false // moov gives it, and writes it, as a bitmap without bits
+			continue
+		}
 		if pad := spec.Fields[n].Spec().Pad; pad != nil {
 			ours = pad.Unpad(ours) // moov takes the filling off
 		}
@@ -70,12 +74,7 @@ func sameParse(t *testing.T, e dialect.Entry, l *iso8583.Layout, spec *moov.Mess
 			t.Fatalf("%s: field %d: %q here, %q by moov (%v)", e.Name, n, ours, got, err)
 		}
 	}
-	for n := range theirs.GetFields() {
-		if n > 1 {
-			count--
-		}
-	}
-	if count != 0 {
+	if count -= fieldsOf(theirs); count != 0 {
 		t.Fatalf("%s: %d fields more here than by moov", e.Name, count)
 	}
 	if !repacks {
@@ -88,6 +87,16 @@ func sameParse(t *testing.T, e dialect.Entry, l *iso8583.Layout, spec *moov.Mess
 	if built, err := b.Append(nil); err != nil || !bytes.Equal(built, packed) {
 		t.Fatalf("%s: built %X %v\nmoov  %X", e.Name, built, err, packed)
 	}
+}
+
+// fieldsOf counts the fields of a message after the bitmap.
+func fieldsOf(m *moov.Message) (count int) {
+	for n := range m.GetFields() {
+		if n > 1 {
+			count++
+		}
+	}
+	return count
 }
 
 // utf8Of writes Latin-1 characters, one byte each, as UTF-8.

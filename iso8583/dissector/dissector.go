@@ -46,7 +46,7 @@ func Write(d Dialect) ([]byte, error) {
 	header := map[frame.HeaderKind]int{frame.Plain: d.Format.Header, frame.Interchange: frame.InterchangeSize, frame.BaseI: frame.BaseISize}[d.Format.Kind]
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- SPDX-License-Identifier: Apache-2.0\n--\n-- Wireshark dissector for %s.\n", oneLine(d.Title))
-	fmt.Fprintf(&b, "-- Written by: tapswitch iso lua %s\n-- Use: tshark -X lua_script:%s.lua, or put it into Wireshark's folder of personal plugins.\n\n", d.Name, d.Name)
+	fmt.Fprintf(&b, "-- Written by: tapswitch iso lua %s\n-- Use: tshark -X lua_script:%s.lua, or put it into Wireshark's folder of personal plugins.\n\n", oneLine(d.Name), oneLine(d.Name))
 	fmt.Fprintf(&b, "local dialect = {\n\tname = %s, title = %s, port = %d,\n", quote(d.Name), quote(d.Title), d.Port)
 	fmt.Fprintf(&b, "\tlength = %s, tpdu = %d, header = %d, mti = %s, bitmap = %s,\n\tfields = {\n", quote(length), tpdu, header, quote(head.mti), quote(head.bitmap))
 	for n := 2; n <= iso8583.MaxField; n++ {

@@ -20,9 +20,11 @@ type fixedBits struct {
 }
 
 func (s *shape) fits(p []byte, kernel Kernel) bool {
-	if s.kernels != all && !s.kernels.Holds(kernel) {
-		return false
-	}
+	return (s.kernels == all || s.kernels.Holds(kernel)) && s.hasForm(p)
+}
+
+// hasForm says whether length and fixed bits are those of the shape.
+func (s *shape) hasForm(p []byte) bool {
 	ok := len(s.lengths) == 0
 	for _, n := range s.lengths {
 		ok = ok || n == len(p)
@@ -168,11 +170,51 @@ var csu = table("card status update",
 var (
 	arpcMethod1    = table("issuer authentication data, method 1", span(1, 8, "ARPC"), span(9, 10, "authorisation response code (ASCII)"))
 	arpcMastercard = table("issuer authentication data, Mastercard", span(1, 8, "ARPC"), span(9, 10, "ARPC response code"))
-	arpcMethod2    = table("issuer authentication data, method 2", span(1, 4, "? ARPC"), from(5, csu.Rows))
+	arpcMethod2    = table("issuer authentication data, method 2", span(1, 4, "ARPC"), from(5, csu.Rows), rest(9, "proprietary authentication data"))
+	arpcAlone      = table("issuer authentication data, method 1", span(1, 8, "ARPC"), rest(9, "issuer's data"))
 )
 
+// authDataShapes are those that scheme and length settle; see authData.
 var authDataShapes = [...]shape{
 	{k2, []int{10}, nil, &arpcMastercard},
 	{k3 | k4 | k5 | k6 | k7, []int{10}, nil, &arpcMethod1},
-	{k3, []int{8}, nil, &arpcMethod2},
+}
+
+// csuReserved are the bits of a card status update that are always clear.
+var csuReserved = [4]byte{0x70, 0, 0xFF, 0}
+
+// authData explains tag 91 (EMV Book 2, 8.2): method 1 is an ARPC of eight bytes
+// and data of the issuer's, mostly the response code; method 2 an ARPC of four,
+// a card status update and proprietary data. Where scheme and length do not
+// settle which it is, both readings are given: method 2 only when the reserved
+// bits of its card status update are clear, and then first, because an ARPC of
+// eight bytes has them clear once in two thousand.
+func authData(p []byte, kernel Kernel, everything bool) []Line {
+	for i := range authDataShapes {
+		if s := &authDataShapes[i]; s.fits(p, kernel) {
+			return append(note(s.table.Name), s.table.lines(p, everything)...)
+		}
+	}
+	one := &arpcAlone
+	if len(p) == 10 {
+		one = &arpcMethod1
+	}
+	clear := true
+	for i, mask := range csuReserved {
+		clear = clear && p[4+i]&mask == 0
+	}
+	if !clear {
+		return append(note(one.Name+": the card status update of method 2 would have reserved bits set"), one.lines(p, everything)...)
+	}
+	out := append(note(arpcMethod2.Name+", or method 1"), as("method 2: ", arpcMethod2.lines(p, everything))...)
+	return append(out, as("method 1: ", one.lines(p, everything))...)
+}
+
+// as marks lines as one of several readings.
+func as(reading string, lines []Line) []Line {
+	for i := range lines {
+		lines[i].Text = reading + lines[i].Text
+		lines[i].Unconfirmed = true
+	}
+	return lines
 }

@@ -155,10 +155,43 @@ func TestIssuerAuthenticationData(t *testing.T) {
 	}{
 		{"0CF41B31653661173030", JCB, "issuer authentication data, method 1 | bytes 1-8: ARPC = 0CF41B3165366117 | bytes 9-10: authorisation response code (ASCII) = 3030"},
 		{"0CF41B31653661170012", Mastercard, "issuer authentication data, Mastercard | bytes 1-8: ARPC = 0CF41B3165366117 | bytes 9-10: ARPC response code = 0012"},
-		{"0CF41B31653661173030", Unknown, "the format depends on the scheme, and neither kernel nor AID is known"},
+		// No scheme: as method 2 byte 7 would have reserved bits set.
+		{"0CF41B31653661173030", Unknown, "issuer authentication data, method 1: the card status update of method 2 would have reserved bits set | " +
+			"bytes 1-8: ARPC = 0CF41B3165366117 | bytes 9-10: authorisation response code (ASCII) = 3030"},
+		// Eight bytes, of Visa and of no known scheme: an ARPC alone, or four bytes of it and a card status update.
+		{"0CF41B3165366117", Visa, "issuer authentication data, method 1: the card status update of method 2 would have reserved bits set | bytes 1-8: ARPC = 0CF41B3165366117"},
+		{"90EF477F00820000", Visa, "issuer authentication data, method 2, or method 1 | bytes 1-4: method 2: ARPC = 90EF477F (unconfirmed) | " +
+			"byte 5 b4-b1: method 2: PIN try counter = 0 (unconfirmed) | byte 6 b8: method 2: issuer approves the online transaction (unconfirmed) | " +
+			"byte 6 b2-b1: method 2: reset the offline counters (unconfirmed) | byte 8: method 2: issuer's bits = 0 (unconfirmed) | " +
+			"bytes 1-8: method 1: ARPC = 90EF477F00820000 (unconfirmed)"},
+		{"90EF477F0F820003112233", Unknown, "issuer authentication data, method 2, or method 1 | bytes 1-4: method 2: ARPC = 90EF477F (unconfirmed) | " +
+			"byte 5 b4-b1: method 2: PIN try counter = 15 (unconfirmed) | byte 6 b8: method 2: issuer approves the online transaction (unconfirmed) | " +
+			"byte 6 b2-b1: method 2: reset the offline counters (unconfirmed) | byte 8: method 2: issuer's bits = 3 (unconfirmed) | " +
+			"bytes 9-11: method 2: proprietary authentication data = 112233 (unconfirmed) | " +
+			"bytes 1-8: method 1: ARPC = 90EF477F0F820003 (unconfirmed) | bytes 9-11: method 1: issuer's data = 112233 (unconfirmed)"},
 	} {
 		if got := joined(Explain(0x91, unhex(t, c.value), c.kernel)); got != c.want {
 			t.Errorf("%s, %v: got %s", c.value, c.kernel, got)
+		}
+	}
+}
+
+// Without a scheme, issuer application data is not explained, but what it has the
+// form of is named.
+func TestIssuerApplicationDataOfNoScheme(t *testing.T) {
+	for value, want := range map[string]string{
+		"07010103A0B000010A0100000000A9AB9C5E": "it has the form of issuer application data, UnionPay (unconfirmed)",
+		"06010A03A00000":                       "it has the form of issuer application data, Visa format 0, 1 or 3 (unconfirmed) | it has the form of issuer application data, American Express (unconfirmed)",
+		"0110A00003220000000000000000000000FF": "it has the form of issuer application data, M/Chip 4 and Advance (unconfirmed)",
+		"0102030405060708":                     "",
+	} {
+		got := joined(Explain(0x9F10, unhex(t, value), Unknown))
+		all := "the format depends on the scheme, and neither kernel nor AID is known"
+		if want != "" {
+			all += " | " + want
+		}
+		if got != all {
+			t.Errorf("%s: %s", value, got)
 		}
 	}
 }
@@ -167,5 +200,17 @@ func TestExplainAllShowsWhatIsNotSet(t *testing.T) {
 	got := ExplainAll(0x95, unhex(t, "8000000000"), Unknown)
 	if len(got) != 40 || got[0].Off || !got[1].Off || got[1].String() != "byte 1 b7: not SDA failed" {
 		t.Errorf("%d lines: %s", len(got), joined(got))
+	}
+}
+
+func TestKernelOfPAN(t *testing.T) {
+	for pan, want := range map[string]Kernel{
+		"4761739001010119": Visa, "5413330089020011": Mastercard, "2223000048400011": Mastercard, "2220990000000000": Unknown, "2721000000000000": Unknown,
+		"374245001751006": Amex, "3528000700000000": JCB, "3530000000000000": Unknown, "6224242300000069": UnionPay, "6011000990139424": Discover,
+		"6521000000000000": Unknown, "8171999900000018": Unknown, "5018000000000009": Unknown, "476173900101": Unknown, "47617D9001010119": Unknown, "": Unknown,
+	} {
+		if got := KernelOfPAN([]byte(pan)); got != want {
+			t.Errorf("%s: %v, want %v", pan, got, want)
+		}
 	}
 }

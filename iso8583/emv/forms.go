@@ -87,7 +87,7 @@ func (f form) explain(p []byte, kernel Kernel, everything bool) []Line {
 	case formIAD:
 		return byShape(iadShapes[:], p, kernel, everything)
 	case formAuthData:
-		return byShape(authDataShapes[:], p, kernel, everything)
+		return authData(p, kernel, everything)
 	}
 	return nil
 }
@@ -275,10 +275,18 @@ func byShape(shapes []shape, p []byte, kernel Kernel, everything bool) []Line {
 			return append(note(s.table.Name), s.table.lines(p, everything)...)
 		}
 	}
-	if kernel == Unknown {
-		return unknown("the format depends on the scheme, and neither kernel nor AID is known")
+	if kernel != Unknown {
+		return unknown("a format that is not known for " + kernel.String())
 	}
-	return unknown("a format that is not known for " + kernel.String())
+	out := unknown("the format depends on the scheme, and neither kernel nor AID is known")
+	seen := ""
+	for i := range shapes {
+		if s := &shapes[i]; s.kernels != all && s.hasForm(p) && s.table.Name != seen {
+			seen = s.table.Name
+			out = append(out, Line{Text: "it has the form of " + seen, Unconfirmed: true})
+		}
+	}
+	return out
 }
 
 // nameOf gives a tag's name, or says that it has none or several.

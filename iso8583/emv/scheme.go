@@ -74,3 +74,38 @@ func SchemeOf(aid []byte) (Scheme, bool) {
 	}
 	return schemes[best], true
 }
+
+// KernelOfPAN takes the kernel from the first digits of a card number (ASCII): the
+// issuer identification numbers that the schemes publish as their own (ISO/IEC
+// 7812). Ranges that several schemes share, and co-badged cards, are told by an
+// application identifier alone; those of 62 that Discover carries are UnionPay's.
+func KernelOfPAN(pan []byte) Kernel {
+	if len(pan) < shortest {
+		return Unknown
+	}
+	first := 0
+	for _, c := range pan[:leading] {
+		if c < '0' || c > '9' {
+			return Unknown
+		}
+		first = first*10 + int(c-'0')
+	}
+	for _, r := range panRanges {
+		if r.from <= first && first <= r.to {
+			return r.kernel
+		}
+	}
+	return Unknown
+}
+
+// panRanges are first six digits. 60 and 65 are shared by Discover and RuPay, 81
+// by UnionPay and RuPay, 353 and 356 by JCB and RuPay, 50 and 56 to 58 by Maestro
+// and domestic schemes.
+var panRanges = [...]struct {
+	from, to int
+	kernel   Kernel
+}{
+	{222100, 272099, Mastercard}, {340000, 349999, Amex}, {352800, 352999, JCB}, {354000, 355999, JCB}, {357000, 358999, JCB},
+	{370000, 379999, Amex}, {400000, 499999, Visa}, {510000, 559999, Mastercard}, {601100, 601199, Discover}, {620000, 629999, UnionPay},
+	{644000, 649999, Discover},
+}

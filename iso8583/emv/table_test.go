@@ -24,7 +24,7 @@ func tables() map[string]*Table {
 			add(s.table)
 		}
 	}
-	for _, t := range []*Table{&cvrCommonCore, &cvrVisa, &cvrVisaLong, &cvrMChip, &cvrUnionPay, &csu} {
+	for _, t := range []*Table{&cvrCommonCore, &cvrVisa, &cvrVisaLong, &cvrMChip, &cvrUnionPay, &csu, &arpcMethod2} {
 		add(t)
 	}
 	return out

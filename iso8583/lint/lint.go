@@ -121,10 +121,28 @@ func (m *message) money() bool { return m.what != "30" && m.what != "31" }
 // approved: the answer says yes.
 func (m *message) approved() bool {
 	switch m.text(39) {
-	case "00", "10", "11", "000":
+	case "00", "10", "11", "000", "0000":
 		return true
 	}
 	return false
+}
+
+// amount is field 4 without what 2003 writes in front of it: currency and the
+// count of decimals.
+func (m *message) amount() string {
+	t := m.text(4)
+	if m.edition == 2 && len(t) == 16 {
+		return t[4:]
+	}
+	return t
+}
+
+// currency is what the amount is in.
+func (m *message) currency() string {
+	if m.edition == 2 {
+		return m.text(4)[:min(3, len(m.text(4)))]
+	}
+	return m.text(49)
 }
 
 // tag gives a value of field 55.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tapswitch/iso8583"
+	"tapswitch/iso8583/dialect/iso2003bin"
 	"tapswitch/iso8583/dialect/iso87ascii"
 	"tapswitch/iso8583/dialect/iso93ascii"
 	"tapswitch/iso8583/dialect/unionpaypos"
@@ -57,7 +58,11 @@ func check(t *testing.T, l *iso8583.Layout, mti iso8583.MTI, fields map[int]stri
 
 // TestRules: each rule fires on a message that breaks it, and on nothing else.
 func TestRules(t *testing.T) {
-	host, pos, later := iso87ascii.New(), unionpaypos.New(), iso93ascii.New()
+	host, pos, later, last := iso87ascii.New(), unionpaypos.New(), iso93ascii.New(), iso2003bin.New()
+	sale2003 := func(changes ...any) map[int]string {
+		return with(with(sale(), 4, "1562000000001111", 11, "000000000079", 12, "20220824141554", 22, strings.Repeat("\x20", 16), 24, "200",
+			41, "10016919        ", 49, "-"), changes...)
+	}
 	seen := map[string]bool{}
 	for _, c := range []struct {
 		l      *iso8583.Layout
@@ -77,6 +82,11 @@ func TestRules(t *testing.T) {
 		{host, 0x0200, with(sale(), 7, "-", 41, "-"), "ISO-L02 7, ISO-L02 41"},
 		{pos, 0x0200, with(sale(), 7, "-", 11, "-"), "ISO-L02 11"},
 		{host, 0x0200, with(sale(), 3, "310000", 4, "-"), ""},
+		{last, 0x2200, sale2003(), ""},
+		{last, 0x2200, sale2003(4, "1562000000001112"), "ISO-L22 55"},
+		{last, 0x2200, sale2003(4, "9782000000001111"), "ISO-L23 55"},
+		{last, 0x2200, sale2003(4, "1562000000000000", 55, "-"), "ISO-L41 4"},
+		{last, 0x2210, map[int]string{11: "000000000079", 39: "0000"}, "ISO-L06 38"},
 		{later, 0x1200, with(sale(), 12, "220824141554", 24, "200", 22, "000000500000"), ""},
 		{later, 0x1200, with(sale(), 12, "220824141554", 22, "000000500000"), "ISO-L02 24"},
 		{host, 0x0200, with(sale(), 2, "-", 35, "-"), "ISO-L03 2"},

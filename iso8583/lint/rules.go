@@ -35,8 +35,8 @@ func presence() []Rule {
 				found(38, "approved, but field 38 is missing")
 			}
 		}},
-		{"ISO-L07", Fault, "an amount has a currency", "add field 49", func(m *message, found func(int, string)) {
-			if m.payment() && m.has(4) && !m.has(49) && !m.response {
+		{"ISO-L07", Fault, "an amount has a currency", "add field 49; in 2003 it is part of the amount", func(m *message, found func(int, string)) {
+			if m.payment() && m.has(4) && !m.has(49) && !m.response && m.edition != 2 {
 				found(49, "field 4 without field 49")
 			}
 		}},
@@ -178,13 +178,13 @@ func chipRules() []Rule {
 		{"ISO-L20", Fault, "chip data is TLV throughout", "look at the object that begins at that byte of the field: its length does not fit", checkTLV},
 		{"ISO-L21", Fault, "a cryptogram comes with all that it was computed over", "add the tags: the issuer cannot check the cryptogram without them", checkTags},
 		{"ISO-L22", Warning, "the chip signed the amount that is asked for", "field 4 and tag 9F02 must be the same, or the issuer's check fails", func(m *message, found func(int, string)) {
-			if p, ok := m.tag(bertlv.AmountAuthorised); ok && m.request() && m.has(4) && hex.EncodeToString(p) != m.text(4) {
+			if p, ok := m.tag(bertlv.AmountAuthorised); ok && m.request() && m.has(4) && hex.EncodeToString(p) != m.amount() {
 				found(55, "tag 9F02 and field 4 differ")
 			}
 		}},
 		{"ISO-L23", Warning, "the chip signed the currency that is asked for", "field 49 and tag 5F2A must be the same", func(m *message, found func(int, string)) {
 			p, ok := m.tag(bertlv.TransactionMoney)
-			if currency := m.text(49); ok && m.request() && len(currency) == 3 && strings.TrimPrefix(hex.EncodeToString(p), "0") != currency {
+			if currency := m.currency(); ok && m.request() && len(currency) == 3 && strings.TrimPrefix(hex.EncodeToString(p), "0") != currency {
 				found(55, "tag 5F2A and field 49 differ")
 			}
 		}},
@@ -246,7 +246,7 @@ func valueRules() []Rule {
 	return []Rule{
 		{"ISO-L40", Fault, "dates and times exist", "look at the clock and at the order of day and month", checkStamps},
 		{"ISO-L41", Warning, "a purchase has an amount", "an amount of zero is asked for by account checks only", func(m *message, found func(int, string)) {
-			if m.request() && m.what == "00" && m.has(4) && strings.Trim(m.text(4), "0") == "" {
+			if m.request() && m.what == "00" && m.has(4) && strings.Trim(m.amount(), "0") == "" {
 				found(4, "the amount is zero")
 			}
 		}},

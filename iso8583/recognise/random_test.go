@@ -66,7 +66,7 @@ func place(guesses []recognise.Guess, name string) int {
 }
 
 // message makes one of random fields, framed or not.
-func message(t *testing.T, rng *rand.Rand, e dialect.Entry, d recognise.Dialect) (wire []byte, fields []int) {
+func message(t testing.TB, rng *rand.Rand, e dialect.Entry, d recognise.Dialect) (wire []byte, fields []int) {
 	t.Helper()
 	var usable []int
 	for n := 2; n <= iso8583.MaxField; n++ {
@@ -94,7 +94,7 @@ func message(t *testing.T, rng *rand.Rand, e dialect.Entry, d recognise.Dialect)
 	return framed(t, rng, e, body), fields
 }
 
-func framed(t *testing.T, rng *rand.Rand, e dialect.Entry, body []byte) []byte {
+func framed(t testing.TB, rng *rand.Rand, e dialect.Entry, body []byte) []byte {
 	format := e.Format
 	switch rng.IntN(3) {
 	case 0:

@@ -25,8 +25,10 @@ type Dialect struct {
 // Candidates makes those of a dialect of the catalogue: one, or one for each way
 // in which its peers write the message type.
 func Candidates(e dialect.Entry) []Dialect {
-	d := Dialect{Name: e.Name, Layout: e.New(), Digit: '0', Tests: e.Standing != dialect.Production}
+	d := Dialect{Name: e.Name, Layout: e.New(), Digit: '0', Tests: e.Standing == dialect.PublicFacts}
 	switch {
+	case e.Standing == dialect.Own:
+		d.Digit = 0
 	case strings.HasPrefix(e.Name, "iso93"):
 		d.Digit = '1'
 	case strings.HasPrefix(e.Name, "iso2003"):

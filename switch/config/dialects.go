@@ -10,6 +10,16 @@ import (
 	specfile "tapswitch/iso8583/dialect/load"
 )
 
+// Dialects reads the dialects that the file at path names, for tools that need
+// nothing else of it: the whole file must be good, its secrets stay closed.
+func Dialects(path string, from Source) ([]Dialect, error) {
+	c, err := load(path, from, false)
+	if err != nil {
+		return nil, err
+	}
+	return c.ISO.Dialects, nil
+}
+
 // dialects reads and compiles the specification files: a file that a tool would
 // stumble over is told now.
 func (d *decoder) dialects(c *Config) {

@@ -30,6 +30,22 @@ func TestOwnDialect(t *testing.T) {
 	}
 }
 
+// Tools read the dialects alone, without the secrets of the file.
+func TestDialectsAlone(t *testing.T) {
+	closed := machine()
+	closed.LookupEnv = func(string) (string, bool) { return "", false }
+	if _, err := Load("testdata/dialects.yaml", closed); err == nil {
+		t.Fatal("the file has no secret")
+	}
+	all, err := Dialects("testdata/dialects.yaml", closed)
+	if err != nil || len(all) != 2 || all[0].Name != "acme" || all[1].Layout() == nil {
+		t.Errorf("%v %v", all, err)
+	}
+	if _, err := Dialects("testdata/baddialects.yaml", closed); err == nil {
+		t.Error("a file that does not load gave dialects")
+	}
+}
+
 // The words of the schema are those of the packages behind it.
 func TestWordsOfDialects(t *testing.T) {
 	words := func(section any, key string) []string {

@@ -270,6 +270,8 @@ func TestPeerRefusals(t *testing.T) {
 		{"settlement", 0x0500, func(map[int]string) {}, txn.DeclineUnsupported},
 		{"no time", 0x0200, func(f map[int]string) { delete(f, 7) }, txn.DeclineField},
 		{"no amount", 0x0200, func(f map[int]string) { delete(f, 4) }, txn.DeclineField},
+		{"currency in letters", 0x0200, func(f map[int]string) { f[49] = "USD" }, txn.DeclineField},
+		{"currency with a sign", 0x0200, func(f map[int]string) { f[49] = "+15" }, txn.DeclineField},
 		{"no card", 0x0200, func(f map[int]string) { delete(f, 2) }, txn.DeclineField},
 		{"two cards", 0x0200, func(f map[int]string) { f[35] = "6224242300000070=3012" }, txn.DeclineTrack},
 		{"PIN without 53", 0x0200, func(f map[int]string) { f[52] = "12345678" }, txn.DeclineUnsupported},

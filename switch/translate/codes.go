@@ -90,17 +90,22 @@ func accepted(first byte, width int) string {
 	return "8000"
 }
 
-// swap gives the partner of the first two digits of field 3.
-func swap(pairs []pair, two string, toHere bool) string {
+// swap gives the partner of the first two digits of field 3. Digits without a
+// line stay as they are, unless they mean something else on the other side: those
+// have no partner.
+func swap(pairs []pair, two string, toHere bool) (partner string, ok bool) {
+	taken := false
 	for _, p := range pairs {
-		if toHere && p.iso == two {
-			return p.here
+		mine, other := p.here, p.iso
+		if toHere {
+			mine, other = p.iso, p.here
 		}
-		if !toHere && p.here == two {
-			return p.iso
+		if mine == two {
+			return other, true
 		}
+		taken = taken || other == two
 	}
-	return two
+	return two, !taken
 }
 
 // networkCodes are field 70 of 1987 and the function codes of the later editions.

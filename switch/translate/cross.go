@@ -33,15 +33,27 @@ func NewCrossing(from, to string) (*Crossing, error) {
 			direct[r.item] = true
 			c.copies = append(c.copies, r.field)
 		} else if c.crosses(r) {
+			if c.shareCodes() && r.form == formCode {
+				r.form = formLaterCode
+			}
 			c.reads = append(c.reads, r)
 		}
 	}
 	for _, r := range c.to.rows {
+		if c.shareCodes() && r.form == formCode {
+			r.form = formLaterCode
+		}
 		if !direct[r.item] && (r.form != formPrivate || c.from.family == c.to.family) {
 			c.writes = append(c.writes, r)
 		}
 	}
 	return c, nil
+}
+
+// shareCodes says whether both sides write the later editions' action codes,
+// which need no way through those of 1987, where they are fewer.
+func (c *Crossing) shareCodes() bool {
+	return c.from.codes != nil && c.to.codes != nil && c.from.family != c.to.family
 }
 
 // crosses says whether a row's item may have a place on the other side. Private

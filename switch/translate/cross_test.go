@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -16,7 +17,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // value draws a value that a row's field can hold. The parts of date and time,
 // and of amount and currency, belong together: see message.
-func value(t *testing.T, g *rand.Rand, d *table, r row) string {
+func value(t testing.TB, g *rand.Rand, d *table, r row) string {
 	t.Helper()
 	switch r.form {
 	case formProcedure:
@@ -52,17 +53,23 @@ func value(t *testing.T, g *rand.Rand, d *table, r row) string {
 	case formMoney2003:
 		return "1562" + chars(g, "0123456789", 12)
 	case formFunction:
-		return "200"
+		return pick(g, "801", "831")
 	case formOriginal87:
-		return "0200" + "123456" + "0823141516" + "00048431665" + "00000000000"
+		return "0200" + "123456" + "0823141516" + fmt.Sprintf("%011s", institution(g)) + fmt.Sprintf("%011s", institution(g))
 	case formOriginal93:
-		return "1200" + "123456" + "260823141516" + "0848431665"
+		acquirer := institution(g)
+		return "1200" + "123456" + "260823141516" + fmt.Sprintf("%02d", len(acquirer)) + acquirer
 	case formOriginal2003:
-		return "2200" + "000000123456" + "20260823141516" + "0848431665"
+		return "2200" + "000000123456" + "20260823141516" + institution(g)
 	case formOriginalPOS:
 		return "000007" + "123456" + "0823"
 	}
 	return text(g, d, r)
+}
+
+// institution draws the number of one, of any length there is.
+func institution(g *rand.Rand) string {
+	return chars(g, "123456789", 1) + chars(g, "0123456789", g.IntN(11))
 }
 
 func text(g *rand.Rand, d *table, r row) string {
@@ -110,10 +117,14 @@ func chars(g *rand.Rand, alphabet string, n int) string {
 }
 
 // message draws a message of a dialect with a random set of its fields.
-func message(t *testing.T, g *rand.Rand, d *table) *iso8583.View {
+func message(t testing.TB, g *rand.Rand, d *table) *iso8583.View {
 	t.Helper()
 	var b iso8583.Builder
-	b.Reset(d.layout, 0x0200|d.edition)
+	mti := iso8583.MTI(0x0200)
+	if g.IntN(4) == 0 {
+		mti = 0x0800
+	}
+	b.Reset(d.layout, mti|iso8583.MTI(g.IntN(2)<<4)|d.edition)
 	together := g.IntN(2) == 0
 	for _, r := range d.rows {
 		in := g.IntN(3) == 0
@@ -122,7 +133,7 @@ func message(t *testing.T, g *rand.Rand, d *table) *iso8583.View {
 		case r.item == itemLocalTime, r.item == itemLocalDate, r.item == itemAmount, r.item == itemCurrency:
 			in = together
 		case r.item == itemNetwork:
-			in = false
+			in = mti == 0x0800
 		}
 		if in {
 			b.SetString(r.field, value(t, g, d, r))
@@ -153,6 +164,9 @@ func itemsOf(d *table, v *iso8583.View) (says map[item]string, field map[item]in
 				if named(item(i)) {
 					s = []byte(strings.TrimRight(string(s), " "))
 				}
+				if item(i) == itemTrack2 || item(i) == 36 { // D and = are one nibble
+					s = bytes.ReplaceAll(s, []byte("D"), []byte("="))
+				}
 				if item(i) == itemTrace {
 					s = []byte(strings.TrimLeft(string(s), "0"))
 				}
@@ -161,6 +175,19 @@ func itemsOf(d *table, v *iso8583.View) (says map[item]string, field map[item]in
 		}
 	}
 	return says, field
+}
+
+// oddFields are those whose content is not as their form wants it: what can be
+// made of them is told as lost all the same.
+func oddFields(d *table, v *iso8583.View) map[int]bool {
+	odd := map[int]bool{}
+	for _, r := range d.rows {
+		var w Work
+		if v.Has(r.field) && !w.read(d, r, v) {
+			odd[r.field] = true
+		}
+	}
+	return odd
 }
 
 // can says whether a dialect has a place for an item that came from a row.
@@ -233,7 +260,11 @@ func TestCrossingLosesNothing(t *testing.T) {
 
 func crossOne(t *testing.T, g *rand.Rand, c *Crossing, w *Work) {
 	t.Helper()
-	v := message(t, g, c.from)
+	crossMessage(t, c, message(t, g, c.from), w)
+}
+
+func crossMessage(t *testing.T, c *Crossing, v *iso8583.View, w *Work) {
+	t.Helper()
 	raw, lost, err := c.Append(nil, v, w, noon, false)
 	if err != nil {
 		t.Fatal(err)
@@ -243,16 +274,20 @@ func crossOne(t *testing.T, g *rand.Rand, c *Crossing, w *Work) {
 		t.Fatal(err)
 	}
 	before, field := itemsOf(c.from, v)
+	odd := oddFields(c.from, v)
 	after, _ := itemsOf(c.to, &got)
 	for i, want := range before {
 		if !can(c.to, i, isPrivate(c.from, field[i]), c.from.family) {
 			continue
 		}
 		if lost.Has(field[i]) {
-			if fits(c.to, i, want) {
+			if fits(c.to, i, want, isPrivate(c.from, field[i]), v.MTI()) && !odd[field[i]] {
 				t.Errorf("item %d (field %d) was given up, though it fits", i, field[i])
 			}
 			continue
+		}
+		if i == itemCode && !sayYes(want) && !sayYes(after[i]) && after[i] != "" {
+			continue // several of 1987 have one partner later; which is TestCodes'
 		}
 		if after[i] != want {
 			t.Errorf("item %d (field %d) is %q, was %q", i, field[i], after[i], want)
@@ -260,15 +295,89 @@ func crossOne(t *testing.T, g *rand.Rand, c *Crossing, w *Work) {
 	}
 }
 
+// sayYes says whether a code of 1987 means that money was given.
+func sayYes(code string) bool {
+	switch code {
+	case "00", "08", "10", "11", "16", "32":
+		return true
+	}
+	return false
+}
+
+// Between 1993 and 2003 every action code crosses as it is.
+func TestLaterCodes(t *testing.T) {
+	there, err := NewCrossing("iso93bin", "iso2003bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := NewCrossing("iso2003bin", "iso93bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w Work
+	for n := range 1000 {
+		code := fmt.Sprintf("%03d", n)
+		raw, lost, err := there.Append(nil, build(t, there.from.layout, 0x1210, map[int]string{39: code}), &w, noon, false)
+		v := parsed(t, there.to.layout, raw)
+		if got := string(v.AppendText(nil, 39)); err != nil || !lost.Empty() || got != code[:1]+"0"+code[1:] {
+			t.Fatalf("%s became %s, lost %v, %v", code, got, lost, err)
+		}
+		raw, lost, err = back.Append(nil, v, &w, noon, false)
+		if got := string(parsed(t, back.to.layout, raw).AppendText(nil, 39)); err != nil || !lost.Empty() || got != code {
+			t.Fatalf("%s came back as %s, lost %v, %v", code, got, lost, err)
+		}
+	}
+	raw, lost, err := back.Append(nil, build(t, back.from.layout, 0x2210, map[int]string{39: "0100"}), &w, noon, false)
+	if got := string(parsed(t, back.to.layout, raw).AppendText(nil, 39)); err != nil || !lost.Has(39) || got != "100" {
+		t.Errorf("0100, which 1993 cannot say, became %s, lost %v, %v", got, lost, err)
+	}
+}
+
 // fits says whether a value could stand in the field of its item.
-func fits(d *table, i item, s string) bool {
+func fits(d *table, i item, s string, private bool, mti iso8583.MTI) bool {
 	for _, r := range d.rows {
-		if r.item == i {
+		if r.form == formFunction && i == itemNetwork {
+			known := false
+			for _, p := range networkCodes {
+				known = known || p.iso == s
+			}
+			return known && mti>>8&0x0F == 8
+		}
+		if r.item == i && private == (r.form == formPrivate) {
 			most := d.layout.Max(r.field)
+			if _, ok := swap(d.procs, s[:min(2, len(s))], true); r.form == formProcedure && !ok {
+				return false
+			}
 			return len(s) <= most && writable(d.layout.Encoding(r.field), []byte(s)) && (!d.layout.Fixed(r.field) || len(s) == most || named(i))
 		}
 	}
 	return false
+}
+
+// A balance inquiry is 31 in 1987 and 30 in UnionPay interchange; what has no word
+// on the other side is told, not read as something else there.
+func TestProcedures(t *testing.T) {
+	for _, c := range []struct{ from, to, says, want string }{
+		{"unionpaypos", "unionpayinterchange", "310000", "300000"},
+		{"unionpayinterchange", "unionpaypos", "300000", "310000"},
+		{"unionpaypos", "unionpayinterchange", "200000", "200000"},
+		{"unionpaypos", "unionpayinterchange", "300000", ""},
+		{"unionpayinterchange", "unionpaypos", "310000", ""},
+	} {
+		x, err := NewCrossing(c.from, c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w Work
+		raw, lost, err := x.Append(nil, build(t, x.from.layout, 0x0200, map[int]string{3: c.says}), &w, noon, false)
+		if err != nil || lost.Has(3) != (c.want == "") {
+			t.Errorf("%s to %s: %v %v", c.from, c.to, lost, err)
+			continue
+		}
+		if got := string(parsed(t, x.to.layout, raw).AppendText(nil, 3)); got != c.want {
+			t.Errorf("%s from %s to %s is %s, want %s", c.says, c.from, c.to, got, c.want)
+		}
+	}
 }
 
 // No code that is no approval ever becomes one, in any direction.

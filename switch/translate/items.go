@@ -55,6 +55,7 @@ const (
 	formProcedure         // first two digits by the dialect's table
 	formSigned            // a letter C or D and digits; packed, a byte and nibbles
 	formCode              // response code by the dialect's table
+	formLaterCode         // the same between 1993 and 2003, which share their codes: three digits of 1993
 	formEntry93           // twelve characters of point of service data
 	formEntry2003         // sixteen bytes of bits
 	formLocal93           // YYMMDDhhmmss
@@ -65,7 +66,7 @@ const (
 	formFunction          // function code: of network messages, else by the type
 	formOriginal87        // field 90
 	formOriginal93        // type 4, trace 6, local 12, LL acquirer
-	formOriginal2003      // type 4, trace 12, local 14, LL acquirer
+	formOriginal2003      // type 4, trace 12, local 14, acquirer: what is left
 	formOriginalPOS       // batch 6, trace 6, date 4 or nothing
 )
 

@@ -103,6 +103,9 @@ func (p *Peer) financial(r *txn.Request, w *Work) error {
 	if w.get(itemAmount) == nil || w.get(itemCurrency) == nil {
 		return missing("amount and currency are")
 	}
+	if exponent(w.get(itemCurrency)) < 0 {
+		return txn.DeclineField.Why(fmt.Errorf("the currency is not three digits"))
+	}
 	r.Amount = money.Amount{Minor: money.MinorUnits(digits(w.get(itemAmount))), Currency: money.Currency(digits(w.get(itemCurrency)))}
 	copy(r.Expiry[:], w.get(14))
 	copy(r.PSN[:], w.get(23))

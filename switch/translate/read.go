@@ -77,13 +77,19 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 		w.put(r.item, from)
 		return true
 	case formProcedure:
-		copy(text, swap(t.procs, string(text[:min(2, len(text))]), false))
+		two, ok := swap(t.procs, string(text[:min(2, len(text))]), false)
+		if !ok || len(text) != 6 {
+			return false
+		}
+		copy(text, two)
 		w.put(r.item, from)
-		return len(text) == 6
+		return true
 	case formSigned:
 		return w.readSigned(r, t.layout.Encoding(r.field), from)
 	case formCode:
 		return w.readCode(t, r, from)
+	case formLaterCode:
+		return w.readLaterCode(r, text, from)
 	case formEntry93, formEntry2003:
 		return w.readEntry(r, text)
 	case formLocal93, formLocal2003:
@@ -102,19 +108,26 @@ func (w *Work) read(t *table, r row, v *iso8583.View) bool {
 	return w.readOriginal(r.form, text, from)
 }
 
+// readSigned keeps a letter C or D and digits; anything else is no such amount.
+// Zeros alone, as a host writes them that knows no sign, are an amount of nothing.
 func (w *Work) readSigned(r row, e iso8583.Encoding, from int) bool {
-	if e != iso8583.EncodingBytes {
-		w.put(r.item, from)
-		return true
+	at := from
+	if e == iso8583.EncodingBytes {
+		packed := w.arena[from:]
+		at = len(w.arena)
+		w.arena = append(w.arena, packed[0])
+		for _, c := range packed[1:] {
+			w.arena = append(w.arena, '0'+c>>4, '0'+c&0x0F)
+		}
 	}
-	packed := w.arena[from:]
-	at := len(w.arena)
-	w.arena = append(w.arena, packed[0])
-	for _, c := range packed[1:] {
-		w.arena = append(w.arena, '0'+c>>4, '0'+c&0x0F)
+	if amount := w.arena[at:]; amount[0] == '0' && allZeros(amount) {
+		amount[0] = 'C'
+	}
+	if sign := w.arena[at]; sign != 'C' && sign != 'D' || !allDigits(w.arena[at+1:]) {
+		return false
 	}
 	w.put(r.item, at)
-	return allDigits(w.arena[at+1:])
+	return true
 }
 
 func (w *Work) readCode(t *table, r row, from int) bool {
@@ -126,6 +139,25 @@ func (w *Work) readCode(t *table, r row, from int) bool {
 	w.set(r.item, iso)
 	return known
 }
+
+// readLaterCode keeps an action code as 1993 writes it. One of 2003 that has no
+// zero behind its first digit is none there, and stays a no.
+func (w *Work) readLaterCode(r row, text []byte, from int) bool {
+	if len(text) == 3 {
+		w.put(r.item, from)
+		return true
+	}
+	if text[1] != '0' {
+		w.set(r.item, laterDecline)
+		return false
+	}
+	w.arena = append(w.arena, text[0], text[2], text[3])
+	w.put(r.item, from+len(text))
+	return true
+}
+
+// laterDecline is unknownDecline as 1993 writes it.
+const laterDecline = "100"
 
 func (w *Work) readEntry(r row, text []byte) bool {
 	iso := [3]byte{'0', '0', '0'}
@@ -181,10 +213,10 @@ func (w *Work) readMoney(text []byte, from int) bool {
 
 // exponent is the count of decimals of a currency's three digits.
 func exponent(currency []byte) int {
-	n, err := strconv.Atoi(string(currency))
-	if err != nil {
+	if len(currency) != 3 || !allDigits(currency) { // letters, or a sign, which Atoi would take
 		return -1
 	}
+	n, _ := strconv.Atoi(string(currency))
 	return money.Currency(n).Exponent()
 }
 
@@ -217,40 +249,36 @@ func (w *Work) readOriginal(f form, text []byte, from int) bool {
 		w.institution(itemOriginalAcquirer, from+20, from+31)
 		w.institution(itemOriginalForwarder, from+31, from+42)
 	case formOriginalPOS:
-		if len(text) < 12 {
+		if len(text) != 12 && len(text) != 16 {
 			return false
 		}
 		part(itemOriginalBatch, 0, 6)
 		part(itemOriginalTrace, 6, 6)
-		if len(text) >= 16 {
+		if len(text) == 16 {
 			part(itemOriginalDate, 12, 4)
 		}
-		return len(text) == 12 || len(text) == 16
 	case formOriginal93:
-		if len(text) < 24 {
+		if len(text) < 24 || int(text[22]-'0')*10+int(text[23]-'0') != len(text)-24 {
 			return false
 		}
+		part(itemOriginalMTI, 0, 4)
 		part(itemOriginalTrace, 4, 6)
 		part(itemOriginalLocal, 10, 12)
-		w.originalTail(text, from, 22)
+		w.institution(itemOriginalAcquirer, from+24, from+len(text))
 	case formOriginal2003:
-		if len(text) < 32 || string(text[4:10]) != "000000" {
+		if len(text) < 30 || string(text[4:10]) != "000000" {
 			return false
 		}
+		part(itemOriginalMTI, 0, 4)
 		part(itemOriginalTrace, 10, 6)
 		part(itemOriginalLocal, 18, 12) // without the century
-		w.originalTail(text, from, 30)
+		w.institution(itemOriginalAcquirer, from+30, from+len(text))
+	}
+	if f != formOriginalPOS {
+		text[0] = '0' // the edition is each dialect's own
 	}
 	w.present(itemOriginalSent, itemOriginalLocal, itemOriginalTrace, itemOriginalMTI, itemOriginalBatch, itemOriginalDate)
 	return true
-}
-
-// originalTail reads the type in front and the institution behind.
-func (w *Work) originalTail(text []byte, from, at int) {
-	text[0] = '0' // the edition is each dialect's own
-	w.items[itemOriginalMTI] = span{uint16(from), uint16(from + 4)}
-	n := int(text[at]-'0')*10 + int(text[at+1]-'0')
-	w.institution(itemOriginalAcquirer, from+at+2, min(from+at+2+n, from+len(text)))
 }
 
 // institution keeps digits without the zeros in front; only zeros say nothing.
@@ -266,14 +294,19 @@ func (w *Work) institution(i item, from, to int) {
 // present takes items of zeros only out again: they stood for nothing.
 func (w *Work) present(items ...item) {
 	for _, i := range items {
-		zeros := true
-		for _, c := range w.get(i) {
-			zeros = zeros && c == '0'
-		}
-		if zeros {
+		if allZeros(w.get(i)) {
 			w.items[i] = span{}
 		}
 	}
+}
+
+func allZeros(p []byte) bool {
+	for _, c := range p {
+		if c != '0' {
+			return false
+		}
+	}
+	return true
 }
 
 func allDigits(p []byte) bool {

@@ -3,7 +3,6 @@
 package translate
 
 import (
-	"strconv"
 	"time"
 
 	"tapswitch/iso8583"
@@ -44,8 +43,11 @@ func (w *Work) write(t *table, r row, mti iso8583.MTI, now time.Time) bool {
 	case formPlain, formPrivate:
 		return w.fit(t, r, value)
 	case formProcedure:
-		w.arena = append(w.arena, swap(t.procs, string(value[:2]), true)...)
-		w.arena = append(w.arena, value[2:]...)
+		two, ok := swap(t.procs, string(value[:2]), true)
+		if !ok {
+			return false
+		}
+		w.arena = append(append(w.arena, two...), value[2:]...)
 	case formSigned:
 		return w.writeSigned(t, r, value)
 	case formCode:
@@ -56,6 +58,12 @@ func (w *Work) write(t *table, r row, mti iso8583.MTI, now time.Time) bool {
 		w.arena = append(w.arena, code...)
 		w.field(r.field, w.arena[from:])
 		return known
+	case formLaterCode:
+		w.arena = append(w.arena, value[0])
+		if t.layout.Max(r.field) == 4 {
+			w.arena = append(w.arena, '0')
+		}
+		w.arena = append(w.arena, value[1:]...)
 	case formEntry93, formEntry2003:
 		return w.writeEntry(r, value)
 	case formSettle93, formSettle2003:
@@ -224,64 +232,98 @@ func (w *Work) writeMoney(r row) bool {
 	return true
 }
 
+// writeFunction writes the function code: of a network message it is the network
+// code, of any other request what its type says.
 func (w *Work) writeFunction(r row, mti iso8583.MTI) bool {
-	code := function(mti)
-	if asked := w.get(itemNetwork); asked != nil {
-		code = ""
+	asked, code := w.get(itemNetwork), function(mti)
+	told := asked == nil
+	if network := mti>>8&0x0F == 8; network {
 		for _, p := range networkCodes {
 			if p.iso == string(asked) {
-				code = p.here
+				code, told = p.here, true
 			}
 		}
-		if code == "" {
-			return false
-		}
+	} else if mti&0x0010 != 0 { // answers repeat nothing that they need not
+		code = ""
 	}
-	if code != "" && mti>>4&1 == 0 { // requests; answers repeat nothing that they need not
+	if code != "" {
 		from := w.mark()
 		w.arena = append(w.arena, code...)
 		w.field(r.field, w.arena[from:])
 	}
-	return true
+	return told
 }
 
 // writeOriginal puts together what names an earlier message; parts that the
 // other dialect has no word for are zeros.
 func (w *Work) writeOriginal(t *table, r row) bool {
-	trace := w.get(itemOriginalTrace)
-	if trace == nil {
+	if !w.any(originalParts(r.form)) {
 		return true
 	}
+	trace := w.get(itemOriginalTrace)
 	from := w.mark()
 	switch r.form {
 	case formOriginal87:
 		w.arena = w.orZeros(w.arena, w.get(itemOriginalMTI), 4)
-		w.arena = append(w.arena, trace...)
+		w.arena = w.orZeros(w.arena, trace, 6)
 		w.arena = w.orZeros(w.arena, w.get(itemOriginalSent), 10)
 		w.arena = w.orZeros(w.arena, w.get(itemOriginalAcquirer), 11)
 		w.arena = w.orZeros(w.arena, w.get(itemOriginalForwarder), 11)
 	case formOriginalPOS:
 		w.arena = w.orZeros(w.arena, w.get(itemOriginalBatch), 6)
-		w.arena = append(w.arena, trace...)
+		w.arena = w.orZeros(w.arena, trace, 6)
 		w.arena = append(w.arena, w.get(itemOriginalDate)...)
 	case formOriginal93, formOriginal2003:
-		w.arena = w.orZeros(w.arena, w.get(itemOriginalMTI), 4)
-		w.arena[from] = byte('0' + t.edition>>12)
-		if r.form == formOriginal2003 {
-			w.arena = append(w.arena, "000000"...)
-		}
-		w.arena = append(w.arena, trace...)
-		if r.form == formOriginal2003 {
-			w.arena = append(w.arena, century(w.get(itemOriginalLocal))...)
-		}
-		w.arena = w.orZeros(w.arena, w.get(itemOriginalLocal), 12)
-		acquirer := w.get(itemOriginalAcquirer)
-		w.arena = strconv.AppendInt(w.arena, int64(len(acquirer)/10), 10)
-		w.arena = strconv.AppendInt(w.arena, int64(len(acquirer)%10), 10)
-		w.arena = append(w.arena, acquirer...)
+		w.writeLaterOriginal(t, r.form == formOriginal2003)
 	}
 	w.field(r.field, w.arena[from:])
 	return true
+}
+
+// writeLaterOriginal is field 56 of the later editions. In 1993 the institution
+// has a length of its own, in 2003 it is what is left of the field.
+func (w *Work) writeLaterOriginal(t *table, in2003 bool) {
+	from := len(w.arena)
+	w.arena = w.orZeros(w.arena, w.get(itemOriginalMTI), 4)
+	w.arena[from] = byte('0' + t.edition>>12)
+	trace, local, acquirer := w.get(itemOriginalTrace), w.get(itemOriginalLocal), w.get(itemOriginalAcquirer)
+	if in2003 {
+		w.arena = w.orZeros(w.arena, trace, 12)
+		w.arena = append(w.arena, century(local)...)
+		w.arena = w.orZeros(w.arena, local, 12)
+	} else {
+		w.arena = w.orZeros(w.arena, trace, 6)
+		w.arena = w.orZeros(w.arena, local, 12)
+		w.arena = append(w.arena, byte('0'+len(acquirer)/10), byte('0'+len(acquirer)%10))
+	}
+	w.arena = append(w.arena, acquirer...)
+}
+
+// originalParts are the items of an earlier message that a form has a place for.
+func originalParts(f form) []item {
+	switch f {
+	case formOriginal87:
+		return parts87[:]
+	case formOriginalPOS:
+		return partsPOS[:]
+	}
+	return partsLater[:]
+}
+
+var (
+	parts87    = [...]item{itemOriginalMTI, itemOriginalTrace, itemOriginalSent, itemOriginalAcquirer, itemOriginalForwarder}
+	partsPOS   = [...]item{itemOriginalBatch, itemOriginalTrace, itemOriginalDate}
+	partsLater = [...]item{itemOriginalMTI, itemOriginalTrace, itemOriginalLocal, itemOriginalAcquirer}
+)
+
+// any says whether one of the items is there.
+func (w *Work) any(items []item) bool {
+	for _, i := range items {
+		if w.get(i) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // century is in front of a year of two digits; nothing is known of none.

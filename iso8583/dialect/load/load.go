@@ -11,8 +11,8 @@
 // How: moov's own import reads JSON and YAML; jpos.go reads the packager's
 // elements one by one and converts the standard field classes (classes.go).
 //
-// Imported by: switch/config, cmd. Imports: iso8583, its sibling part,
-// moov-io/iso8583.
+// Imported by: switch/config, cmd. Imports: iso8583, frame, its sibling part, the
+// catalogue, moov-io/iso8583.
 package load
 
 import (
