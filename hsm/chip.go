@@ -12,7 +12,8 @@ import (
 // key, and the key that answers. It is chosen by BIN, never by the CVN byte of
 // the card: byte 11 (hex) is Visa's CVN 17 and Mastercard's CVN 17, under
 // different keys. CVN numbers here are decimal; Mastercard's papers write 16 and
-// 17 as "10" and "11", and 20 and 21 as "14" and "15".
+// 17 as "10" and "11", and 20 and 21 as "14" and "15". For UnionPay's profiles no
+// independent vectors exist; of UnionPayPBOC one worked example is public.
 type Profile uint8
 
 // The profiles in service. "List" is 9F02 9F03 9F1A 95 5F2A 9A 9C 9F37 82 9F36.
