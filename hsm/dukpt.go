@@ -284,5 +284,5 @@ type DUKPTDataCipher interface {
 // format 0 block under the PIN key of a transaction, of TDES2 or TDES3. Only
 // hsm/soft has it; the switch cannot ask for it.
 type DUKPTPINEncipherer interface {
-	EncipherPINUnder(ctx context.Context, pin secret.Key, key DUKPTKey, account Account12) (secret.PINBlock, error)
+	EncipherPINUnder(ctx context.Context, pin secret.Key, key DUKPTKey, pan secret.PAN) (secret.PINBlock, error)
 }

@@ -12,7 +12,7 @@
 // and implement the interfaces; hsm/hsmtest holds every driver to the same
 // known answers.
 //
-// Imported by: switch, terminal, cmd. Imports: internal/secret.
+// Imported by: switch, terminal, cmd. Imports: hsm/pinblock, internal/secret.
 package hsm
 
 import (
@@ -81,6 +81,7 @@ type Key struct {
 	LMK       [8]byte // identity of the wrapping LMK
 	Wrapped   []byte
 	Binding   [16]byte
+	Offset    OffsetRule // of a PVKOffset, else zero
 }
 
 // Spec says what a new key shall be.
@@ -91,6 +92,7 @@ type Spec struct {
 	Owner     string
 	Version   uint32
 	NotAfter  int64
+	Offset    OffsetRule // of a PVKOffset, else zero
 }
 
 // The errors of every driver. Drivers wrap them; callers use errors.Is.
@@ -108,28 +110,6 @@ var (
 	ErrUnsupported = errors.New("hsm: module has no mechanism for this function")   // of this module; another may have it
 )
 
-// Account12 is the twelve rightmost PAN digits without the check digit, ASCII.
-type Account12 [12]byte
-
-// Translator moves an ISO 9564 format 0 PIN block from one key to another
-// without changing its format or account (PCI PIN 3-3). Keys: TPK or ZPK to ZPK.
-type Translator interface {
-	TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *Key, account Account12) (secret.PINBlock, error)
-}
-
-// PVV is what a card's PIN is verified against: the Visa PIN verification value.
-type PVV struct {
-	Key     *Key // usage PVK
-	Index   byte // PVKI digit '0'..'9', ASCII
-	Value   [4]byte
-	Account [11]byte // eleven rightmost PAN digits without the check digit
-}
-
-// PINVerifier checks an ISO format 0 PIN block under a TPK or ZPK. ErrPIN: wrong.
-type PINVerifier interface {
-	VerifyPVV(ctx context.Context, in secret.PINBlock, key *Key, account Account12, ref PVV) error
-}
-
 // KeyLoader brings keys in.
 type KeyLoader interface {
 	SetLoader
@@ -138,12 +118,6 @@ type KeyLoader interface {
 	LoadClear(ctx context.Context, spec Spec, components ...secret.Key) (Key, error)
 	// Generate makes a random key that never leaves in clear.
 	Generate(ctx context.Context, spec Spec) (Key, error)
-}
-
-// PINEncipherer is the PIN pad's function: clear digits to a format 0 block
-// under a TPK. Only hsm/soft has it; the switch cannot ask for it.
-type PINEncipherer interface {
-	EncipherPIN(ctx context.Context, pin secret.Key, key *Key, account Account12) (secret.PINBlock, error)
 }
 
 // Sealer enciphers card numbers at rest: AES-256-GCM with a random nonce in front.

@@ -113,16 +113,16 @@ type rule struct {
 // A pair that is not here is refused before the module is asked.
 var matrix = [...]rule{
 	OpMAC:               {[]Usage{TAK, ZAK}, []Algorithm{TDES2, TDES3}},
-	OpTranslateFrom:     {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
-	OpTranslateTo:       {[]Usage{ZPK}, []Algorithm{TDES2}},
-	OpVerifyPIN:         {[]Usage{TPK, ZPK}, []Algorithm{TDES2}},
+	OpTranslateFrom:     {[]Usage{TPK, ZPK}, pinAlgorithms[:]},
+	OpTranslateTo:       {[]Usage{ZPK}, pinAlgorithms[:]},
+	OpVerifyPIN:         {[]Usage{TPK, ZPK}, pinAlgorithms[:]},
 	OpPVV:               {[]Usage{PVK}, []Algorithm{TDES2}},
 	OpCryptogram:        {[]Usage{IMKAC}, []Algorithm{TDES2}},
 	OpTransportKey:      {[]Usage{TMK}, []Algorithm{TDES2, TDES3}},
 	OpTravelsUnderTMK:   {[]Usage{TPK, TAK, TDK}, []Algorithm{TDES2, TDES3}},
 	OpSeal:              {[]Usage{PANSeal}, []Algorithm{AES256}},
 	OpToken:             {[]Usage{PANToken}, []Algorithm{AES128, AES256}},
-	OpEncipherPIN:       {[]Usage{TPK}, []Algorithm{TDES2}},
+	OpEncipherPIN:       {[]Usage{TPK}, pinAlgorithms[:]},
 	OpCMAC:              {[]Usage{TAK, ZAK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
 	OpHMAC:              {[]Usage{HMACKey}, []Algorithm{HMAC128, HMAC192, HMAC256}},
 	OpOffset:            {[]Usage{PVKOffset}, []Algorithm{TDES2}},
@@ -143,6 +143,10 @@ var matrix = [...]rule{
 	OpSM4Transport:      {[]Usage{TMK}, []Algorithm{SM4}},
 	OpTravelsUnderSM4:   {[]Usage{TPK, TAK}, []Algorithm{SM4}},
 }
+
+// pinAlgorithms are the ciphers of PIN blocks: TDEA for formats 0 to 3, AES for
+// format 4 (ISO 9564-2).
+var pinAlgorithms = [...]Algorithm{TDES2, TDES3, AES128, AES192, AES256}
 
 var everyAlgorithm = [...]Algorithm{TDES2, AES128, AES256, TDES3, AES192, HMAC128, HMAC192, HMAC256, SM4}
 
@@ -237,12 +241,21 @@ func (s Spec) Check() error {
 	case s.NotAfter < 0:
 		return fmt.Errorf("%w: key %q: end of validity is before 1970", ErrInput, s.Name)
 	}
+	if err := s.Offset.checkOffset(s.Usage); err != nil {
+		return fmt.Errorf("key %q: %w", s.Name, err)
+	}
 	return nil
 }
 
 // Key starts a key from its specification; the driver fills in the rest.
 func (s Spec) Key() Key {
-	return Key{Name: s.Name, Usage: s.Usage, Algorithm: s.Algorithm, Owner: s.Owner, Version: s.Version, NotAfter: s.NotAfter}
+	return Key{Name: s.Name, Usage: s.Usage, Algorithm: s.Algorithm, Owner: s.Owner, Version: s.Version, NotAfter: s.NotAfter, Offset: s.Offset}
+}
+
+// Spec is what k was made from: of its next version, but for Version and
+// NotAfter, too.
+func (k *Key) Spec() Spec {
+	return Spec{Name: k.Name, Usage: k.Usage, Algorithm: k.Algorithm, Owner: k.Owner, Version: k.Version, NotAfter: k.NotAfter, Offset: k.Offset}
 }
 
 // boundPrefix keeps the binding apart from everything else the second LMK signs.
@@ -260,7 +273,8 @@ func (k *Key) AppendBound(dst []byte) []byte {
 	dst = append(dst, k.KCV[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(k.NotAfter))
 	dst = append(dst, k.LMK[:]...)
-	return appendText(dst, string(k.Wrapped))
+	dst = appendText(dst, string(k.Wrapped))
+	return k.Offset.appendBound(dst)
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -99,6 +99,28 @@ func TestPermitValidity(t *testing.T) {
 	}
 }
 
+// TestAlgorithmsOfPINKeys writes down which ciphers PIN keys have.
+func TestAlgorithmsOfPINKeys(t *testing.T) {
+	for _, u := range []Usage{TPK, ZPK, PVK, PVKOffset} {
+		for _, a := range everyAlgorithm {
+			want := a == TDES2 || (u == TPK || u == ZPK) && (a == TDES3 || a.IsAES() || a == SM4)
+			spec := Spec{Name: "n", Owner: "o", Usage: u, Algorithm: a}
+			if u == PVKOffset {
+				spec.Offset = OffsetRule{Table: [16]byte([]byte("0123456789012345")), Length: 16, Pad: 'F'}
+			}
+			if err := spec.Check(); want != (err == nil) {
+				t.Errorf("%s of %s: %v", u, a, err)
+			}
+			k := spec.Key()
+			for _, op := range []Operation{OpTranslateFrom, OpTranslateTo, OpVerifyPIN, OpEncipherPIN, OpPVV, OpOffset} {
+				if err := Permit(op, &k, time.Unix(0, 0)); (err == nil) != (want && op.Allows(u) && a != SM4) {
+					t.Errorf("%s with a %s of %s: %v", op, u, a, err)
+				}
+			}
+		}
+	}
+}
+
 // TestBoundContentIsUnambiguous: a byte moved from one text to the next changes
 // what is bound.
 func TestBoundContentIsUnambiguous(t *testing.T) {
@@ -110,5 +132,30 @@ func TestBoundContentIsUnambiguous(t *testing.T) {
 	a.Binding[0] = 1
 	if string(a.AppendBound(nil)) != string((&Key{Name: "ab", Owner: "c", Wrapped: []byte("de")}).AppendBound(nil)) {
 		t.Error("the binding is part of what it is computed over")
+	}
+}
+
+// TestBoundContentWithRule: a key without a rule is bound to what it always was,
+// and no field of a rule can be changed unseen.
+func TestBoundContentWithRule(t *testing.T) {
+	k := Key{Name: "ab", Usage: PVK, Algorithm: TDES2, Owner: "c", Version: 7, KCV: [3]byte{1, 2, 3}, NotAfter: 9, LMK: [8]byte{4}, Wrapped: []byte("de")}
+	before := "tapswitch key block 1\x00" + "\x00\x00\x00\x02ab" + "\x06\x01" + "\x00\x00\x00\x01c" + "\x00\x00\x00\x07" + "\x01\x02\x03" +
+		"\x00\x00\x00\x00\x00\x00\x00\x09" + "\x04\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x02de"
+	if got := string(k.AppendBound(nil)); got != before {
+		t.Errorf("a key without a rule is bound to %q, not to what keys of before were", got)
+	}
+	rule := OffsetRule{Table: [16]byte([]byte("0123456789012345")), Start: 1, Length: 14, Pad: 'F'}
+	seen := map[string]bool{before: true}
+	for _, change := range []func(r *OffsetRule){
+		func(*OffsetRule) {}, func(r *OffsetRule) { r.Table[0] = '9' }, func(r *OffsetRule) { r.Table[15] = '9' },
+		func(r *OffsetRule) { r.Start = 2 }, func(r *OffsetRule) { r.Length = 13 }, func(r *OffsetRule) { r.Pad = 'E' },
+	} {
+		k.Offset = rule
+		change(&k.Offset)
+		bound := string(k.AppendBound(nil))
+		if seen[bound] {
+			t.Errorf("rule %v is bound to the same bytes as another", k.Offset)
+		}
+		seen[bound] = true
 	}
 }

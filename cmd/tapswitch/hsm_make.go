@@ -14,16 +14,18 @@ import (
 func newHSMKeyGenerateCommand() *cobra.Command {
 	var t token
 	var usage, algorithm, owner, until, format string
+	var rule ruleFlags
 	c := &cobra.Command{
 		Use:   "generate --config FILE --usage USAGE NAME",
 		Short: "Make a random key that never leaves the module in clear",
 		Long: "Make a random key in the module and keep it wrapped. The name must be new; the switch must not be running. " +
-			"The owner is the name without its last part when it is not given.",
+			"The owner is the name without its last part when it is not given. A PVK-offset needs its decimalisation table: it is bound to the key.",
 		Example: "  tapswitch hsm key generate --config switch.yaml --usage ZPK link/acq-c/zpk\n" +
-			"  tapswitch hsm key generate --config switch.yaml --usage BDK --algorithm AES-256 --not-after 2030-12-31 fleet/bdk",
+			"  tapswitch hsm key generate --config switch.yaml --usage BDK --algorithm AES-256 --not-after 2030-12-31 fleet/bdk\n" +
+			"  tapswitch hsm key generate --config switch.yaml --usage PVK-offset --decimalisation-table 0123456789012345 issuer/demo/pvk",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			spec, err := wanted(args[0], usage, algorithm, owner, until)
+			spec, err := wanted(args[0], usage, algorithm, owner, until, rule)
 			if err != nil {
 				return err
 			}
@@ -44,13 +46,40 @@ func newHSMKeyGenerateCommand() *cobra.Command {
 	c.Flags().StringVar(&algorithm, "algorithm", "", "cipher and length; the usual one of the usage when left out")
 	c.Flags().StringVar(&owner, "owner", "", "terminal, link or issuer that the key belongs to")
 	c.Flags().StringVar(&until, "not-after", "", "last day of validity, YYYY-MM-DD, UTC")
+	rule.add(c)
 	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	required(c, "config", "usage")
 	return c
 }
 
+// ruleFlags say how an IBM 3624 key makes natural PINs.
+type ruleFlags struct {
+	table, pad    string
+	start, length uint8
+}
+
+func (r *ruleFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&r.table, "decimalisation-table", "", "of a PVK-offset: 16 decimal digits, for 0 to F")
+	c.Flags().Uint8Var(&r.start, "validation-start", 0, "of a PVK-offset: first card number digit of the validation data, from 0")
+	c.Flags().Uint8Var(&r.length, "validation-length", 16, "of a PVK-offset: card number digits in the validation data")
+	c.Flags().StringVar(&r.pad, "validation-pad", "F", "of a PVK-offset: hex digit that fills the validation data to 16")
+}
+
+// of is the rule of a key of usage u; other usages have none.
+func (r *ruleFlags) of(u hsm.Usage) (rule hsm.OffsetRule, err error) {
+	switch {
+	case u != hsm.PVKOffset && r.table != "":
+		return rule, usageError{fmt.Errorf("a %s has no decimalisation table", u)}
+	case u != hsm.PVKOffset:
+		return rule, nil
+	case len(r.table) != len(rule.Table) || len(r.pad) != 1:
+		return rule, usageError{fmt.Errorf("a %s needs --decimalisation-table of %d digits, and one pad digit", u, len(rule.Table))}
+	}
+	return hsm.OffsetRule{Table: [16]byte([]byte(r.table)), Start: r.start, Length: r.length, Pad: r.pad[0]}, nil
+}
+
 // wanted reads what a new key shall be.
-func wanted(name, usage, algorithm, owner, until string) (spec hsm.Spec, err error) {
+func wanted(name, usage, algorithm, owner, until string, rule ruleFlags) (spec hsm.Spec, err error) {
 	spec = hsm.Spec{Name: name, Owner: owner, Version: 1}
 	if spec.Usage, err = hsm.ParseUsage(usage); err != nil {
 		return spec, usageError{err}
@@ -69,6 +98,9 @@ func wanted(name, usage, algorithm, owner, until string) (spec hsm.Spec, err err
 		spec.Owner = name[:at]
 	}
 	if spec.NotAfter, err = lifetime(until); err != nil {
+		return spec, err
+	}
+	if spec.Offset, err = rule.of(spec.Usage); err != nil {
 		return spec, err
 	}
 	if err := spec.Check(); err != nil {
@@ -100,7 +132,9 @@ func newHSMKeyRotateCommand() *cobra.Command {
 				if old.Usage == hsm.PANSeal || old.Usage == hsm.PANToken {
 					return hsm.Spec{}, fmt.Errorf("key %q is under card numbers that are stored: they would not open, or not be found, under its successor; refused", old.Name)
 				}
-				return hsm.Spec{Name: old.Name, Usage: old.Usage, Algorithm: old.Algorithm, Owner: old.Owner, Version: old.Version + 1, NotAfter: ends}, nil
+				next := old.Spec()
+				next.Version, next.NotAfter = old.Version+1, ends
+				return next, nil
 			})
 			if err != nil {
 				return err

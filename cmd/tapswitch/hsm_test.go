@@ -97,6 +97,11 @@ func TestHSMKeys(t *testing.T) {
 		{[]string{"doctor"}, 1, "FAIL  key fleet/bdk version 1: past its end of validity"},
 		{[]string{"key", "rotate", "fleet/bdk"}, 0, "fleet/bdk  2        BDK    AES-256"},
 		{[]string{"key", "rotate", "store/pan-seal"}, 1, "refused"},
+		{[]string{"key", "generate", "--usage", "PVK-offset", "issuer/x/pvk-offset"}, 2, "--decimalisation-table"},
+		{[]string{"key", "generate", "--usage", "PVK-offset", "--decimalisation-table", "0000000000000000", "issuer/x/pvk-offset"}, 2, "no digit more than 4 times"},
+		{[]string{"key", "generate", "--usage", "PVK", "--decimalisation-table", "0123456789012345", "issuer/x/pvk"}, 2, "a PVK has no decimalisation table"},
+		{[]string{"key", "generate", "--usage", "PVK-offset", "--decimalisation-table", "0123456789012345", "issuer/x/pvk-offset"}, 0, "PVK-offset"},
+		{[]string{"key", "rotate", "issuer/x/pvk-offset"}, 0, "issuer/x/pvk-offset  2"},
 	} {
 		ran := hsm(step.args...)
 		if ran.code != step.code || !strings.Contains(ran.stdout+ran.stderr, step.want) {

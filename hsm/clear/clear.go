@@ -28,7 +28,6 @@ import (
 	"tapswitch/hsm/dukpt"
 	"tapswitch/hsm/emvkey"
 	"tapswitch/hsm/pinblock"
-	"tapswitch/hsm/pinoffset"
 	"tapswitch/internal/secret"
 )
 
@@ -39,6 +38,8 @@ var ErrLock = errors.New("clear: memory for PINs and keys cannot be locked")
 const (
 	blockAt     = 0
 	pinAt       = 16
+	pinLenAt    = 28
+	fieldAt     = 32 // a PAN field, a natural PIN
 	keyAt       = 64
 	companionAt = 96
 	scratchAt   = 256 // of a TDES DUKPT derivation; see dukpt.go
@@ -107,45 +108,6 @@ func (r *Room) Wipe() {
 func (r *Room) Block() *[8]byte { return (*[8]byte)(r.mem[blockAt:]) }
 
 func (r *Room) pin() *[pinblock.MaxPIN]byte { return (*[pinblock.MaxPIN]byte)(r.mem[pinAt:]) }
-
-// CheckBlock checks that Block is of format 0 and of this account.
-func (r *Room) CheckBlock(account hsm.Account12) error {
-	_, err := pinblock.Decode0(r.pin(), r.Block(), account)
-	clear(r.pin()[:])
-	if err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrPINBlock, err)
-	}
-	return nil
-}
-
-// BlockToTSP checks Block and replaces it by the transformed security parameter
-// of the PIN in it.
-func (r *Room) BlockToTSP(account hsm.Account12, ref hsm.PVV) error {
-	n, err := pinblock.Decode0(r.pin(), r.Block(), account)
-	if err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrPINBlock, err)
-	}
-	err = pinoffset.TSP(r.Block(), ref.Account, ref.Index, r.pin()[:n])
-	clear(r.pin()[:])
-	if err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrInput, err)
-	}
-	return nil
-}
-
-// EncodePIN puts the format 0 block of a typed PIN into Block.
-func (r *Room) EncodePIN(pin secret.Key, account hsm.Account12) error {
-	if pin.Len() > pinblock.MaxPIN {
-		return fmt.Errorf("%w: %w", hsm.ErrInput, pinblock.ErrPINLength)
-	}
-	digits := pin.AppendTo(r.mem[pinAt:pinAt], secret.ForHSM)
-	err := pinblock.Encode0(r.Block(), digits, account)
-	clear(r.pin()[:])
-	if err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrInput, err)
-	}
-	return nil
-}
 
 // Key is where n clear key bytes are while a key is brought in or sent out.
 func (r *Room) Key(n int) []byte { return r.mem[keyAt : keyAt+n : keyAt+n] }

@@ -19,6 +19,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -42,6 +43,9 @@ type Module interface {
 	hsm.SM3Hasher
 	hsm.Translator
 	hsm.PINVerifier
+	hsm.OffsetVerifier
+	hsm.PINIssuer
+	hsm.PINReplacer
 	hsm.CryptogramVerifier
 	hsm.CSUAnswerer
 	hsm.GivenVerifier
@@ -62,7 +66,7 @@ type Module interface {
 // Run holds the modules that open returns to the suite; open is called once for
 // each test.
 func Run(t *testing.T, open func(t *testing.T) Module) {
-	for _, c := range slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases()) {
+	for _, c := range slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases(), pinCases()) {
 		t.Run(c.name, func(t *testing.T) { c.run(&suite{T: t, m: open(t)}) })
 	}
 }
@@ -77,14 +81,10 @@ type testCase struct {
 // families of functions have a list of their own beside their tests.
 func firstCases() []testCase {
 	return []testCase{
-		{"vectors/pin.visa_pvv", pvvVectors},
-		{"vectors/pinblock.iso0.decode", blockVectors},
-		{"vectors/pinblock.translate", translateVectors},
 		{"vectors/key.combine_components", componentVectors},
 		{"vectors/rejected", rejectedVectors},
 		{"trap/double-length key is used as E-D-E", trapEDE},
 		{"trap/DES ignores parity bits", trapParity},
-		{"trap/PVV takes eleven digits and four of the PIN", trapPVV},
 		{"refuse/usage matrix, all pairs", usageMatrix},
 		{"refuse/altered binding", alteredBinding},
 		{"refuse/past its end of validity", expired},
@@ -131,15 +131,7 @@ func (v vector) want() string {
 // load returns the vectors of a file that compute function, at least one.
 func load(t testing.TB, file, function string) (out []vector) {
 	t.Helper()
-	raw, err := files.ReadFile("testdata/" + file + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	if err := json.Unmarshal(raw, &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range all {
+	for _, v := range loadAll(t, file) {
 		if v.Function == function {
 			out = append(out, v)
 		}
@@ -148,6 +140,19 @@ func load(t testing.TB, file, function string) (out []vector) {
 		t.Fatalf("%s.json has no vector of %s", file, function)
 	}
 	return out
+}
+
+// loadAll returns all vectors of a file.
+func loadAll(t testing.TB, file string) (all []vector) {
+	t.Helper()
+	raw, err := files.ReadFile("testdata/" + file + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -168,7 +173,11 @@ func (s *suite) spec(u hsm.Usage) hsm.Spec {
 	case hsm.HMACKey:
 		a = hsm.HMAC256
 	}
-	return hsm.Spec{Name: "test/" + u.String(), Usage: u, Algorithm: a, Owner: "test", Version: s.seq.Add(1)}
+	spec := hsm.Spec{Name: "test/" + u.String(), Usage: u, Algorithm: a, Owner: "test", Version: s.seq.Add(1)}
+	if u == hsm.PVKOffset {
+		spec.Offset = offsetRule(testTable)
+	}
+	return spec
 }
 
 // key loads a clear key.
@@ -241,15 +250,23 @@ func (s *suite) count(got, want int) {
 }
 
 // Vectors runs a pure function over all vectors of a file that name function:
-// hex inputs come as bytes, texts and numbers as their characters. Negative vectors must be
-// refused. Only as much of the answer is compared as the vector prints.
+// hex inputs come as bytes, texts as their characters, numbers as decimal text.
+// Negative vectors must be refused. Only as much of the answer is compared as the
+// vector prints.
 func Vectors(t *testing.T, file, function string, compute func(in map[string][]byte) ([]byte, error)) {
+	t.Helper()
+	VectorsBy(t, file, function, nil, compute)
+}
+
+// VectorsBy is Vectors that also holds refusals to the vectors' reason classes,
+// each one of the errors given for it.
+func VectorsBy(t *testing.T, file, function string, reasons map[string][]error, compute func(in map[string][]byte) ([]byte, error)) {
 	t.Helper()
 	for _, v := range load(t, file, function) {
 		got, err := compute(v.inputs())
 		if v.Type == "error" {
-			if err == nil {
-				t.Errorf("%s (%s): not refused", v.ID, v.Reason)
+			if err == nil || reasons != nil && !slices.ContainsFunc(reasons[v.Reason], func(want error) bool { return errors.Is(err, want) }) {
+				t.Errorf("%s (%s): %v, want a refusal for that reason", v.ID, v.Reason, err)
 			}
 			continue
 		}
@@ -294,4 +311,5 @@ func (v vector) inputs() map[string][]byte {
 
 // textInput names inputs that are text though they may look like hex.
 var textInput = map[string]bool{"pan": true, "pan12": true, "psn": true, "pin": true, "pvki": true, "hex_digits": true,
-	"digits": true, "expiry": true, "service_code": true, "current_pin": true, "header": true, "key_block": true, "version": true}
+	"digits": true, "expiry": true, "service_code": true, "current_pin": true, "header": true, "key_block": true, "version": true,
+	"fill": true, "offset": true, "decimalisation_table": true, "validation_pad": true}

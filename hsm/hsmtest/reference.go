@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"tapswitch/hsm"
-	"tapswitch/hsm/pinblock"
 	"tapswitch/internal/secret"
 )
 
@@ -60,35 +58,6 @@ func gcmOpen(t testing.TB, key, sealed, aad []byte) []byte {
 		t.Fatal(err)
 	}
 	return plain
-}
-
-// pinBlock enciphers a format 0 block of pin and pan under key.
-func (s *suite) pinBlock(key []byte, pin, pan string) secret.PINBlock {
-	s.Helper()
-	account, err := pinblock.Account([]byte(pan))
-	if err != nil {
-		s.Fatal(err)
-	}
-	var clear [8]byte
-	if err := pinblock.Encode0(&clear, []byte(pin), account); err != nil {
-		s.Fatal(err)
-	}
-	return s.block(tdes(s, key, clear[:], false))
-}
-
-func account12(t testing.TB, pan string) hsm.Account12 {
-	t.Helper()
-	a, err := pinblock.Account([]byte(pan))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func account11(t testing.TB, pan string) [11]byte {
-	t.Helper()
-	a := account12(t, pan)
-	return [11]byte(a[1:])
 }
 
 // fields is field 55 by tag.

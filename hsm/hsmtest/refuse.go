@@ -51,14 +51,9 @@ func (s *suite) goodFor(f other, u hsm.Usage) *hsm.Key {
 
 // functions are all uses of keys, with inputs that are good under testKey.
 func (s *suite) functions() []function {
-	m, value := s.m, unhex(s, testKey)
-	zpk, tpk, pvk := s.key(hsm.ZPK, value), s.key(hsm.TPK, value), s.key(hsm.PVK, value)
-	in, account := s.pinBlock(value, "1234", testPAN), account12(s, testPAN)
-	ref := func(k *hsm.Key) hsm.PVV {
-		return hsm.PVV{Key: k, Index: '1', Value: [4]byte([]byte("0000")), Account: account11(s, testPAN)}
-	}
+	m := s.m
 	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
-	return append(slices.Concat(s.keyFunctions(), s.dukptFunctions(), s.cardFunctions(), s.scriptFunctions()), []function{
+	return slices.Concat(s.keyFunctions(), s.dukptFunctions(), s.cardFunctions(), s.scriptFunctions(), s.pinFunctions(), []function{
 		{"MAC union pay", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.MAC(ctx, k, hsm.MACUnionPayECB, []byte("data"))
 			return err
@@ -70,26 +65,12 @@ func (s *suite) functions() []function {
 		{"VerifyMAC", []hsm.Usage{hsm.TAK, hsm.ZAK}, func(ctx context.Context, k *hsm.Key) error {
 			return m.VerifyMAC(ctx, k, hsm.MACRetail, []byte("data"), make([]byte, 8))
 		}},
-		{"TranslatePIN from", []hsm.Usage{hsm.TPK, hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
-			_, err := m.TranslatePIN(ctx, in, k, zpk, account)
-			return err
-		}},
-		{"TranslatePIN to", []hsm.Usage{hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
-			_, err := m.TranslatePIN(ctx, in, tpk, k, account)
-			return err
-		}},
-		{"VerifyPVV block", []hsm.Usage{hsm.TPK, hsm.ZPK}, func(ctx context.Context, k *hsm.Key) error {
-			return m.VerifyPVV(ctx, in, k, account, ref(pvk))
-		}},
-		{"VerifyPVV value", []hsm.Usage{hsm.PVK}, func(ctx context.Context, k *hsm.Key) error {
-			return m.VerifyPVV(ctx, in, tpk, account, ref(k))
-		}},
 		{"VerifyARQC", []hsm.Usage{hsm.IMKAC}, func(ctx context.Context, k *hsm.Key) error { return m.VerifyARQC(ctx, k, c) }},
 		{"ARPC", []hsm.Usage{hsm.IMKAC}, func(ctx context.Context, k *hsm.Key) error {
 			_, err := m.ARPC(ctx, k, c, [2]byte{'0', '0'})
 			return err
 		}},
-	}...)
+	})
 }
 
 // keyFunctions are the uses of keys that travel, seal and make tokens.
@@ -196,8 +177,7 @@ func expired(s *suite) {
 
 func wrongInputs(s *suite) {
 	ctx, m := s.Context(), s.m
-	zpk, tak, imk := s.good(hsm.ZPK), s.good(hsm.TAK), s.good(hsm.IMKAC)
-	aesBlock := s.block(make([]byte, 16))
+	tak, imk := s.good(hsm.TAK), s.good(hsm.IMKAC)
 	c := hsm.Cryptogram{Profile: hsm.VisaCVN10, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}, Data: sale().icc(s)}
 	with := func(change func(c *hsm.Cryptogram)) error {
 		wrong := c
@@ -207,9 +187,6 @@ func wrongInputs(s *suite) {
 	for name, err := range map[string]error{
 		"MAC of nothing":           second(m.MAC(ctx, tak, hsm.MACRetail, nil)),
 		"MAC algorithm 0":          second(m.MAC(ctx, tak, 0, []byte("x"))),
-		"PIN block of 16":          second(m.TranslatePIN(ctx, aesBlock, zpk, zpk, account12(s, testPAN))),
-		"no PIN block":             second(m.TranslatePIN(ctx, secret.PINBlock{}, zpk, zpk, account12(s, testPAN))),
-		"PIN block of 16, PVV":     m.VerifyPVV(ctx, aesBlock, zpk, account12(s, testPAN), hsm.PVV{Key: s.good(hsm.PVK), Index: '1'}),
 		"profile 0":                with(func(c *hsm.Cryptogram) { c.Profile = 0 }),
 		"no PAN":                   with(func(c *hsm.Cryptogram) { c.PAN = secret.PAN{} }),
 		"PSN of letters":           with(func(c *hsm.Cryptogram) { c.PSN = [2]byte{'A', '0'} }),

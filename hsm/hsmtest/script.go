@@ -296,6 +296,10 @@ func wrongScripts(s *suite) {
 	if !errors.Is(err, hsm.ErrPINBlock) {
 		s.Errorf("PIN block of another account: %v, want ErrPINBlock", err)
 	}
+	err = with(func(_ *hsm.Script, p *hsm.PINChange) { p.Zone = s.pinKey(hsm.ZPK, hsm.ISO4, unhex(s, testKey)) })
+	if !errors.Is(err, hsm.ErrUsage) {
+		s.Errorf("format 0 under an AES zone key: %v, want ErrUsage", err)
+	}
 	if err := with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.MAC = 4 }); err != nil {
 		s.Errorf("MAC of 4: %v", err)
 	}

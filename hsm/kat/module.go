@@ -24,6 +24,7 @@ type Module interface {
 	hsm.GivenVerifier
 	hsm.ScriptProtector
 	hsm.PINChanger
+	PINs
 }
 
 // Functions are all functions by the names that vector files use.
@@ -36,7 +37,7 @@ func Functions() map[string]Function {
 }
 
 func families() []map[string]Function {
-	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), chips(), scripts(), offline(), keyBlocks(), missing()}
+	return []map[string]Function{checkValues(), ciphers(), uniqueKeys(), macs(), cards(), sms(), chips(), scripts(), offline(), keyBlocks(), pinBlocks(), pinValues(), missing()}
 }
 
 // missing are functions that have a name and are not done, each with its reason.

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,8 +61,7 @@ func lengths(u hsm.Usage, a byte) string {
 	}
 	var out []string
 	for _, algorithm := range []hsm.Algorithm{hsm.TDES2, hsm.TDES3, hsm.AES128, hsm.AES192, hsm.AES256, hsm.HMAC128, hsm.HMAC192, hsm.HMAC256} {
-		spec := hsm.Spec{Name: "n", Owner: "o", Usage: u, Algorithm: algorithm}
-		if letter(algorithm) == a && spec.Check() == nil {
+		if letter(algorithm) == a && slices.Contains(u.Algorithms(), algorithm) {
 			out = append(out, algorithm.String())
 		}
 	}

@@ -23,7 +23,8 @@ import (
 // The first is JSON with bytes as hex; the second is the CRC-32C of the first
 // with its line end. Keys stand in order of name and version, oldest first, at
 // most two versions of a name. Fields that are not known are refused: a newer
-// program wrote them.
+// program wrote them. A PIN verification key of usage PVK-offset has a field
+// "offset" more: its decimalisation table and how validation data are made.
 const formatVersion = 1
 
 // fileMax bounds what is read into memory: an owner has a handful of keys.
@@ -47,6 +48,16 @@ type record struct {
 	LMK       string `json:"lmk"`
 	Wrapped   string `json:"wrapped"`
 	Binding   string `json:"binding"`
+	Offset    *rule  `json:"offset,omitempty"`
+}
+
+// rule is what an IBM 3624 verification key computes natural PINs by; other
+// keys have none, and their records are as they were before there was one.
+type rule struct {
+	Table  string `json:"decimalisation_table"`
+	Start  uint8  `json:"validation_start"`
+	Length uint8  `json:"validation_length"`
+	Pad    string `json:"validation_pad"`
 }
 
 // encode writes an owner's file.
@@ -56,6 +67,9 @@ func encode(owner string, keys []hsm.Key) ([]byte, error) {
 		doc.Keys[i] = record{
 			Name: k.Name, Version: k.Version, Usage: uint8(k.Usage), Algorithm: uint8(k.Algorithm), NotAfter: k.NotAfter,
 			KCV: hex.EncodeToString(k.KCV[:]), LMK: hex.EncodeToString(k.LMK[:]), Wrapped: hex.EncodeToString(k.Wrapped), Binding: hex.EncodeToString(k.Binding[:]),
+		}
+		if o := k.Offset; !o.IsZero() {
+			doc.Keys[i].Offset = &rule{Table: string(o.Table[:]), Start: o.Start, Length: o.Length, Pad: string(rune(o.Pad))}
 		}
 	}
 	raw, err := json.Marshal(doc)
@@ -112,8 +126,14 @@ func decode(raw []byte) (owner string, keys []hsm.Key, err error) {
 
 // key reads one record.
 func (r record) key(owner string) (hsm.Key, error) {
-	k := hsm.Key{Name: r.Name, Version: r.Version, Usage: hsm.Usage(r.Usage), Algorithm: hsm.Algorithm(r.Algorithm), Owner: owner, NotAfter: r.NotAfter}
-	spec := hsm.Spec{Name: k.Name, Usage: k.Usage, Algorithm: k.Algorithm, Owner: owner, Version: k.Version, NotAfter: k.NotAfter}
+	spec := hsm.Spec{Name: r.Name, Version: r.Version, Usage: hsm.Usage(r.Usage), Algorithm: hsm.Algorithm(r.Algorithm), Owner: owner, NotAfter: r.NotAfter}
+	if o := r.Offset; o != nil {
+		if len(o.Table) != len(spec.Offset.Table) || len(o.Pad) != 1 {
+			return hsm.Key{}, fmt.Errorf("offset has not a decimalisation table of 16 digits and one pad")
+		}
+		spec.Offset = hsm.OffsetRule{Table: [16]byte([]byte(o.Table)), Start: o.Start, Length: o.Length, Pad: o.Pad[0]}
+	}
+	k := spec.Key()
 	if err := spec.Check(); err != nil {
 		return k, err
 	}

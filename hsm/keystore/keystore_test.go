@@ -349,6 +349,49 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenOffset reads the first file with a decimalisation table. It is never
+// edited. A table that is cut, or at a key that has none, is refused.
+func TestGoldenOffset(t *testing.T) {
+	k := key("issuer", "pvk", 1)
+	k.Usage = hsm.PVKOffset
+	k.Offset = hsm.OffsetRule{Table: [16]byte([]byte("0123456789012345")), Start: 1, Length: 14, Pad: 'F'}
+	raw, err := encode("issuer", []hsm.Key{k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/v1-offset.keys"
+	if *rewrite {
+		if err := os.WriteFile(golden, raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, keys, err := decode(old)
+	if err != nil || owner != "issuer" || !reflect.DeepEqual(keys, []hsm.Key{k}) {
+		t.Errorf("golden file reads as %q, %+v, %v", owner, keys, err)
+	}
+	if !bytes.Equal(raw, old) {
+		t.Error("what is written today differs from the golden file: raise the format version")
+	}
+	line, _, _ := strings.Cut(string(old), "\n")
+	for _, change := range [][2]string{
+		{`"0123456789012345"`, `"012345678901234"`}, {`"0123456789012345"`, `"0000000000000000"`}, {`:"F"`, `:"FF"`}, {`:"F"`, `:""`}, {`:"F"`, `:"f"`},
+		{`"validation_length":14`, `"validation_length":17`}, {`"validation_length":14`, `"validation_length":-1`}, {`"usage":15`, `"usage":6`},
+		{`"validation_start"`, `"validation_begin"`},
+	} {
+		body := strings.Replace(line, change[0], change[1], 1) + "\n"
+		if body == line+"\n" {
+			t.Fatalf("the golden file has no %s", change[0])
+		}
+		if _, _, err := decode(fmt.Appendf([]byte(body), "crc32c %08x\n", checksum([]byte(body)))); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v, want ErrCorrupt", change[1], err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	raw, err := encode("10000001", set("10000001", 1)[:1])
 	if err != nil {
@@ -356,6 +399,11 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(raw)
 	f.Add([]byte("{}\ncrc32c 00000000\n"))
+	offset, err := os.ReadFile("testdata/v1-offset.keys")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(offset)
 	f.Fuzz(func(t *testing.T, line []byte) {
 		// with its own right checksum, so that the fuzzer gets behind it
 		body, _, _ := bytes.Cut(line, []byte("\n"))

@@ -1,114 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pinblock lays out PIN blocks of ISO 9564-1 format 0, and those under
-// SM4, and checks them.
+// Package pinblock lays out the PIN blocks of ISO 9564-1 (formats 0 to 4), those
+// under SM4, and the layouts before them, and checks them.
 //
-// Promise: a block that decodes has a right control nibble, a length of 4 to
-// 12, decimal digits, and F filler to its end; anything else is a named refusal
-// that says nothing of the PIN.
+// Promise: a block that decodes has its format's control nibble, a length of 4
+// to 12, decimal digits, and the right filler to its end; anything else is a
+// named refusal that says nothing of the PIN. What is refused leaves no digit
+// behind.
 //
-// How: pure functions over memory of the caller. They see clear PINs, so the
-// only callers are hsm/clear (with locked memory) and tests.
+// How: pure functions over memory of the caller, without keys and without
+// randomness: filler is passed in. They see clear PINs, so the only callers are
+// hsm/clear (with locked memory) and tests. Formats 0 and 3 are in format03.go,
+// 1 and 2 in format12.go, 4 in format4.go, the older ones in legacy.go.
 //
-// Imported by: hsm/clear. Imports: the standard library.
+// Imported by: hsm, hsm/clear, hsm/hsmtest. Imports: the standard library.
+//
+// Non-obvious: a format 0 or 3 block needs a PAN of 13 digits. Hosts that fill a
+// shorter one with zeros let two cards share a block; here it is refused
+// (ErrPANLength), by policy. A format 3 block filled with F throughout is a good
+// one: F is one of the six filler values.
 package pinblock
 
 import "errors"
 
 // The refusals name the rule, never a digit.
 var (
-	ErrPINLength = errors.New("pinblock: a PIN has 4 to 12 digits")
-	ErrPINDigits = errors.New("pinblock: a PIN has decimal digits only")
-	ErrControl   = errors.New("pinblock: control nibble is not 0")
-	ErrFiller    = errors.New("pinblock: filler is not F")
-	ErrPANLength = errors.New("pinblock: format 0 needs a PAN of 13 to 19 decimal digits")
+	ErrPINLength   = errors.New("pinblock: a PIN has 4 to 12 digits")
+	ErrPINDigits   = errors.New("pinblock: a PIN has decimal digits only")
+	ErrControl     = errors.New("pinblock: control nibble is not the format's")
+	ErrFiller      = errors.New("pinblock: filler is not the format's")
+	ErrPANLength   = errors.New("pinblock: formats 0 and 3 need a PAN of 13 to 19 decimal digits, format 4 one of 1 to 19")
+	ErrBlockLength = errors.New("pinblock: a block has 8 bytes, of format 4 16")
 )
 
-// Bounds of a PIN (ISO 9564-1).
+// Bounds of a PIN (ISO 9564-1, 9.1).
 const (
 	MinPIN = 4
 	MaxPIN = 12
 )
 
-// Account returns the twelve rightmost digits of pan without its check digit.
-// Shorter numbers are refused: zero filling them would let two cards share a block.
-func Account(pan []byte) (account [12]byte, err error) {
-	if len(pan) < 13 || len(pan) > 19 || !decimal(pan) {
-		return account, ErrPANLength
-	}
-	copy(account[:], pan[len(pan)-13:])
-	return account, nil
-}
+// FillMax is the most filler digits an 8-byte block takes: those beside a PIN
+// of four digits.
+const FillMax = 10
 
-// Encode0 writes the clear format 0 block of pin and account into block.
-func Encode0(block *[8]byte, pin []byte, account [12]byte) error {
+// header starts an 8-byte block or a format 4 PIN field: control nibble,
+// length, PIN.
+func header(block, pin []byte, control byte) error {
 	if len(pin) < MinPIN || len(pin) > MaxPIN {
 		return ErrPINLength
 	}
 	if !decimal(pin) {
 		return ErrPINDigits
 	}
-	if !decimal(account[:]) {
-		return ErrPANLength
+	block[0] = control<<4 | byte(len(pin))
+	for i, c := range pin {
+		setNibble(block, 2+i, c-'0')
 	}
-	block[0] = byte(len(pin))
-	for i := 1; i < 8; i++ {
-		block[i] = digitOr(pin, 2*i-2, 0xF)<<4 | digitOr(pin, 2*i-1, 0xF)
-	}
-	xorAccount(block, account)
 	return nil
 }
 
-// Decode0 checks the clear format 0 block against account, writes the PIN's
-// digits as ASCII into pin and returns their number. It leaves block as it was.
-func Decode0(pin *[MaxPIN]byte, block *[8]byte, account [12]byte) (int, error) {
-	if !decimal(account[:]) {
-		return 0, ErrPANLength
+// encode writes a clear 8-byte block: control nibble, length, PIN, then the
+// first of the filler digits as far as there is room.
+func encode(block *[8]byte, pin []byte, control byte, fill *[FillMax]byte) error {
+	if err := header(block[:], pin, control); err != nil {
+		return err
 	}
-	xorAccount(block, account)
-	defer xorAccount(block, account)
-	if block[0]>>4 != 0 {
+	for i := len(pin); i < 14; i++ {
+		setNibble(block[:], 2+i, fill[i-len(pin)])
+	}
+	return nil
+}
+
+// fillers are the values a filler digit may have: from lowest to F.
+type fillers struct{ lowest byte }
+
+// The fillers of the formats.
+var (
+	anyFill    = fillers{0x0}
+	letterFill = fillers{0xA}
+	onlyF      = fillers{0xF}
+)
+
+// decode reads block up to nibble end and writes the PIN's digits as ASCII.
+func decode(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fillers) (int, error) {
+	n, err := digits(pin, block, end, control, filler)
+	if err != nil {
+		clear(pin[:])
+		return 0, err
+	}
+	return n, nil
+}
+
+func digits(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fillers) (int, error) {
+	if block[0]>>4 != control {
 		return 0, ErrControl
 	}
 	n := int(block[0] & 0x0F)
 	if n < MinPIN || n > MaxPIN {
 		return 0, ErrPINLength
 	}
-	for i := range 14 {
+	for i := range end - 2 {
 		v := nibble(block, 2+i)
 		switch {
 		case i < n && v > 9:
-			clear(pin[:])
 			return 0, ErrPINDigits
 		case i < n:
 			pin[i] = '0' + v
-		case v != 0xF:
-			clear(pin[:])
+		case v < filler.lowest:
 			return 0, ErrFiller
 		}
 	}
 	return n, nil
 }
 
-// xorAccount xors 0000‖account into block; doing it twice undoes it.
-func xorAccount(block *[8]byte, account [12]byte) {
-	for i := range 6 {
-		block[2+i] ^= (account[2*i]-'0')<<4 | (account[2*i+1] - '0')
-	}
-}
-
-func nibble(b *[8]byte, i int) byte {
+func nibble(b []byte, i int) byte {
 	if i%2 == 0 {
 		return b[i/2] >> 4
 	}
 	return b[i/2] & 0x0F
 }
 
-func digitOr(s []byte, i int, fill byte) byte {
-	if i < len(s) {
-		return s[i] - '0'
+func setNibble(b []byte, i int, v byte) {
+	if i%2 == 0 {
+		b[i/2] = b[i/2]&0x0F | v<<4
+	} else {
+		b[i/2] = b[i/2]&0xF0 | v
 	}
-	return fill
 }
 
 func decimal(s []byte) bool {

@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pinoffset prepares and reads the Visa PIN verification value.
+// Package pinoffset prepares and reads what PINs are verified against: the Visa
+// PIN verification value and the IBM 3624 offset.
 //
 // Promise: TSP takes eleven account digits, the key index and the first four
-// PIN digits in that order; Decimalise keeps digits first and letters minus ten
-// after, as two passes.
+// PIN digits in that order; two passes keep digits first and letters minus ten
+// after; an offset is the PIN minus the natural PIN, digit by digit modulo ten.
 //
 // How: pure functions over memory of the caller; the cipher between them runs
-// elsewhere. TSP holds a clear PIN, so its caller is hsm/clear.
+// elsewhere. They hold clear PINs, so their caller is hsm/clear. The Visa value
+// is in this file, IBM 3624 in ibm3624.go.
 //
-// Imported by: hsm/clear, hsm/pkcs11, hsm/soft. Imports: the standard library.
+// Imported by: hsm/clear, hsm/hsmtest. Imports: hsm.
 package pinoffset
 
 import "errors"
 
 // ErrDigits refuses what is not made of decimal digits of the right number.
 var ErrDigits = errors.New("pinoffset: account, key index and PIN must be decimal digits, the PIN at least four")
+
+// ErrAccount refuses a PAN that is too short for a verification value.
+var ErrAccount = errors.New("pinoffset: a PVV needs a PAN of 12 to 19 decimal digits")
+
+// Account11 returns the eleven rightmost digits of pan without its check digit.
+func Account11(pan []byte) (account [11]byte, err error) {
+	if len(pan) < 12 || len(pan) > 19 || !decimal(pan) {
+		return account, ErrAccount
+	}
+	copy(account[:], pan[len(pan)-12:])
+	return account, nil
+}
 
 // TSP writes the transformed security parameter into tsp: eleven account
 // digits, the key index, and the first four PIN digits, packed.
@@ -46,17 +60,20 @@ func TSP(tsp *[8]byte, account [11]byte, index byte, pin []byte) error {
 	return nil
 }
 
-// Decimalise returns four decimal digits of an enciphered block as ASCII: first
-// its digits from the left, then, when those are too few, its letters A-F from
-// the left with ten taken off.
+// Decimalise returns the four decimal digits of an enciphered TSP as ASCII.
 func Decimalise(block [8]byte) (out [4]byte) {
+	TwoPass(out[:], block[:])
+	return out
+}
+
+// TwoPass fills out with ASCII digits of the hex digits of block: first its
+// decimal digits from the left, then, when those are too few, its letters A to F
+// from the left with ten taken off. It returns how many there were.
+func TwoPass(out, block []byte) int {
 	n := 0
 	for pass := range 2 {
-		for i := 0; i < 16 && n < len(out); i++ {
-			v := block[i/2] >> 4
-			if i%2 == 1 {
-				v = block[i/2] & 0x0F
-			}
+		for i := 0; i < 2*len(block) && n < len(out); i++ {
+			v := nibble(block, i)
 			switch {
 			case pass == 0 && v <= 9:
 				out[n] = '0' + v
@@ -67,5 +84,21 @@ func Decimalise(block [8]byte) (out [4]byte) {
 			}
 		}
 	}
-	return out
+	return n
+}
+
+func nibble(b []byte, i int) byte {
+	if i%2 == 0 {
+		return b[i/2] >> 4
+	}
+	return b[i/2] & 0x0F
+}
+
+func decimal(s []byte) bool {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }

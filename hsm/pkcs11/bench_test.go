@@ -18,14 +18,18 @@ import (
 // the same cipher operations on one session.
 
 // benchKey loads a clear test key.
-func benchKey(b *testing.B, m *Module, u hsm.Usage, a hsm.Algorithm) *hsm.Key {
+func benchKey(b testing.TB, m *Module, u hsm.Usage, a hsm.Algorithm) *hsm.Key {
 	b.Helper()
 	value := []byte("\x01\x23\x45\x67\x89\xAB\xCD\xEF\xFE\xDC\xBA\x98\x76\x54\x32\x10")
 	clearKey, err := secret.NewKey(value)
 	if err != nil {
 		b.Fatal(err)
 	}
-	k, err := m.LoadClear(b.Context(), hsm.Spec{Name: "bench/" + u.String(), Owner: "bench", Usage: u, Algorithm: a, Version: 1}, clearKey)
+	spec := hsm.Spec{Name: "bench/" + u.String(), Owner: "bench", Usage: u, Algorithm: a, Version: 1}
+	if u == hsm.PVKOffset {
+		spec.Offset = hsm.OffsetRule{Table: [16]byte([]byte("0123456789012345")), Length: 16, Pad: 'F'}
+	}
+	k, err := m.LoadClear(b.Context(), spec, clearKey)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -124,46 +128,6 @@ func BenchmarkMACRetail(b *testing.B) {
 			}
 			last := mac.Xor([8]byte(chain[len(chain)-8:]), [8]byte(data[len(data)-8:]))
 			_, err = block(ctx, s, true, keys.whole, last[:])
-			return err
-		})
-	})
-}
-
-func BenchmarkTranslatePIN(b *testing.B) {
-	m := module(b)
-	key := benchKey(b, m, hsm.ZPK, hsm.TDES2)
-	account := hsm.Account12([]byte("424230000006"))
-	in := [8]byte{}
-	clear := []byte{0x04, 0x12, 0x34 ^ 0x42, 0xFF ^ 0x42, 0xFF ^ 0x30, 0xFF, 0xFF, 0xFF ^ 0x06}
-	if err := m.do(b.Context(), func(w *worker) error {
-		keys, err := w.objects(key)
-		if err != nil {
-			return err
-		}
-		return w.ecb(true, keys.whole, clear, in[:])
-	}); err != nil {
-		b.Fatal(err)
-	}
-	pinBlock, err := secret.NewPINBlock(in[:])
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("via=driver", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := m.TranslatePIN(b.Context(), pinBlock, key, key, account); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("via=miekg", func(b *testing.B) {
-		b.ReportAllocs()
-		bare(b, m, key, func(ctx *p11.Ctx, s p11.SessionHandle, keys pair) error {
-			out, err := block(ctx, s, false, keys.whole, in[:])
-			if err != nil {
-				return err
-			}
-			_, err = block(ctx, s, true, keys.whole, out)
 			return err
 		})
 	})

@@ -91,7 +91,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("pkcs11: %d sessions configured, want 1 to %d", c.Sessions, maxSessions)
 	case c.Queue < 1 || c.Timeout < time.Millisecond:
 		return c, errors.New("pkcs11: queue and time-out must be positive")
-	case c.Cache < 4*c.Sessions: // every worker may hold two keys at once
+	case c.Cache < 4*c.Sessions: // every worker may hold three keys at once
 		return c, fmt.Errorf("pkcs11: a cache of %d keys is too small for %d sessions, want at least %d", c.Cache, c.Sessions, 4*c.Sessions)
 	}
 	return c, nil
@@ -124,8 +124,6 @@ type Module struct {
 }
 
 var (
-	_ hsm.Translator         = (*Module)(nil)
-	_ hsm.PINVerifier        = (*Module)(nil)
 	_ hsm.CryptogramVerifier = (*Module)(nil)
 	_ hsm.KeyMaker           = (*Module)(nil)
 	_ hsm.KeyLoader          = (*Module)(nil)

@@ -56,7 +56,7 @@ func (l *latch) Wait(until env.Mono) bool {
 }
 
 func world() env.Env {
-	return env.Env{Clock: wall{}, Waits: waits{}, Rand: rand.Reader}
+	return env.Env{Clock: wall{}, Waits: waits{}, Rand: hsmtest.Random.Over(rand.Reader)}
 }
 
 func pin(text string) secret.Key {

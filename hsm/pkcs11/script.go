@@ -142,7 +142,7 @@ func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) (
 }
 
 func (m *Module) permitChange(p hsm.PINChange, block hsm.ScriptBlock) error {
-	if err := m.permit(hsm.OpTranslateFrom, p.Zone); err != nil {
+	if err := hsm.PermitPINKey(hsm.OpTranslateFrom, hsm.ISO0, p.Zone, m.world.Clock.Now()); err != nil {
 		return err
 	}
 	if err := m.permit(hsm.OpScriptMAC, p.SMI); err != nil {

@@ -27,7 +27,7 @@ func (m *Module) CheckKey(ctx context.Context, key *hsm.Key) error {
 	if key.LMK != m.id || subtle.ConstantTimeCompare(bound[:], key.Binding[:]) != 1 || !unwrap(m.lmk, room.Key(key.Algorithm.Size()), key.Wrapped) {
 		return fmt.Errorf("%w: %s %q version %d", hsm.ErrBinding, key.Usage, key.Name, key.Version)
 	}
-	again, _, err := m.keep(hsm.Spec{Name: key.Name, Usage: key.Usage, Algorithm: key.Algorithm, Owner: key.Owner, Version: key.Version, NotAfter: key.NotAfter}, room)
+	again, _, err := m.keep(key.Spec(), room)
 	if err == nil && again.KCV != key.KCV {
 		err = fmt.Errorf("%w: %s %q version %d: the check value is not the stored one", hsm.ErrBinding, key.Usage, key.Name, key.Version)
 	}

@@ -167,7 +167,7 @@ func (m *Module) dukptData(ctx context.Context, d hsm.DUKPTKey, dir hsm.Directio
 
 // EncipherPINUnder is the PIN pad's function under DUKPT: clear digits to a
 // format 0 block.
-func (m *Module) EncipherPINUnder(ctx context.Context, pin secret.Key, d hsm.DUKPTKey, account hsm.Account12) (secret.PINBlock, error) {
+func (m *Module) EncipherPINUnder(ctx context.Context, pin secret.Key, d hsm.DUKPTKey, pan secret.PAN) (secret.PINBlock, error) {
 	if err := alive(ctx); err != nil {
 		return secret.PINBlock{}, err
 	}
@@ -180,9 +180,8 @@ func (m *Module) EncipherPINUnder(ctx context.Context, pin secret.Key, d hsm.DUK
 	}
 	room := clear.Unlocked()
 	defer room.Wipe()
-	if err := room.EncodePIN(pin, account); err != nil {
+	if err := room.TypePIN(pin); err != nil {
 		return secret.PINBlock{}, err
 	}
-	out := c.encrypt(*room.Block())
-	return secret.NewPINBlock(out[:])
+	return m.writePIN(room, c, hsm.PINTarget{Format: hsm.ISO0, PAN: pan})
 }

@@ -41,8 +41,8 @@ func TestTerminalTakesItsHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account := hsm.Account12([]byte("424230000006"))
-	block, err := sides[1].EncipherPIN(ctx, pin, &theirs[0], account)
+	card := pan(t, "6224242300000069")
+	block, err := sides[1].EncipherPIN(ctx, pin, hsm.PINTarget{Format: hsm.ISO0, Key: &theirs[0], PAN: card})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,8 @@ func TestTerminalTakesItsHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sides[0].TranslatePIN(ctx, block, &ours[0], &zpk, account); err != nil {
+	in := hsm.EncipheredPIN{Block: block, Format: hsm.ISO0, Key: &ours[0], PAN: card}
+	if _, err := sides[0].TranslatePIN(ctx, in, hsm.PINTarget{Format: hsm.ISO0, Key: &zpk, PAN: card}); err != nil {
 		t.Error(err)
 	}
 	mac, err := sides[1].MAC(ctx, &theirs[1], hsm.MACRetail, []byte("a message"))

@@ -104,6 +104,9 @@ func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) (
 }
 
 func (m *Module) changeKeys(p hsm.PINChange, block hsm.ScriptBlock) (k changeKeys, err error) {
+	if err := hsm.PermitPINKey(hsm.OpTranslateFrom, hsm.ISO0, p.Zone, m.clock.Now()); err != nil {
+		return k, err
+	}
 	if k.zone, err = m.use(hsm.OpTranslateFrom, p.Zone); err != nil {
 		return k, err
 	}

@@ -57,12 +57,9 @@ type ciphers struct {
 }
 
 var (
-	_ hsm.Translator         = (*Module)(nil)
-	_ hsm.PINVerifier        = (*Module)(nil)
 	_ hsm.CryptogramVerifier = (*Module)(nil)
 	_ hsm.KeyMaker           = (*Module)(nil)
 	_ hsm.KeyLoader          = (*Module)(nil)
-	_ hsm.PINEncipherer      = (*Module)(nil)
 	_ hsm.Sealer             = (*Module)(nil)
 	_ hsm.Tokener            = (*Module)(nil)
 	_ hsm.Health             = (*Module)(nil)

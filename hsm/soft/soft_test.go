@@ -26,7 +26,7 @@ func (wall) Mono() env.Mono { return env.Mono(time.Now().UnixNano()) }
 
 func open(t testing.TB) *Module {
 	t.Helper()
-	m, err := New(rand.Reader, wall{})
+	m, err := New(hsmtest.Random.Over(rand.Reader), wall{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,27 +131,41 @@ func TestPINPad(t *testing.T) {
 		return &k
 	}
 	tpk, zpk := key(hsm.TPK), key(hsm.ZPK)
-	account := hsm.Account12([]byte("424230000006"))
-	typed := func(pin string) (secret.PINBlock, error) {
-		k, _ := secret.NewKey([]byte(pin))
-		return m.EncipherPIN(ctx, k, tpk, account)
-	}
-	block, err := typed("1234")
+	pan, err := secret.NewPAN([]byte("6224242300000069"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.TranslatePIN(ctx, block, tpk, zpk, account); err != nil {
-		t.Error(err)
+	typed := func(pin string, f hsm.PINFormat, k *hsm.Key) (secret.PINBlock, error) {
+		digits, _ := secret.NewKey([]byte(pin))
+		return m.EncipherPIN(ctx, digits, hsm.PINTarget{Format: f, Key: k, PAN: pan})
 	}
-	for _, pin := range []string{"", "123", "1234567890123", "12a4"} {
-		if _, err := typed(pin); !errors.Is(err, hsm.ErrInput) {
-			t.Errorf("a PIN of %d characters: %v, want ErrInput", len(pin), err)
+	aes, err := m.Generate(ctx, hsm.Spec{Name: "aes", Owner: "o", Usage: hsm.TPK, Algorithm: hsm.AES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, k := range map[hsm.PINFormat]*hsm.Key{hsm.ISO0: tpk, hsm.ISO1: tpk, hsm.ISO3: tpk, hsm.ISO4: &aes} {
+		block, err := typed("1234", f, k)
+		if err != nil {
+			t.Fatal(f, err)
+		}
+		in := hsm.EncipheredPIN{Block: block, Format: f, Key: k, PAN: pan}
+		if _, err := m.TranslatePIN(ctx, in, hsm.PINTarget{Format: hsm.ISO0, Key: zpk, PAN: pan}); err != nil {
+			t.Error(f, err)
+		}
+		for _, pin := range []string{"", "123", "1234567890123", "12a4"} {
+			if _, err := typed(pin, f, k); !errors.Is(err, hsm.ErrInput) {
+				t.Errorf("%s, a PIN of %d characters: %v, want ErrInput", f, len(pin), err)
+			}
 		}
 	}
 	for _, u := range []hsm.Usage{hsm.TMK, hsm.TAK, hsm.ZPK, hsm.ZAK, hsm.PVK, hsm.IMKAC} {
-		k, _ := secret.NewKey([]byte("1234"))
-		if _, err := m.EncipherPIN(ctx, k, key(u), account); !errors.Is(err, hsm.ErrUsage) {
+		if _, err := typed("1234", hsm.ISO0, key(u)); !errors.Is(err, hsm.ErrUsage) {
 			t.Errorf("PIN under a %s: %v, want ErrUsage", u, err)
+		}
+	}
+	for f, want := range map[hsm.PINFormat]error{0: hsm.ErrInput, hsm.ISO2: hsm.ErrPINFormat, hsm.ISO4: hsm.ErrUsage, hsm.ISO4 + 1: hsm.ErrInput} {
+		if _, err := typed("1234", f, tpk); !errors.Is(err, want) {
+			t.Errorf("%s under a TDES key: %v, want %v", f, err, want)
 		}
 	}
 }

@@ -196,12 +196,12 @@ func (w *world) Translate(context.Context, *txn.Request, string) (secret.PINBloc
 // module knows one right PIN block.
 type module struct{ w *world }
 
-func (m module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+func (m module) TranslatePIN(context.Context, hsm.EncipheredPIN, hsm.PINTarget) (secret.PINBlock, error) {
 	return secret.PINBlock{}, hsm.ErrUnavailable
 }
 
-func (m module) VerifyPVV(_ context.Context, in secret.PINBlock, _ *hsm.Key, _ hsm.Account12, _ hsm.PVV) error {
-	if string(in.AppendTo(nil, secret.ForTest)) != "rightpin" {
+func (m module) VerifyPVV(_ context.Context, in hsm.EncipheredPIN, _ hsm.PVV) error {
+	if string(in.Block.AppendTo(nil, secret.ForTest)) != "rightpin" {
 		return hsm.ErrPIN
 	}
 	return nil

@@ -89,17 +89,17 @@ func (m metered) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorit
 }
 
 // TranslatePIN implements hsm.Translator.
-func (m metered) TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *hsm.Key, account hsm.Account12) (secret.PINBlock, error) {
+func (m metered) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.PINTarget) (secret.PINBlock, error) {
 	began := m.clock.Mono()
-	out, err := m.Module.TranslatePIN(ctx, in, from, to, account)
+	out, err := m.Module.TranslatePIN(ctx, in, to)
 	m.since(ctx, "translate_pin", began, err)
 	return out, err
 }
 
 // VerifyPVV implements hsm.PINVerifier.
-func (m metered) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key, account hsm.Account12, ref hsm.PVV) error {
+func (m metered) VerifyPVV(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PVV) error {
 	began := m.clock.Mono()
-	err := m.Module.VerifyPVV(ctx, in, key, account, ref)
+	err := m.Module.VerifyPVV(ctx, in, ref)
 	m.since(ctx, "verify_pvv", began, err)
 	return err
 }

@@ -107,18 +107,18 @@ func (s *shaky) VerifyMAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorith
 	return s.Module.VerifyMAC(ctx, key, alg, data, mac)
 }
 
-func (s *shaky) TranslatePIN(ctx context.Context, in secret.PINBlock, from, to *hsm.Key, account hsm.Account12) (secret.PINBlock, error) {
-	if err := s.ask("translate_pin", from); err != nil {
+func (s *shaky) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.PINTarget) (secret.PINBlock, error) {
+	if err := s.ask("translate_pin", in.Key); err != nil {
 		return secret.PINBlock{}, err
 	}
-	return s.Module.TranslatePIN(ctx, in, from, to, account)
+	return s.Module.TranslatePIN(ctx, in, to)
 }
 
-func (s *shaky) VerifyPVV(ctx context.Context, in secret.PINBlock, key *hsm.Key, account hsm.Account12, ref hsm.PVV) error {
-	if err := s.ask("verify_pvv", key); err != nil {
+func (s *shaky) VerifyPVV(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PVV) error {
+	if err := s.ask("verify_pvv", in.Key); err != nil {
 		return err
 	}
-	return s.Module.VerifyPVV(ctx, in, key, account, ref)
+	return s.Module.VerifyPVV(ctx, in, ref)
 }
 
 func (s *shaky) GenerateSet(ctx context.Context, under *hsm.Key, set ...hsm.WorkingKey) ([]hsm.Key, []hsm.Exported, error) {

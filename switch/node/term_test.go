@@ -132,7 +132,7 @@ func (t *term) sale(name string, amount int64, pin string) host.Result {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.PIN, err = t.soft.EncipherPIN(context.Background(), digits, t.host.PINKey(), hsm.Account12(s.Card.PAN.Account12())); err != nil {
+		if s.PIN, err = t.soft.EncipherPIN(context.Background(), digits, hsm.PINTarget{Format: hsm.ISO0, Key: t.host.PINKey(), PAN: s.Card.PAN}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,14 +6,13 @@
 //
 // Promise: a wrong PIN is counted durably before the terminal hears of it,
 // once per payment; when the tries are used up no PIN of that card is tried any
-// more. A format 0 block is never translated to another account or format (PCI
-// PIN 3-3).
+// more. PIN blocks are of format 0 on both sides, and of the same card.
 //
 // How: Verify counts in memory at once, so that tries in parallel cannot pass
 // the bound, and returns the record that the caller makes durable together
 // with the payment's own record. The counters are a projection of the journal.
 //
-// Imported by: recover, node. Imports: hsm, switch/{txn,record,journal}.
+// Imported by: recover, node. Imports: hsm, hsm/pinblock, switch/{txn,record,journal}.
 package pin
 
 import (
@@ -22,6 +21,7 @@ import (
 	"sync"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/pinblock"
 	"tapswitch/internal/secret"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
@@ -111,7 +111,7 @@ func (c *Checker) Verify(ctx context.Context, a Attempt) (records []journal.Reco
 	if !c.enter(a.Token) {
 		return nil, func() {}, txn.DeclinePINTries
 	}
-	err = c.module.VerifyPVV(ctx, a.Card.PIN, a.Key, hsm.Account12(a.Card.PAN.Account12()), ref)
+	err = c.module.VerifyPVV(ctx, hsm.EncipheredPIN{Block: a.Card.PIN, Format: hsm.ISO0, Key: a.Key, PAN: a.Card.PAN}, ref)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.card(a.Token)
@@ -190,14 +190,13 @@ func reference(a Attempt) (hsm.PVV, error) {
 	}
 	ref := hsm.PVV{Key: a.PVK, Index: track[at+skip]}
 	copy(ref.Value[:], track[at+skip+1:])
-	account := a.Card.PAN.Account12()
-	copy(ref.Account[:], account[1:])
 	return ref, nil
 }
 
 // Translate moves the block from the terminal's key to a link's zone key.
 func (c *Checker) Translate(ctx context.Context, card *txn.CardData, from, to *hsm.Key) (secret.PINBlock, error) {
-	out, err := c.module.TranslatePIN(ctx, card.PIN, from, to, hsm.Account12(card.PAN.Account12()))
+	in := hsm.EncipheredPIN{Block: card.PIN, Format: hsm.ISO0, Key: from, PAN: card.PAN}
+	out, err := c.module.TranslatePIN(ctx, in, hsm.PINTarget{Format: hsm.ISO0, Key: to, PAN: card.PAN})
 	if err != nil {
 		return secret.PINBlock{}, Refusal(err)
 	}
@@ -209,7 +208,7 @@ func Refusal(err error) error {
 	switch {
 	case errors.Is(err, hsm.ErrBusy):
 		return txn.DeclineHSMBusy.Why(err)
-	case errors.Is(err, hsm.ErrPINBlock):
+	case errors.Is(err, hsm.ErrPINBlock), errors.Is(err, hsm.ErrPINFormat), errors.Is(err, pinblock.ErrPANLength):
 		return txn.DeclinePINBlock.Why(err)
 	case errors.Is(err, hsm.ErrCryptogram):
 		return txn.DeclineCryptogram.Why(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tapswitch/hsm"
+	"tapswitch/hsm/pinblock"
 	"tapswitch/internal/secret"
 	"tapswitch/switch/txn"
 )
@@ -18,19 +19,22 @@ import (
 type module struct {
 	err  error
 	hold chan struct{}
+	in   hsm.EncipheredPIN
+	to   hsm.PINTarget
 	ref  hsm.PVV
 	mu   sync.Mutex
 	n    int
 }
 
-func (m *module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+func (m *module) TranslatePIN(_ context.Context, in hsm.EncipheredPIN, to hsm.PINTarget) (secret.PINBlock, error) {
+	m.in, m.to = in, to
 	return secret.PINBlock{}, m.err
 }
 
-func (m *module) VerifyPVV(_ context.Context, _ secret.PINBlock, _ *hsm.Key, _ hsm.Account12, ref hsm.PVV) error {
+func (m *module) VerifyPVV(_ context.Context, in hsm.EncipheredPIN, ref hsm.PVV) error {
 	m.mu.Lock()
 	m.n++
-	m.ref = ref
+	m.in, m.ref = in, ref
 	m.mu.Unlock()
 	if m.hold != nil {
 		<-m.hold
@@ -55,13 +59,26 @@ func TestReferenceComesFromTrack2(t *testing.T) {
 	if _, _, err := New(m, 3).Verify(context.Background(), attempt(t)); err != nil {
 		t.Fatal(err)
 	}
-	if m.ref.Index != '1' || string(m.ref.Value[:]) != "2345" || string(m.ref.Account[:]) != "24230000006" {
-		t.Errorf("index %c value %s account %s", m.ref.Index, m.ref.Value, m.ref.Account)
+	if m.ref.Index != '1' || string(m.ref.Value[:]) != "2345" || m.in.Format != hsm.ISO0 || !m.in.PAN.Equal(attempt(t).Card.PAN) {
+		t.Errorf("index %c value %s format %s of card %s", m.ref.Index, m.ref.Value, m.in.Format, m.in.PAN)
 	}
 	a := attempt(t)
 	a.Card.Track2, _ = secret.NewTrack2([]byte("6224242300000069=3012201"))
 	if _, _, err := New(m, 3).Verify(context.Background(), a); !errors.Is(err, txn.DeclineNoReference) {
 		t.Errorf("no reference: %v", err)
+	}
+}
+
+// TestTranslateKeepsFormatAndCard: what leaves for a link is what came, under
+// another key.
+func TestTranslateKeepsFormatAndCard(t *testing.T) {
+	m, from, to := &module{err: hsm.ErrUnavailable}, &hsm.Key{Name: "tpk"}, &hsm.Key{Name: "zpk"}
+	card := attempt(t).Card
+	if _, err := New(m, 3).Translate(context.Background(), card, from, to); txn.AsDecline(err).Reason != txn.DeclineHSM.Reason {
+		t.Errorf("module away: %v", err)
+	}
+	if m.in.Key != from || m.to.Key != to || m.in.Format != hsm.ISO0 || m.to.Format != hsm.ISO0 || !m.in.PAN.Equal(card.PAN) || !m.to.PAN.Equal(card.PAN) {
+		t.Errorf("translated %s under %q to %s under %q", m.in.Format, m.in.Key.Name, m.to.Format, m.to.Key.Name)
 	}
 }
 
@@ -119,7 +136,8 @@ func TestFaultsAreNotTries(t *testing.T) {
 
 func TestRefusalNamesEveryFault(t *testing.T) {
 	for fault, want := range map[error]*txn.Decline{
-		hsm.ErrBusy: txn.DeclineHSMBusy, hsm.ErrPINBlock: txn.DeclinePINBlock, hsm.ErrCryptogram: txn.DeclineCryptogram, hsm.ErrMAC: txn.DeclineMAC,
+		hsm.ErrBusy: txn.DeclineHSMBusy, hsm.ErrPINBlock: txn.DeclinePINBlock, hsm.ErrPINFormat: txn.DeclinePINBlock,
+		fmt.Errorf("%w: %w", hsm.ErrInput, pinblock.ErrPANLength): txn.DeclinePINBlock, hsm.ErrCryptogram: txn.DeclineCryptogram, hsm.ErrMAC: txn.DeclineMAC,
 		hsm.ErrUsage: txn.DeclineKey, hsm.ErrBinding: txn.DeclineKey, hsm.ErrInput: txn.DeclineChipData, hsm.ErrUnavailable: txn.DeclineHSM, errors.New("x"): txn.DeclineHSM,
 	} {
 		if d := txn.AsDecline(Refusal(fault)); d.Reason != want.Reason {

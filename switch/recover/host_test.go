@@ -123,12 +123,12 @@ func (still) Translate(context.Context, *txn.Request, string) (secret.PINBlock, 
 // module knows one right PIN block.
 type module struct{}
 
-func (module) TranslatePIN(context.Context, secret.PINBlock, *hsm.Key, *hsm.Key, hsm.Account12) (secret.PINBlock, error) {
+func (module) TranslatePIN(context.Context, hsm.EncipheredPIN, hsm.PINTarget) (secret.PINBlock, error) {
 	return secret.PINBlock{}, hsm.ErrUnavailable
 }
 
-func (module) VerifyPVV(_ context.Context, in secret.PINBlock, _ *hsm.Key, _ hsm.Account12, _ hsm.PVV) error {
-	if string(in.AppendTo(nil, secret.ForTest)) != "rightpin" {
+func (module) VerifyPVV(_ context.Context, in hsm.EncipheredPIN, _ hsm.PVV) error {
+	if string(in.Block.AppendTo(nil, secret.ForTest)) != "rightpin" {
 		return hsm.ErrPIN
 	}
 	return nil

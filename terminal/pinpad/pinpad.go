@@ -7,8 +7,8 @@
 // 12 digits, a cancel and a time-out each have a name.
 //
 // How: Entry is the keyboard, whatever it is; Pad puts what was typed through
-// the PIN pad's own cipher (ISO 9564-1 format 0 under the terminal PIN key) and
-// wipes it on every way out.
+// the PIN pad's own cipher (ISO 9564-1 format 0 or 3 under a TDES terminal PIN
+// key, 4 under an AES one) and wipes it on every way out.
 //
 // Imported by: terminal/pos, tests of the switch. Imports: hsm, internal/secret.
 package pinpad
@@ -22,7 +22,7 @@ import (
 	"tapswitch/internal/secret"
 )
 
-// Bounds of a PIN (ISO 9564-1) and of the card number that format 0 needs.
+// Bounds of a PIN (ISO 9564-1) and of the card number that formats 0 and 3 need.
 const (
 	MinDigits = 4
 	MaxDigits = 12
@@ -34,7 +34,7 @@ var (
 	ErrCancelled = errors.New("pinpad: the cardholder cancelled")
 	ErrTimeout   = errors.New("pinpad: no PIN within the time")
 	ErrFormat    = errors.New("pinpad: a PIN has 4 to 12 decimal digits")
-	ErrPAN       = errors.New("pinpad: format 0 needs a card number of at least 13 digits")
+	ErrPAN       = errors.New("pinpad: formats 0 and 3 need a card number of at least 13 digits, format 4 one")
 	ErrNoKey     = errors.New("pinpad: no PIN key: sign on first")
 )
 
@@ -49,6 +49,7 @@ type Entry interface {
 type Pad struct {
 	Entry  Entry
 	Cipher hsm.PINEncipherer
+	Format hsm.PINFormat // hsm.ISO0 when it is zero
 }
 
 // Block asks for a PIN and returns its block for pan under tpk. The errors are
@@ -57,7 +58,11 @@ func (p Pad) Block(ctx context.Context, pan secret.PAN, tpk *hsm.Key) (secret.PI
 	if tpk == nil {
 		return secret.PINBlock{}, ErrNoKey
 	}
-	if pan.Len() < minPAN {
+	to := hsm.PINTarget{Format: p.Format, Key: tpk, PAN: pan}
+	if to.Format == 0 {
+		to.Format = hsm.ISO0
+	}
+	if pan.IsZero() || to.Format != hsm.ISO4 && pan.Len() < minPAN {
 		return secret.PINBlock{}, ErrPAN
 	}
 	digits, err := p.Entry.EnterPIN(ctx)
@@ -68,7 +73,7 @@ func (p Pad) Block(ctx context.Context, pan secret.PAN, tpk *hsm.Key) (secret.PI
 	if !wellFormed(digits) {
 		return secret.PINBlock{}, ErrFormat
 	}
-	block, err := p.Cipher.EncipherPIN(ctx, digits, tpk, pan.Account12())
+	block, err := p.Cipher.EncipherPIN(ctx, digits, to)
 	if err != nil {
 		return secret.PINBlock{}, fmt.Errorf("pinpad: encipher the PIN: %w", err)
 	}

@@ -4,6 +4,9 @@ package pinpad_test
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/des"
+	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -30,6 +33,12 @@ const (
 
 func pad(t *testing.T, entry pinpad.Entry) (pinpad.Pad, *hsm.Key) {
 	t.Helper()
+	return padWith(t, entry, hsm.TDES2)
+}
+
+// padWith is a PIN pad whose key has another algorithm, of the same length.
+func padWith(t *testing.T, entry pinpad.Entry, algorithm hsm.Algorithm) (pinpad.Pad, *hsm.Key) {
+	t.Helper()
 	w := fake.New(1)
 	m, err := soft.New(w.Rand, w.Clock)
 	if err != nil {
@@ -40,7 +49,7 @@ func pad(t *testing.T, entry pinpad.Entry) (pinpad.Pad, *hsm.Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := m.LoadClear(t.Context(), hsm.Spec{Name: "tpk", Usage: hsm.TPK, Algorithm: hsm.TDES2, Owner: "10000001", Version: 1}, clear)
+	k, err := m.LoadClear(t.Context(), hsm.Spec{Name: "tpk", Usage: hsm.TPK, Algorithm: algorithm, Owner: "10000001", Version: 1}, clear)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +80,63 @@ func TestBlock(t *testing.T) {
 	}
 	if left, _ := entry.EnterPIN(t.Context()); !left.IsZero() {
 		t.Error("the digits were not wiped")
+	}
+}
+
+// TestFormats deciphers what the pad made with the standard library: format 3
+// under the same key, format 4 under an AES one, also for a short card number.
+func TestFormats(t *testing.T) {
+	key, _ := hex.DecodeString(tpkHex)
+	triple, err := des.NewTripleDESCipher(append(append([]byte{}, key...), key[:8]...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	advanced, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(f hsm.PINFormat, a hsm.Algorithm, digits string) ([]byte, error) {
+		entry, err := pinpad.NewTyped([]byte(pin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, tpk := padWith(t, entry, a)
+		p.Format = f
+		b, err := p.Block(t.Context(), card(t, digits), tpk)
+		return b.AppendTo(nil, secret.ForTest), err
+	}
+	got, err := block(hsm.ISO3, hsm.TDES2, pan)
+	if err != nil || len(got) != 8 {
+		t.Fatal(err)
+	}
+	triple.Decrypt(got, got)
+	account, _ := hex.DecodeString("0000" + pan[3:15])
+	subtle.XORBytes(got, got, account)
+	if text := strings.ToUpper(hex.EncodeToString(got)); text[:6] != "341234" || strings.Trim(text[6:], "ABCDEF") != "" {
+		t.Errorf("format 3: %s", text)
+	}
+	for digits, field := range map[string]string{pan: "44761739001010119", "47617390": "0000047617390"} {
+		if got, err = block(hsm.ISO4, hsm.AES128, digits); err != nil || len(got) != 16 {
+			t.Fatal(err)
+		}
+		advanced.Decrypt(got, got)
+		number, _ := hex.DecodeString((field + strings.Repeat("0", 32))[:32])
+		subtle.XORBytes(got, got, number)
+		advanced.Decrypt(got, got)
+		if text := strings.ToUpper(hex.EncodeToString(got)); text[:16] != "441234AAAAAAAAAA" || text[16:] == strings.Repeat("0", 16) {
+			t.Errorf("format 4: %s", text)
+		}
+	}
+	for f, a := range map[hsm.PINFormat]hsm.Algorithm{hsm.ISO4: hsm.TDES2, hsm.ISO3: hsm.AES128, 0: hsm.AES128} {
+		if _, err := block(f, a, pan); !errors.Is(err, hsm.ErrUsage) {
+			t.Errorf("%s under %s: %v, want ErrUsage", f, a, err)
+		}
+	}
+	if _, err := block(hsm.ISO2, hsm.TDES2, pan); !errors.Is(err, hsm.ErrPINFormat) {
+		t.Errorf("format 2: %v, want ErrPINFormat", err)
+	}
+	if _, err := block(hsm.ISO3, hsm.TDES2, "476173900101"); !errors.Is(err, pinpad.ErrPAN) {
+		t.Errorf("format 3 of a short card number: %v, want ErrPAN", err)
 	}
 }
 

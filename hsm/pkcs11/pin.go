@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pkcs11
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/clear"
+	"tapswitch/internal/secret"
+)
+
+// PINs on plain PKCS#11: the module deciphers a block into the worker's locked
+// page, the page is checked and laid out anew by hsm/clear, and the module
+// enciphers it in place. Keys stay inside; the PIN is in that page between the
+// two, and nowhere else here.
+
+var (
+	_ hsm.Translator     = (*Module)(nil)
+	_ hsm.PINVerifier    = (*Module)(nil)
+	_ hsm.OffsetVerifier = (*Module)(nil)
+	_ hsm.PINIssuer      = (*Module)(nil)
+	_ hsm.PINReplacer    = (*Module)(nil)
+)
+
+// pinCipher is a key of the module at work on one block of the locked page.
+func (w *worker) pinCipher(key *hsm.Key) (clear.Cipher, error) {
+	keys, err := w.objects(key)
+	if err != nil {
+		return nil, err
+	}
+	mechanism := uint(p11.CKM_DES3_ECB)
+	if key.Algorithm.IsAES() {
+		mechanism = p11.CKM_AES_ECB
+	}
+	return func(encipher bool, block []byte) error {
+		if err := w.m.fused.crypt(w.session, encipher, mechanism, nil, keys.whole, block, block); err != nil {
+			return w.fault("cipher a PIN block", err)
+		}
+		return nil
+	}, nil
+}
+
+// filler is the randomness of one PIN block, none for a format without.
+func (m *Module) filler(f hsm.PINFormat) (random [8]byte, err error) {
+	if !f.HasRandom() {
+		return random, nil
+	}
+	if _, err := io.ReadFull(m.world.Rand, random[:]); err != nil {
+		return random, fmt.Errorf("%w: no randomness: %w", hsm.ErrUnavailable, err)
+	}
+	return random, nil
+}
+
+// TranslatePIN makes of one PIN block another.
+func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.PINTarget) (secret.PINBlock, error) {
+	if err := hsm.PermitTranslation(in, to, m.world.Clock.Now()); err != nil {
+		return secret.PINBlock{}, err
+	}
+	random, err := m.filler(to.Format)
+	if err != nil {
+		return secret.PINBlock{}, err
+	}
+	out := new([16]byte)
+	err = m.do(ctx, func(w *worker) error {
+		target, err := w.pinCipher(to.Key)
+		if err != nil {
+			return err
+		}
+		if err := w.readPIN(in); err != nil {
+			return err
+		}
+		block, err := w.room.WritePIN(target, to, random)
+		copy(out[:], block)
+		return err
+	})
+	if err != nil {
+		return secret.PINBlock{}, err
+	}
+	return secret.NewPINBlock(out[:to.Format.BlockLen()])
+}
+
+// readPIN brings the PIN of a block into the worker's locked page.
+func (w *worker) readPIN(in hsm.EncipheredPIN) error {
+	source, err := w.pinCipher(in.Key)
+	if err != nil {
+		return err
+	}
+	return w.room.ReadPIN(source, in)
+}
+
+// permitPIN checks a PIN block, and the key under which its PIN becomes a
+// reference value.
+func (m *Module) permitPIN(in hsm.EncipheredPIN, op hsm.Operation, key *hsm.Key) error {
+	if err := hsm.PermitPIN(hsm.OpVerifyPIN, in, m.world.Clock.Now()); err != nil {
+		return err
+	}
+	return m.permit(op, key)
+}
+
+// withPIN runs use on the PIN of a block; verifier is the verification key.
+func (m *Module) withPIN(ctx context.Context, in hsm.EncipheredPIN, key *hsm.Key, use func(w *worker, verifier clear.Cipher) error) error {
+	return m.do(ctx, func(w *worker) error {
+		verifier, err := w.pinCipher(key)
+		if err != nil {
+			return err
+		}
+		if err := w.readPIN(in); err != nil {
+			return err
+		}
+		return use(w, verifier)
+	})
+}
+
+// VerifyPVV checks a PIN block against a Visa PIN verification value.
+func (m *Module) VerifyPVV(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PVV) error {
+	if err := m.permitPIN(in, hsm.OpPVV, ref.Key); err != nil {
+		return err
+	}
+	return m.withPIN(ctx, in, ref.Key, func(w *worker, pvk clear.Cipher) error {
+		return w.room.CheckPVV(pvk, in.PAN, ref)
+	})
+}
+
+// VerifyOffset checks a PIN block against an IBM 3624 offset.
+func (m *Module) VerifyOffset(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PINOffset) error {
+	if err := m.permitPIN(in, hsm.OpOffset, ref.Key); err != nil {
+		return err
+	}
+	if err := ref.Check(); err != nil {
+		return err
+	}
+	return m.withPIN(ctx, in, ref.Key, func(w *worker, pvk clear.Cipher) error {
+		return w.room.CheckOffset(pvk, in.PAN, ref)
+	})
+}
+
+// GeneratePVV computes the Visa PVV of the PIN in a block.
+func (m *Module) GeneratePVV(ctx context.Context, in hsm.EncipheredPIN, pvk *hsm.Key, index byte) ([4]byte, error) {
+	if err := m.permitPIN(in, hsm.OpPVV, pvk); err != nil {
+		return [4]byte{}, err
+	}
+	out := new([4]byte)
+	err := m.withPIN(ctx, in, pvk, func(w *worker, verifier clear.Cipher) (err error) {
+		*out, err = w.room.PVV(verifier, in.PAN, index)
+		return err
+	})
+	if err != nil {
+		return [4]byte{}, err
+	}
+	return *out, nil
+}
+
+// GenerateOffset computes the IBM 3624 offset of the PIN in a block.
+func (m *Module) GenerateOffset(ctx context.Context, in hsm.EncipheredPIN, pvk *hsm.Key) ([]byte, error) {
+	if err := m.permitPIN(in, hsm.OpOffset, pvk); err != nil {
+		return nil, err
+	}
+	out := new([]byte)
+	err := m.withPIN(ctx, in, pvk, func(w *worker, verifier clear.Cipher) (err error) {
+		*out, err = w.room.Offset(verifier, in.PAN, pvk.Offset)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *out, nil
+}
+
+// ChangePVV verifies the old PIN and computes the Visa PVV of the new one.
+func (m *Module) ChangePVV(ctx context.Context, old, next hsm.EncipheredPIN, ref hsm.PVV) ([4]byte, error) {
+	if err := m.permitPIN(old, hsm.OpPVV, ref.Key); err != nil {
+		return [4]byte{}, err
+	}
+	if err := hsm.PermitChange(old, next, m.world.Clock.Now()); err != nil {
+		return [4]byte{}, err
+	}
+	out := new([4]byte)
+	err := m.withPIN(ctx, old, ref.Key, func(w *worker, pvk clear.Cipher) error {
+		err := w.room.CheckPVV(pvk, old.PAN, ref)
+		if err != nil {
+			return err
+		}
+		if err := w.readPIN(next); err != nil {
+			return err
+		}
+		*out, err = w.room.PVV(pvk, next.PAN, ref.Index)
+		return err
+	})
+	if err != nil {
+		return [4]byte{}, err
+	}
+	return *out, nil
+}
+
+// ChangeOffset verifies the old PIN and computes the IBM 3624 offset of the new one.
+func (m *Module) ChangeOffset(ctx context.Context, old, next hsm.EncipheredPIN, ref hsm.PINOffset) ([]byte, error) {
+	if err := m.permitPIN(old, hsm.OpOffset, ref.Key); err != nil {
+		return nil, err
+	}
+	if err := ref.Check(); err != nil {
+		return nil, err
+	}
+	if err := hsm.PermitChange(old, next, m.world.Clock.Now()); err != nil {
+		return nil, err
+	}
+	out := new([]byte)
+	err := m.withPIN(ctx, old, ref.Key, func(w *worker, pvk clear.Cipher) error {
+		err := w.room.CheckOffset(pvk, old.PAN, ref)
+		if err != nil {
+			return err
+		}
+		if err := w.readPIN(next); err != nil {
+			return err
+		}
+		*out, err = w.room.Offset(pvk, next.PAN, ref.Key.Offset)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *out, nil
+}
