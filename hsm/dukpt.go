@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-
-	"tapswitch/internal/secret"
 )
 
 // Bounds of a DUKPT transaction counter.
@@ -278,11 +276,4 @@ type DUKPTMACer interface {
 type DUKPTDataCipher interface {
 	EncipherDUKPTData(ctx context.Context, key DUKPTKey, dir Direction, mode CipherMode, data []byte) ([]byte, error)
 	DecipherDUKPTData(ctx context.Context, key DUKPTKey, dir Direction, mode CipherMode, data []byte) ([]byte, error)
-}
-
-// DUKPTPINEncipherer is the PIN pad's function under DUKPT: clear digits to a
-// format 0 block under the PIN key of a transaction, of TDES2 or TDES3. Only
-// hsm/soft has it; the switch cannot ask for it.
-type DUKPTPINEncipherer interface {
-	EncipherPINUnder(ctx context.Context, pin secret.Key, key DUKPTKey, pan secret.PAN) (secret.PINBlock, error)
 }

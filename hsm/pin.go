@@ -62,20 +62,30 @@ var ErrPINFormat = errors.New("hsm: PIN block format is not allowed here")
 type EncipheredPIN struct {
 	Block  secret.PINBlock // 8 bytes, ISO4 16
 	Format PINFormat
-	Key    *Key       // TPK or ZPK; TDES for ISO0 to ISO3, AES for ISO4
-	KSN    KSN        // key serial number of a DUKPT device; not built, must be zero
+	Key    *Key       // TPK or ZPK; TDES for ISO0 to ISO3, AES for ISO4. With a KSN the BDK or IK
+	KSN    KSN        // key serial number of a DUKPT device; zero for a TPK or ZPK
+	Type   Algorithm  // with a KSN, the algorithm of the transaction's PIN key: TDES2 of a TDES device
 	PAN    secret.PAN // the card's: part of ISO0, ISO3 and ISO4 blocks, and of every reference value
 }
+
+// DUKPT names the PIN key of a block that came with a KSN.
+func (in EncipheredPIN) DUKPT() DUKPTKey { return DUKPTKey{Base: in.Key, KSN: in.KSN, Type: in.Type} }
 
 // PINTarget says in what form a PIN block shall leave.
 type PINTarget struct {
 	Format PINFormat
-	Key    *Key       // ZPK; for a PIN pad's own block TPK
+	Key    *Key       // ZPK; for a PIN pad's own block TPK, or BDK or IK with a KSN
+	KSN    KSN        // of a PIN pad under DUKPT; zero for every block that is translated
+	Type   Algorithm  // with a KSN, the algorithm of the transaction's PIN key
 	PAN    secret.PAN // of ISO0, ISO3 and ISO4 blocks; zero for ISO1
 }
 
+// DUKPT names the PIN key of a PIN pad's block.
+func (to PINTarget) DUKPT() DUKPTKey { return DUKPTKey{Base: to.Key, KSN: to.KSN, Type: to.Type} }
+
 // Translator makes of one PIN block another, under another key, in another
-// format, or both, as far as PINTranslations allows. Keys: TPK or ZPK to ZPK.
+// format, or both, as far as PINTranslations allows. Keys: TPK, ZPK or the PIN
+// key of a DUKPT transaction, to ZPK.
 // ErrPINFormat: not allowed; ErrPINBlock: the incoming block is malformed.
 type Translator interface {
 	TranslatePIN(ctx context.Context, in EncipheredPIN, to PINTarget) (secret.PINBlock, error)
@@ -88,7 +98,7 @@ type PVV struct {
 	Value [4]byte // ASCII digits
 }
 
-// PINVerifier checks a PIN block under a TPK or ZPK against a Visa PVV: eleven
+// PINVerifier checks a PIN block, under any key it may arrive under, against a Visa PVV: eleven
 // digits of the block's PAN, the index, and the first four digits of the PIN.
 // ErrPIN: the PIN is wrong, count a try. ErrPINBlock: the block is malformed, no
 // try. The comparison takes the same time wherever the values differ.
@@ -209,13 +219,10 @@ func PermitTranslation(in EncipheredPIN, to PINTarget, now time.Time) error {
 
 // PermitPIN refuses a PIN block that must not or cannot be deciphered for op.
 func PermitPIN(op Operation, in EncipheredPIN, now time.Time) error {
-	if !in.KSN.IsZero() {
-		return fmt.Errorf("%w: a key serial number is given, but PIN blocks under DUKPT are not built", ErrInput)
-	}
-	if err := Permit(op, in.Key, now); err != nil {
+	if err := permitPINKey(op, in.DUKPT(), now); err != nil {
 		return err
 	}
-	if err := in.Format.fits(in.Key, in.PAN); err != nil {
+	if err := in.Format.fits(in.DUKPT(), in.PAN); err != nil {
 		return err
 	}
 	if in.Block.Len() != in.Format.BlockLen() {
@@ -230,22 +237,37 @@ func PermitPINKey(op Operation, f PINFormat, k *Key, now time.Time) error {
 	if err := Permit(op, k, now); err != nil {
 		return err
 	}
-	return f.takes(k)
+	return f.takes(DUKPTKey{Base: k})
+}
+
+// permitPINKey refuses a key that must not do op; with a KSN the key must be a
+// base key, whose transaction keys are made for PINs alone.
+func permitPINKey(op Operation, d DUKPTKey, now time.Time) error {
+	if d.KSN.IsZero() {
+		return Permit(op, d.Base, now)
+	}
+	if err := Permit(OpDUKPT, d.Base, now); err != nil {
+		return err
+	}
+	return d.Check()
 }
 
 // PermitPINPad refuses a form in which a typed PIN must not or cannot leave.
 func PermitPINPad(to PINTarget, now time.Time) error { return to.permit(OpEncipherPIN, now) }
 
 func (to PINTarget) permit(op Operation, now time.Time) error {
-	if err := Permit(op, to.Key, now); err != nil {
+	if !to.KSN.IsZero() && op != OpEncipherPIN {
+		return fmt.Errorf("%w: a translated PIN leaves under a zone key, not under a key of DUKPT", ErrUsage)
+	}
+	if err := permitPINKey(op, to.DUKPT(), now); err != nil {
 		return err
 	}
-	return to.Format.fits(to.Key, to.PAN)
+	return to.Format.fits(to.DUKPT(), to.PAN)
 }
 
 // fits is takes, and refuses a PAN that does not go into a block.
-func (f PINFormat) fits(k *Key, pan secret.PAN) error {
-	if err := f.takes(k); err != nil {
+func (f PINFormat) fits(d DUKPTKey, pan secret.PAN) error {
+	if err := f.takes(d); err != nil {
 		return err
 	}
 	if f == ISO4 && pan.IsZero() || (f == ISO0 || f == ISO3) && pan.Len() < 13 {
@@ -255,15 +277,19 @@ func (f PINFormat) fits(k *Key, pan secret.PAN) error {
 }
 
 // takes refuses a format that is not for this HSM's blocks, and a key of another
-// algorithm.
-func (f PINFormat) takes(k *Key) error {
+// algorithm: the key's own, or of the transaction key that is derived from it.
+func (f PINFormat) takes(d DUKPTKey) error {
+	k, a := d.Base, d.Base.Algorithm
+	if !d.KSN.IsZero() {
+		a = d.Type
+	}
 	switch {
 	case f.BlockLen() == 0:
 		return fmt.Errorf("%w: %s is unknown; ISO-0, 1, 3 and 4 are built", ErrInput, f)
 	case f == ISO2:
 		return fmt.Errorf("%w: %s is between a card reader and its card only (PCI PIN 3-2)", ErrPINFormat, f)
-	case f == ISO4 && !k.Algorithm.IsAES(), f != ISO4 && !k.Algorithm.IsTDES():
-		return fmt.Errorf("%w: %s %q is a key of %s, which makes no %s blocks", ErrUsage, k.Usage, k.Name, k.Algorithm, f)
+	case f == ISO4 && !a.IsAES(), f != ISO4 && !a.IsTDES():
+		return fmt.Errorf("%w: under %s %q is a PIN key of %s, which makes no %s blocks", ErrUsage, k.Usage, k.Name, a, f)
 	}
 	return nil
 }

@@ -59,9 +59,18 @@ func TestPermitTranslation(t *testing.T) {
 	if in.KSN, err = ParseKSN([]byte{0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0, 1}); err != nil {
 		t.Fatal(err)
 	}
-	if err := PermitTranslation(in, to, time.Time{}); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "DUKPT") {
-		t.Errorf("with a KSN: %v, want ErrInput that names DUKPT", err)
+	if err := PermitTranslation(in, to, time.Time{}); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "transaction key") {
+		t.Errorf("a zone key with a KSN: %v, want ErrUsage that names transaction keys", err)
 	}
+	in.Key, in.Type = &Key{Name: "bdk", Usage: BDK, Algorithm: TDES2}, TDES2
+	if err := PermitTranslation(in, to, time.Time{}); err != nil {
+		t.Errorf("from a DUKPT transaction: %v", err)
+	}
+	to.KSN, to.Type = in.KSN, TDES2
+	if err := PermitTranslation(in, to, time.Time{}); !errors.Is(err, ErrUsage) {
+		t.Errorf("to a DUKPT transaction: %v, want ErrUsage", err)
+	}
+	to.KSN = KSN{}
 	if s := fmt.Sprintf("%+v %#v", in, to); strings.Contains(s, "62242423000000") {
 		t.Error("a PIN input prints its card number")
 	}

@@ -29,6 +29,8 @@ func dukptCases() []testCase {
 		{"trap/request and response are under different keys", trapDirections},
 		{"trap/TDES data keys have one step more", trapOneWay},
 		{"trap/DUKPT counters have a limit of one-bits", trapCounters},
+		{"vectors/dukpt PIN blocks, translated and verified", dukptPINVectors},
+		{"refuse/PINs under DUKPT where they do not belong", wrongDUKPTPINs},
 		{"refuse/DUKPT inputs of a wrong form", wrongDUKPT},
 		{"refuse/DUKPT base keys of another algorithm", wrongDUKPTBase},
 	}

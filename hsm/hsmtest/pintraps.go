@@ -377,8 +377,7 @@ func wrongPINInputs(s *suite) {
 	for name, err := range map[string]error{
 		"block of 16":           with(func(i I, _ T) { i.Block = s.block(make([]byte, 16)) }),
 		"no block":              with(func(i I, _ T) { i.Block = secret.PINBlock{} }),
-		"KSN":                   with(func(i I, _ T) { i.KSN = ksn }),
-		"KSN and BDK":           with(func(i I, _ T) { i.KSN, i.Key = ksn, s.good(hsm.BDK) }),
+		"KSN without a type":    with(func(i I, _ T) { i.KSN, i.Key = ksn, s.good(hsm.BDK) }),
 		"no card":               with(func(i I, t T) { i.PAN, t.PAN = secret.PAN{}, secret.PAN{} }),
 		"ISO-1 to no card":      with(func(i I, t T) { i.Format, t.PAN = hsm.ISO1, secret.PAN{} }),
 		"KSN, PVV":              s.m.VerifyPVV(s.Context(), hsm.EncipheredPIN{KSN: ksn}, pvv),

@@ -70,6 +70,8 @@ func Custodies() []Custody {
 		{"DUKPTMAC, VerifyDUKPTMAC: AES", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_ECB, CKM_AES_CMAC, CKM_DES3_CMAC, CKM_SHA256_HMAC", false, false, "the whole chain is derived inside"},
 		{"DUKPTMAC, VerifyDUKPTMAC: AES, HMAC key of 192 bits", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_ECB, CKM_SHA256_HMAC", true, false, "modules take HMAC keys from 256 bits up, so it is filled up with zeros, outside; for 128 bits that works inside"},
 		{"DUKPTMAC, VerifyDUKPTMAC: TDES", "CKM_DES3_ECB, CKM_DES3_CBC, CKM_DES3_CMAC", true, false, "no module in service xors keys: the device's initial key is made inside, its transaction key outside, from a BDK; an IK is refused"},
+		{"PIN functions, block under DUKPT: AES", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_ECB, CKM_DES3_ECB", false, true, "the transaction's PIN key is derived inside and may decipher only"},
+		{"PIN functions, block under DUKPT: TDES", "CKM_DES3_ECB, CKM_DES3_CBC", true, true, "as the MAC under TDES DUKPT; the PIN itself as TranslatePIN"},
 		{"EncipherDUKPTData, DecipherDUKPTData: AES", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_ECB, CKM_AES_CBC, CKM_DES3_ECB, CKM_DES3_CBC", false, false, "the whole chain is derived inside"},
 		{"EncipherDUKPTData, DecipherDUKPTData: TDES", "CKM_DES3_ECB, CKM_DES3_CBC", true, false, "as the MAC"},
 		{"EncipherData, DecipherData", "CKM_DES3_ECB, CKM_DES3_CBC, CKM_AES_ECB, CKM_AES_CBC", false, false, ""},

@@ -33,8 +33,8 @@ func (m *Module) permitDUKPT(base *hsm.Key, check func() error) error {
 	return check()
 }
 
-// dukptPIN is the PIN key of a transaction: what the general PIN functions take
-// in place of w.objects(key) when the block came with a key serial number. It
+// dukptPIN is the PIN key of a transaction: what the PIN functions take in place
+// of w.objects(key) when the block came with a key serial number. It
 // may decipher and no more. The caller has passed d to permitDUKPT with
 // checkPIN, and destroys the object.
 func (w *worker) dukptPIN(d hsm.DUKPTKey) (p11.ObjectHandle, error) {

@@ -33,16 +33,21 @@ func (w *worker) pinCipher(key *hsm.Key) (clear.Cipher, error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.blockCipher(keys.whole, key.Algorithm), nil
+}
+
+// blockCipher runs one block of the locked page through an object.
+func (w *worker) blockCipher(object p11.ObjectHandle, algorithm hsm.Algorithm) clear.Cipher {
 	mechanism := uint(p11.CKM_DES3_ECB)
-	if key.Algorithm.IsAES() {
+	if algorithm.IsAES() {
 		mechanism = p11.CKM_AES_ECB
 	}
 	return func(encipher bool, block []byte) error {
-		if err := w.m.fused.crypt(w.session, encipher, mechanism, nil, keys.whole, block, block); err != nil {
+		if err := w.m.fused.crypt(w.session, encipher, mechanism, nil, object, block, block); err != nil {
 			return w.fault("cipher a PIN block", err)
 		}
 		return nil
-	}, nil
+	}
 }
 
 // filler is the randomness of one PIN block, none for a format without.
@@ -84,13 +89,26 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 	return secret.NewPINBlock(out[:to.Format.BlockLen()])
 }
 
-// readPIN brings the PIN of a block into the worker's locked page.
+// readPIN brings the PIN of a block into the worker's locked page. The page must
+// hold nothing yet that is needed later: a key of TDES DUKPT is made there.
 func (w *worker) readPIN(in hsm.EncipheredPIN) error {
-	source, err := w.pinCipher(in.Key)
+	if in.KSN.IsZero() {
+		source, err := w.pinCipher(in.Key)
+		if err != nil {
+			return err
+		}
+		return w.room.ReadPIN(source, in)
+	}
+	d := in.DUKPT()
+	if err := w.m.permitDUKPT(d.Base, func() error { return checkPIN(d) }); err != nil {
+		return err
+	}
+	key, err := w.dukptPIN(d)
 	if err != nil {
 		return err
 	}
-	return w.room.ReadPIN(source, in)
+	defer w.destroy(key)
+	return w.room.ReadPIN(w.blockCipher(key, d.Type), in)
 }
 
 // permitPIN checks a PIN block, and the key under which its PIN becomes a

@@ -14,13 +14,11 @@ import (
 	"tapswitch/hsm/clear"
 	"tapswitch/hsm/dukpt"
 	"tapswitch/hsm/mac"
-	"tapswitch/internal/secret"
 )
 
 var (
-	_ hsm.DUKPTMACer         = (*Module)(nil)
-	_ hsm.DUKPTDataCipher    = (*Module)(nil)
-	_ hsm.DUKPTPINEncipherer = (*Module)(nil)
+	_ hsm.DUKPTMACer      = (*Module)(nil)
+	_ hsm.DUKPTDataCipher = (*Module)(nil)
 )
 
 // dukptValue puts the working key of a transaction into room and returns it
@@ -66,8 +64,8 @@ func (m *Module) dukptCiphers(d hsm.DUKPTKey, use dukpt.Use) (*ciphers, error) {
 	return expand(d.Type, value)
 }
 
-// dukptPIN is the PIN key of a transaction: what the general PIN functions take
-// in place of m.use(op, key) when the block came with a key serial number.
+// dukptPIN is the PIN key of a transaction: what the PIN functions take in
+// place of m.use(op, key) when the block came with a key serial number.
 func (m *Module) dukptPIN(d hsm.DUKPTKey) (*ciphers, error) {
 	if err := m.permitDUKPT(d.Base, d.Check); err != nil {
 		return nil, err
@@ -163,25 +161,4 @@ func (m *Module) dukptData(ctx context.Context, d hsm.DUKPTKey, dir hsm.Directio
 		return nil, err
 	}
 	return c.run(mode, data, encipher), nil
-}
-
-// EncipherPINUnder is the PIN pad's function under DUKPT: clear digits to a
-// format 0 block.
-func (m *Module) EncipherPINUnder(ctx context.Context, pin secret.Key, d hsm.DUKPTKey, pan secret.PAN) (secret.PINBlock, error) {
-	if err := alive(ctx); err != nil {
-		return secret.PINBlock{}, err
-	}
-	c, err := m.dukptPIN(d)
-	if err != nil {
-		return secret.PINBlock{}, err
-	}
-	if d.Type.BlockSize() != 8 {
-		return secret.PINBlock{}, fmt.Errorf("%w: a format 0 PIN block is not enciphered with a key of %s", hsm.ErrInput, d.Type)
-	}
-	room := clear.Unlocked()
-	defer room.Wipe()
-	if err := room.TypePIN(pin); err != nil {
-		return secret.PINBlock{}, err
-	}
-	return m.writePIN(room, c, hsm.PINTarget{Format: hsm.ISO0, PAN: pan})
 }

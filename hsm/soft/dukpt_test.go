@@ -68,7 +68,10 @@ func TestPINPadUnderDUKPT(t *testing.T) {
 		t.Fatal(err)
 	}
 	tdes := hsm.DUKPTKey{Base: load(hsm.IK, hsm.TDES2, "6AC292FAA1315B4D858AB3A3D7D5933A"), KSN: number("FFFF9876543210E00001"), Type: hsm.TDES2}
-	out, err := m.EncipherPINUnder(t.Context(), pin, tdes, pan)
+	pad := func(f hsm.PINFormat, d hsm.DUKPTKey) (secret.PINBlock, error) {
+		return m.EncipherPIN(t.Context(), pin, hsm.PINTarget{Format: f, Key: d.Base, KSN: d.KSN, Type: d.Type, PAN: pan})
+	}
+	out, err := pad(hsm.ISO0, tdes)
 	if want, _ := hex.DecodeString("1B9C1845EB993A7A"); err != nil || !bytes.Equal(out.AppendTo(nil, secret.ForTest), want) {
 		t.Errorf("PIN block of another key: %v", err)
 	}
@@ -82,19 +85,19 @@ func TestPINPadUnderDUKPT(t *testing.T) {
 		t.Errorf("terminal with IK, host with BDK: %v", err)
 	}
 	aes := hsm.DUKPTKey{Base: load(hsm.IK, hsm.AES128, "1273671EA26AC29AFA4D1084127652A1"), KSN: number("123456789012345600000001"), Type: hsm.AES128}
-	if _, err := m.EncipherPINUnder(t.Context(), pin, aes, pan); !errors.Is(err, hsm.ErrInput) {
-		t.Errorf("format 0 under an AES key: %v, want ErrInput", err)
+	if _, err := pad(hsm.ISO0, aes); !errors.Is(err, hsm.ErrUsage) {
+		t.Errorf("format 0 under an AES key: %v, want ErrUsage", err)
 	}
 	aes.Type = hsm.HMAC128
-	if _, err := m.EncipherPINUnder(t.Context(), pin, aes, pan); !errors.Is(err, hsm.ErrInput) {
-		t.Errorf("PIN under an HMAC key: %v, want ErrInput", err)
+	if _, err := pad(hsm.ISO0, aes); !errors.Is(err, hsm.ErrUsage) {
+		t.Errorf("PIN under an HMAC key: %v, want ErrUsage", err)
 	}
 	aes.Type = hsm.TDES2
-	if _, err := m.EncipherPINUnder(t.Context(), pin, aes, pan); err != nil {
+	if _, err := pad(hsm.ISO0, aes); err != nil {
 		t.Errorf("format 0 under a DES key of AES DUKPT: %v", err)
 	}
 	aes.Base = load(hsm.ZPK, hsm.TDES2, "0123456789ABCDEFFEDCBA9876543210")
-	if _, err := m.EncipherPINUnder(t.Context(), pin, aes, pan); !errors.Is(err, hsm.ErrUsage) {
+	if _, err := pad(hsm.ISO0, aes); !errors.Is(err, hsm.ErrUsage) {
 		t.Errorf("PIN under a ZPK's children: %v, want ErrUsage", err)
 	}
 }

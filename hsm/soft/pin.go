@@ -45,7 +45,7 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 	if err := hsm.PermitTranslation(in, to, m.clock.Now()); err != nil {
 		return secret.PINBlock{}, err
 	}
-	source, err := m.use(hsm.OpTranslateFrom, in.Key)
+	source, err := m.pinSource(hsm.OpTranslateFrom, in)
 	if err != nil {
 		return secret.PINBlock{}, err
 	}
@@ -59,6 +59,14 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 		return secret.PINBlock{}, err
 	}
 	return m.writePIN(room, target, to)
+}
+
+// pinSource is the cipher under which a block arrived.
+func (m *Module) pinSource(op hsm.Operation, in hsm.EncipheredPIN) (*ciphers, error) {
+	if in.KSN.IsZero() {
+		return m.use(op, in.Key)
+	}
+	return m.dukptPIN(in.DUKPT())
 }
 
 // writePIN makes the block of the PIN in room.
@@ -91,7 +99,7 @@ func (m *Module) reading(ctx context.Context, in hsm.EncipheredPIN, op hsm.Opera
 		return r, err
 	}
 	r.in = in
-	if r.source, err = m.use(hsm.OpVerifyPIN, in.Key); err != nil {
+	if r.source, err = m.pinSource(hsm.OpVerifyPIN, in); err != nil {
 		return r, err
 	}
 	r.verifier, err = m.use(op, key)
@@ -215,7 +223,7 @@ func (m *Module) changed(old, fresh hsm.EncipheredPIN) (*ciphers, error) {
 	if err := hsm.PermitChange(old, fresh, m.clock.Now()); err != nil {
 		return nil, err
 	}
-	return m.use(hsm.OpVerifyPIN, fresh.Key)
+	return m.pinSource(hsm.OpVerifyPIN, fresh)
 }
 
 // EncipherPIN makes the PIN block of a typed PIN: ISO-0, 1 and 3 under a TDES
@@ -227,7 +235,7 @@ func (m *Module) EncipherPIN(ctx context.Context, pin secret.Key, to hsm.PINTarg
 	if err := hsm.PermitPINPad(to, m.clock.Now()); err != nil {
 		return secret.PINBlock{}, err
 	}
-	c, err := m.use(hsm.OpEncipherPIN, to.Key)
+	c, err := m.pinTarget(to)
 	if err != nil {
 		return secret.PINBlock{}, err
 	}
@@ -237,4 +245,12 @@ func (m *Module) EncipherPIN(ctx context.Context, pin secret.Key, to hsm.PINTarg
 		return secret.PINBlock{}, err
 	}
 	return m.writePIN(room, c, to)
+}
+
+// pinTarget is the cipher under which a PIN pad's block leaves.
+func (m *Module) pinTarget(to hsm.PINTarget) (*ciphers, error) {
+	if to.KSN.IsZero() {
+		return m.use(hsm.OpEncipherPIN, to.Key)
+	}
+	return m.dukptPIN(to.DUKPT())
 }
