@@ -33,8 +33,6 @@ func newIsoCommand() *cobra.Command {
 			"Exit codes: 0 all well, 1 findings or refused, 2 not understood.",
 		Example: "  tapswitch iso view 0800822000000000000004000000000000000604123456000001301\n" +
 			"  tapswitch iso pcap capture.pcapng",
-		Args: noWords("iso"),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	t := &isoTools{catalogue: dialect.All}
 	c.AddCommand(t.viewCommand(), t.decodeCommand(), t.encodeCommand(), t.diffCommand(), t.doctorCommand(), t.lintCommand(),
@@ -76,16 +74,6 @@ func withoutInput(text string) string {
 		}
 		return "(input)"
 	})
-}
-
-// noWords refuses arguments without repeating them: they may be a message.
-func noWords(name string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError{fmt.Errorf("%s has no such command and takes no argument\nsee: tapswitch %s --help", name, name)}
-		}
-		return nil
-	}
 }
 
 // words asks for a number of arguments, at most -1 for any.

@@ -26,8 +26,7 @@ type specField struct {
 }
 
 func (t *isoTools) specCommand() *cobra.Command {
-	c := &cobra.Command{Use: "spec", Short: "Show and check the specification of a dialect", Example: "  tapswitch iso spec show unionpaypos", Args: noWords("iso spec"),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "spec", Short: "Show and check the specification of a dialect", Example: "  tapswitch iso spec show unionpaypos"}
 	c.AddCommand(t.specShowCommand(), t.specCheckCommand())
 	return c
 }
