@@ -33,6 +33,7 @@ func macCases() []testCase {
 		{"trap/an HMAC key is zero filled", trapHMACKey},
 		{"trap/AES check value is CMAC, not ECB", trapAESCheckValue},
 		{"trap/an AES key does not travel under DES", trapTravel},
+		{"trap/UnionPay ECB MAC is of text and is text", trapUnionPayText},
 	}
 }
 
