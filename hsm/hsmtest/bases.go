@@ -15,8 +15,9 @@ import (
 func (s *suite) otherBases() []other {
 	var all []other
 	for _, a := range []hsm.Algorithm{hsm.AES128, hsm.AES192, hsm.AES256} {
-		all = append(all, under(a, slices.Concat(s.dukptUnder(a), s.keyBlocksUnder(a), s.pinsUnder(a, hsm.ISO4), s.dataUnder(a)))...)
+		all = append(all, under(a, slices.Concat(s.dukptUnder(a), s.dukptPINs(a, hsm.ISO4, dukptAES96), s.keyBlocksUnder(a), s.pinsUnder(a, hsm.ISO4), s.dataUnder(a)))...)
 	}
+	all = append(all, under(hsm.TDES2, s.dukptPINs(hsm.TDES2, hsm.ISO0, dukptKSN))...)
 	all = append(all, under(hsm.TDES3, slices.Concat(s.pinsUnder(hsm.TDES3, hsm.ISO0), s.dataUnder(hsm.TDES3), s.keyBlocksUnder(hsm.TDES3), s.setsUnderTDES3()))...)
 	return append(all, under(hsm.AES128, []function{{"Token", []hsm.Usage{hsm.PANToken}, func(ctx context.Context, k *hsm.Key) error {
 		return second(s.m.Token(ctx, k, s.pan(testPAN)))
@@ -55,6 +56,37 @@ func (s *suite) dukptUnder(a hsm.Algorithm) []function {
 		}},
 		{"DecipherDUKPTData", allow, func(ctx context.Context, k *hsm.Key) error {
 			return second(s.m.DecipherDUKPTData(ctx, of(k, hsm.TDES2), hsm.Response, hsm.CBC(data[:8]), data))
+		}},
+	}
+}
+
+// dukptPINs are the uses of base keys for PIN blocks of format f, under PIN keys
+// of algorithm a; the block itself is none.
+func (s *suite) dukptPINs(a hsm.Algorithm, f hsm.PINFormat, ksn string) []function {
+	number, err := hsm.ParseKSN(unhex(s, ksn))
+	if err != nil {
+		s.Fatal(err)
+	}
+	zone := unhex(s, testKey)
+	known, zpk := s.arrived(hsm.TPK, f, zone, "1234", testPAN), s.pinKey(hsm.ZPK, hsm.ISO0, zone)
+	pvk, pvkOffset := s.good(hsm.PVK), s.good(hsm.PVKOffset)
+	in := func(k *hsm.Key) hsm.EncipheredPIN {
+		return hsm.EncipheredPIN{Block: known.Block, Format: f, Key: k, KSN: number, Type: a, PAN: known.PAN}
+	}
+	pvv, offset := hsm.PVV{Key: pvk, Index: '1', Value: part4("0000")}, hsm.PINOffset{Key: pvkOffset, Value: []byte("0000")}
+	allow, m := []hsm.Usage{hsm.BDK, hsm.IK}, s.m
+	type C = context.Context
+	return []function{
+		{"DUKPT TranslatePIN from", allow, func(ctx C, k *hsm.Key) error {
+			return second(m.TranslatePIN(ctx, in(k), hsm.PINTarget{Format: hsm.ISO0, Key: zpk, PAN: known.PAN}))
+		}},
+		{"DUKPT VerifyPVV block", allow, func(ctx C, k *hsm.Key) error { return m.VerifyPVV(ctx, in(k), pvv) }},
+		{"DUKPT VerifyOffset block", allow, func(ctx C, k *hsm.Key) error { return m.VerifyOffset(ctx, in(k), offset) }},
+		{"DUKPT GeneratePVV block", allow, func(ctx C, k *hsm.Key) error { return second(m.GeneratePVV(ctx, in(k), pvk, '1')) }},
+		{"DUKPT GenerateOffset block", allow, func(ctx C, k *hsm.Key) error { return second(m.GenerateOffset(ctx, in(k), pvkOffset)) }},
+		{"DUKPT ChangePVV new block", allow, func(ctx C, k *hsm.Key) error { return second(m.ChangePVV(ctx, known, in(k), pvv)) }},
+		{"DUKPT ChangeOffset new block", allow, func(ctx C, k *hsm.Key) error {
+			return second(m.ChangeOffset(ctx, known, in(k), offset))
 		}},
 	}
 }
