@@ -290,3 +290,25 @@ func TestTrapUsesDiffer(t *testing.T) {
 		t.Error("uses of directions")
 	}
 }
+
+// TestTrapPINKeyIsMasked: the key that a sample of a cloud service calls the PIN
+// key is the transaction key; the PIN key is that with its mask.
+func TestTrapPINKeyIsMasked(t *testing.T) {
+	ksn := parse(t, unhex(t, "FFFF9876543210E00001"))
+	initial := initialTDES(unhex(t, "0123456789ABCDEFFEDCBA9876543210"), ksn)
+	transaction, pin := memory(initial), memory(initial)
+	dukpt.TransactionKey(encipher, transaction, ksn)
+	dukpt.WorkingKey(encipher, decipher, pin, ksn, dukpt.PIN)
+	if got := hex.EncodeToString(transaction.Key[:16]); got != "042666b49184cfa368de9628d0397bc9" {
+		t.Errorf("transaction key %s", got)
+	}
+	for i := range 16 {
+		mask := byte(0)
+		if i%8 == 7 {
+			mask = 0xFF
+		}
+		if pin.Key[i] != transaction.Key[i]^mask {
+			t.Errorf("byte %d of the PIN key: %02X, transaction key %02X", i, pin.Key[i], transaction.Key[i])
+		}
+	}
+}

@@ -29,6 +29,7 @@ func cardCases() []testCase {
 		{"trap/CVV2 date order", trapDateOrder},
 		{"trap/CVV, CVV2 and iCVV are three values", trapKinds},
 		{"trap/CVC3 is zero filled before it is cut", trapZeroFill},
+		{"trap/option B of card values hashes every PAN", trapHashAll},
 	}
 }
 

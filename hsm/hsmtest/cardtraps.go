@@ -159,3 +159,33 @@ func wrongCardInputs(s *suite) {
 		}
 	}
 }
+
+// trapHashAll: for cryptograms option B hashes above 16 digits alone; for dCVV and
+// CVC3 it hashes every PAN. Under one master key a card of 16 digits has two keys.
+func trapHashAll(s *suite) {
+	value := someKey(16)
+	imk, imkAC := s.key(hsm.IMKCVC3, value), s.key(hsm.IMKAC, value)
+	const pan = "5413339000006165"
+	hashed, plain := textCardKey(s, hsm.CardKeyB, value, pan, "00"), textCardKey(s, hsm.CardKeyA, value, pan, "00")
+	d := hsm.DCVVData{Method: hsm.CardKeyB, PAN: s.pan(pan), PSN: [2]byte{'0', '0'}, Expiry: part4("2911"), ServiceCode: part3("201"), ATC: part4("0001")}
+	right, wrong := textCVV(s, hashed, "0001"+pan[4:]+"2911"+"201"), textCVV(s, plain, "0001"+pan[4:]+"2911"+"201")
+	if right == wrong {
+		s.Fatal("the two card keys give one value: it shows nothing")
+	}
+	if err := s.m.VerifyDCVV(s.Context(), imk, d, s.value(right)); err != nil {
+		s.Errorf("dCVV under the hashed key: %v", err)
+	}
+	if err := s.m.VerifyDCVV(s.Context(), imk, d, s.value(wrong)); !errors.Is(err, hsm.ErrCardValue) {
+		s.Errorf("dCVV under the key of option A: %v, want ErrCardValue", err)
+	}
+	g := hsm.Given{Option: hsm.OptionB, PAN: s.pan(pan), PSN: [2]byte{'0', '0'}, Session: hsm.SessionNone, Answer: hsm.SessionNone, Padding: hsm.PaddingNone, Data: make([]byte, 8)}
+	for name, c := range map[string]struct {
+		key  []byte
+		want error
+	}{"option A": {plain, nil}, "hashed": {hashed, hsm.ErrCryptogram}} {
+		g.AC = underKey(s, c.key, "0000000000000000")
+		if err := s.m.VerifyGiven(s.Context(), imkAC, g); !errors.Is(err, c.want) {
+			s.Errorf("cryptogram under the key of 16 digits, %s: %v, want %v", name, err, c.want)
+		}
+	}
+}

@@ -166,19 +166,6 @@ func arpcVectors(s *suite) {
 	s.count(profiles, 5)
 }
 
-// rejectedVectors are values other projects print that are wrong.
-func rejectedVectors(s *suite) {
-	n := 0
-	for _, v := range load(s, "rejected", "emv.arpc") {
-		got, err := s.arpcGiven(v)
-		if err != nil || got == v.want() {
-			s.Errorf("ARPC %s, %v: the wrong value of a public source", got, err)
-		}
-		n++
-	}
-	s.count(n, 3)
-}
-
 // referenceAC computes a cryptogram under the EMV common session key with the
 // standard library alone.
 func referenceAC(s *suite, imk []byte, y, atc, padded string) []byte {

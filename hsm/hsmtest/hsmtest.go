@@ -66,9 +66,21 @@ type Module interface {
 // Run holds the modules that open returns to the suite; open is called once for
 // each test.
 func Run(t *testing.T, open func(t *testing.T) Module) {
-	for _, c := range slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases(), pinCases()) {
+	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) { c.run(&suite{T: t, m: open(t)}) })
 	}
+}
+
+func cases() []testCase {
+	return slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases(), pinCases())
+}
+
+// Names are the tests of the suite, for pages that say what holds what.
+func Names() (out []string) {
+	for _, c := range cases() {
+		out = append(out, c.name)
+	}
+	return out
 }
 
 // testCase is one test of the suite.

@@ -152,3 +152,27 @@ func trapTravel(s *suite) {
 		}
 	}
 }
+
+// trapUnionPayText: the folded block is written as 16 hex characters before it is
+// enciphered, in two halves, and what is sent are characters, not bytes.
+func trapUnionPayText(s *suite) {
+	key, data := unhex(s, testKey), unhex(s, "112233445566778899AABBCCDDEEFF0001")
+	fold := make([]byte, 8)
+	for i, c := range data {
+		fold[i%8] ^= c
+	}
+	text := []byte(upper(fold))
+	second := xor(tdes(s, key, text[:8], false), text[8:])
+	want := upper(tdes(s, key, second, false))[:8]
+	got := s.mac(s.key(hsm.ZAK, key), hsm.MACUnionPayECB, data)
+	if string(got) != want || len(got) != 8 {
+		s.Errorf("MAC %q, want %q", got, want)
+	}
+	inBytes := tdes(s, key, fold, false)
+	if string(got) == upper(inBytes)[:8] {
+		s.Error("the folded block is enciphered as bytes")
+	}
+	if err := s.m.VerifyMAC(s.Context(), s.key(hsm.ZAK, key), hsm.MACUnionPayECB, data, unhex(s, want)); !errors.Is(err, hsm.ErrMAC) {
+		s.Errorf("four bytes in place of eight characters: %v, want ErrMAC", err)
+	}
+}

@@ -23,7 +23,6 @@ func pinCases() []testCase {
 		{"vectors/pinblock", blockVectors},
 		{"vectors/pvv", pvvVectors},
 		{"vectors/ibm3624", offsetVectors},
-		{"vectors/rejected PVV", rejectedPVV},
 		{"PIN/translation table, all pairs of formats and keys", translationPairs},
 		{"PIN/filler is fresh", freshFiller},
 		{"PIN/change", pinChange},

@@ -74,21 +74,6 @@ func twoPasses(text string) string {
 	return out[:4]
 }
 
-// rejectedPVV is a value that a public source prints wrong.
-func rejectedPVV(s *suite) {
-	for _, v := range load(s, "rejected", "pin.visa_pvv") {
-		in := s.arrived(hsm.ZPK, hsm.ISO0, unhex(s, otherKey), v.text("pin"), v.text("pan"))
-		ref := hsm.PVV{Key: s.key(hsm.PVK, v.bytes(s, "pvk")), Index: '1', Value: [4]byte([]byte("3780"))}
-		if err := s.m.VerifyPVV(s.Context(), in, ref); err != nil {
-			s.Errorf("the right PVV of a PIN that a public source gives wrong: %v", err)
-		}
-		ref.Value = [4]byte([]byte(v.want()))
-		if err := s.m.VerifyPVV(s.Context(), in, ref); !errors.Is(err, hsm.ErrPIN) {
-			s.Errorf("the wrong PVV of a public source: %v, want ErrPIN", err)
-		}
-	}
-}
-
 // offsetKey loads the verification key of an IBM 3624 vector with its rule.
 func (s *suite) offsetKey(v vector) *hsm.Key {
 	s.Helper()

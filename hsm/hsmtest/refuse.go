@@ -38,7 +38,7 @@ func (s *suite) every() []other {
 	for _, f := range s.functions() {
 		all = append(all, other{f, 0})
 	}
-	return append(all, s.macFunctions()...)
+	return slices.Concat(all, s.macFunctions(), s.otherBases())
 }
 
 // goodFor loads a key that f takes, of usage u.
@@ -102,6 +102,9 @@ func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) e
 		key := s.goodFor(f, f.allow[0])
 		out[f.name] = func(ctx context.Context) error { return f.call(ctx, key) }
 	}
+	for name, call := range s.makers() {
+		out[name] = call
+	}
 	return out
 }
 
@@ -132,6 +135,11 @@ func usageMatrix(s *suite) {
 		}
 		if err := f.call(s.Context(), nil); !errors.Is(err, hsm.ErrInput) {
 			s.Errorf("%s without a key: %v, want ErrInput", f.name, err)
+		}
+	}
+	for name, call := range s.makers() {
+		if err := call(s.Context()); err != nil {
+			s.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -233,5 +241,21 @@ func wrongSpecs(s *suite) {
 		if !errors.Is(err, hsm.ErrInput) || !errors.Is(err2, hsm.ErrInput) {
 			s.Errorf("%s: %v, %v; want ErrInput", name, err, err2)
 		}
+	}
+}
+
+// makers are the functions that take no key of the module, and CheckKey, which
+// takes every one.
+func (s *suite) makers() map[string]func(ctx context.Context) error {
+	key, value, value2 := s.good(hsm.BDK), clearKey(s, unhex(s, testKey)), clearKey(s, unhex(s, otherKey))
+	made, wish := s.spec(hsm.ZPK), s.working(hsm.ZPK, hsm.TDES2)
+	aes := s.spec(hsm.TDK)
+	aes.Algorithm = hsm.AES256
+	return map[string]func(ctx context.Context) error{
+		"CheckKey":       func(ctx context.Context) error { return s.m.CheckKey(ctx, key) },
+		"Generate":       func(ctx context.Context) error { return second(s.m.Generate(ctx, made)) },
+		"Generate AES":   func(ctx context.Context) error { return second(s.m.Generate(ctx, aes)) },
+		"LoadClear":      func(ctx context.Context) error { return second(s.m.LoadClear(ctx, made, value)) },
+		"LoadComponents": func(ctx context.Context) error { return second(s.m.LoadComponents(ctx, wish, value, value2)) },
 	}
 }

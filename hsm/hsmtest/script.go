@@ -37,6 +37,10 @@ func chipCases() []testCase {
 		{"trap/CVR alone with padding 1, whole IAD with padding 2", trapIAD},
 		{"trap/Visa script PIN block is of the adjusted card key", trapScriptParity},
 		{"trap/Interac scripts cover neither ATC nor ARQC", trapBare},
+		{"trap/short PAN is filled with zeros on the left", trapShortPAN},
+		{"trap/ARC as characters and as bytes are two answers", trapARC},
+		{"trap/scripts are padded as their scheme does", trapScriptPadding},
+		{"trap/session keys keep their parity, which changes no cryptogram", trapSessionParity},
 		{"refuse/scripts of a wrong form", wrongScripts},
 		{"refuse/AES application cryptograms", refuseAES},
 	}

@@ -24,6 +24,7 @@ func smCases() []testCase {
 		{"sm/keys under a terminal master key", both(smTravel)},
 		{"sm/usages", both(smUsages)},
 		{"trap/SM4 check value is ECB", both(smCheckValue)},
+		{"trap/SM4 PIN blocks have two shapes", both(trapSMShapes)},
 	}
 }
 
@@ -302,6 +303,25 @@ func smCheckValue(s *suite) {
 		}
 		if cmac := s.mac(key, hsm.MACSM4CMAC, make([]byte, 16)); bytes.Equal(cmac[:3], key.KCV[:]) {
 			s.Error("check value is the CMAC")
+		}
+	}
+}
+
+// trapSMShapes: hosts ask for one of two shapes, and a block of the one is no
+// block of the other: the shape is agreed, never guessed.
+func trapSMShapes(s *suite) {
+	from, pan := someKey(16), testPAN
+	tpk, zpk := s.keyOf(hsm.TPK, hsm.SM4, from), s.key(hsm.ZPK, unhex(s, testKey))
+	filled, wide := smClear(s, hsm.SM4Filled, "1234", pan), smClear(s, hsm.SM4Wide, "1234", pan)
+	if bytes.Equal(filled, wide) || !bytes.Equal(filled[8:], make([]byte, 8)) || len(wide) != 16 {
+		s.Errorf("%X and %X", filled, wide)
+	}
+	for made, block := range map[hsm.SM4Shape][]byte{hsm.SM4Filled: filled, hsm.SM4Wide: wide} {
+		in := s.block(sm4Block(s, from, block, false))
+		for asked, want := range map[hsm.SM4Shape]error{made: nil, hsm.SM4Filled + hsm.SM4Wide - made: hsm.ErrPINBlock} {
+			if _, err := s.m.TranslateSM4PIN(s.Context(), in, asked, tpk, zpk, account12(s, pan)); !errors.Is(err, want) {
+				s.Errorf("shape %d asked as %d: %v, want %v", made, asked, err, want)
+			}
 		}
 	}
 }
