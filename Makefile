@@ -29,8 +29,9 @@ help: ## print every target with one line
 setup: ## install what build and tests need (gcc, libc6-dev, softhsm2, tshark), only if it is missing
 	@.ci/setup
 
-build: setup ## write bin/tapswitch
+build: setup ## write bin/tapswitch and bin/libp11chaos.so
 	@$(GO) build $(BUILD) -o bin/tapswitch ./cmd/tapswitch
+	@$$($(GO) env CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o bin/libp11chaos.so simulators/p11chaos/module/p11chaos.c -ldl -lpthread
 
 demo: build ## tap cards on a simulated reader through the whole switch: make demo ARGS="--taps 20"
 	@bin/tapswitch demo $(ARGS)

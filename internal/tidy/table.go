@@ -67,8 +67,8 @@ func tableLeaves() []Row {
 func tableHSM() []Row {
 	return []Row{
 		{Packages: "hsm/clear", May: tier1()},
-		{Packages: "hsm/pkcs11", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/soft", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: slices.Concat(drivers(), []string{"simulators/card"})}, // a card of other hands
+		{Packages: "hsm/pkcs11", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: append(drivers(), "simulators/p11chaos")},
 		{Packages: "hsm/ceremony", May: slices.Concat(tier1(), []string{"hsm/clear", "hsm/keystore"}), Tests: drivers()},
 		{Packages: "hsm/keystore", May: tier1(), Tests: drivers()},
 		{Packages: "hsm/kat", May: tier1(), Tests: drivers()},
@@ -133,6 +133,7 @@ func tableRest() []Row {
 		{Packages: "simulators/card", May: tier0()},
 		{Packages: "simulators/reader", May: slices.Concat(tier0(), []string{"simulators/card"})},
 		{Packages: "simulators/acquirer", May: tier0()},
+		{Packages: "simulators/p11chaos", May: tier0()},
 		{Packages: "simulators/world/...", May: []string{"internal/...", "switch/...", "hsm/...", "iso8583/...", "terminal/...", "simulators/..."}},
 		{Packages: "simulators/...", May: slices.Concat(tier1(), []string{"hsm/soft", "terminal/...", "simulators/..."})},
 		{Packages: "cmd/...", May: anything()},
@@ -153,7 +154,7 @@ func ForeignTable() []Foreign {
 		{Module: "github.com/moov-io/iso8583", By: []string{"iso8583/...", "simulators/..."}, Tests: []string{"switch/...", "terminal/...", "cmd/..."}},
 		{Module: "github.com/gopacket/gopacket", By: []string{"iso8583/capture/..."}},
 		{Module: "github.com/emmansun/gmsm", By: []string{"hsm/soft", "hsm/hsmtest"}},
-		{Module: "github.com/miekg/pkcs11", By: []string{"hsm/pkcs11", "simulators/p11chaos", "cmd/..."}, Tests: []string{"hsm/..."}},
+		{Module: "github.com/miekg/pkcs11", By: []string{"hsm/pkcs11", "cmd/..."}, Tests: []string{"hsm/...", "simulators/p11chaos"}},
 		{Module: "go.bug.st/serial", By: []string{"terminal/serial"}},
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},
 		{Module: "github.com/prometheus/client_golang", By: []string{"switch/observe"}, Tests: []string{"cmd/..."}},
@@ -163,7 +164,7 @@ func ForeignTable() []Foreign {
 		{Module: "golang.org/x/sys", By: []string{"internal/env", "hsm/clear", "hsm/pkcs11", "terminal/...", "simulators/...", "cmd/..."}},
 		{Module: "golang.org/x/text", By: []string{"iso8583/...", "terminal/...", "cmd/..."}},
 		{Module: "pgregory.net/rapid", Tests: anything()},
-		// cgo is kept to the two packages that must speak C.
-		{Module: "C", By: []string{"hsm/pkcs11", "simulators/p11chaos"}},
+		// cgo is kept to the package that must speak C.
+		{Module: "C", By: []string{"hsm/pkcs11"}},
 	}
 }
