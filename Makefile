@@ -21,7 +21,7 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test lint tidy race sim faults bench bench-iso fuzz clean
+.PHONY: help setup build demo test lint tidy race sim faults bench bench-iso bench-hsm fuzz clean
 
 help: ## print every target with one line
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -87,6 +87,9 @@ bench-iso: ## the codec beside moov-io/iso8583, and translation, least of COUNT 
 			if ((k2, 1) in least) printf " %9.0f ns %7d %6.1fx", least[k2, 1], allocs[k2, 1], least[k2, 1] / least[k2, 0]; \
 			print "" } \
 		exit failed || keys == 0 }'
+
+bench-hsm: ## the HSM driver beside bare miekg/pkcs11 and a C loop, least of COUNT runs; SoftHSM, then 1 ms a call
+	@$(GO) test ./hsm/pkcs11 -run '^$$' -bench '^Benchmark(Alone|Crowd|Slow)$$' -benchtime 0.3s -count $(COUNT) | awk -f hsm/pkcs11/testdata/table.awk
 
 fuzz: ## every fuzz target for a short while: make fuzz FUZZTIME=1m
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \

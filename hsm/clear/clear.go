@@ -54,6 +54,7 @@ type Room struct {
 	mem    []byte
 	locked bool
 	worked bool // the memory for key blocks was handed out (keyblock.go)
+	lot    int  // bytes of Lot handed out since the last Wipe
 }
 
 // New maps and locks one page. The error says what to raise.
@@ -102,6 +103,15 @@ func (r *Room) Wipe() {
 		clear(r.mem[:used])
 	}
 	r.wipeWork()
+	clear(r.mem[:r.lot])
+	r.lot = 0
+}
+
+// Lot is the first n bytes of the page, at most a page, for blocks of several
+// operations in one module call. A Room that is used so is used for nothing else.
+func (r *Room) Lot(n int) []byte {
+	r.lot = max(r.lot, n)
+	return r.mem[:n:n]
 }
 
 // Block is where the module puts a deciphered PIN block, or takes one or a TSP from.

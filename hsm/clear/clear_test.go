@@ -89,6 +89,25 @@ func TestRoomIsWipedAndUsable(t *testing.T) {
 	}
 }
 
+func TestLotIsWiped(t *testing.T) {
+	r, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{8, 512, pageSize, 16} {
+		lot := r.Lot(n)
+		for i := range lot {
+			lot[i] = 0xA5
+		}
+		if r.Wipe(); !bytes.Equal(r.mem, make([]byte, pageSize)) {
+			t.Fatalf("room holds something of a lot of %d bytes after Wipe", n)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRoomRefuses: formats without a way through the Room, whatever calls it.
 func TestRoomRefuses(t *testing.T) {
 	r := Unlocked()

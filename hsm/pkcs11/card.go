@@ -51,7 +51,7 @@ func (m *Module) static(ctx context.Context, cvk *hsm.Key, lay func() (cvv.Block
 		return nil, err
 	}
 	out := new([cvv.Digits]byte)
-	err = m.do(ctx, func(w *worker) error {
+	err = m.together(ctx, cvk, func(w *worker) error {
 		keys, err := w.objects(cvk)
 		if err != nil {
 			return err

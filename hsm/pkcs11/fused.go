@@ -4,6 +4,11 @@ package pkcs11
 
 /*
 #cgo LDFLAGS: -ldl
+#cgo noescape ts_crypt
+#cgo noescape ts_chain2
+#cgo noescape ts_sign
+#cgo noescape ts_gcm
+#cgo noescape ts_derive
 #cgo nocallback ts_crypt
 #cgo nocallback ts_chain2
 #cgo nocallback ts_sign

@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -28,6 +29,9 @@ type loss struct {
 	retry env.Mono // not before
 	final bool     // trying again would do harm
 }
+
+// lockedEvery is the time between two looks at a token whose user PIN is locked.
+const lockedEvery = time.Second
 
 // connect logs in and finds the local master keys. The gate is held for
 // writing, or nobody else is there yet.
@@ -53,18 +57,24 @@ func (m *Module) connect() error {
 	}
 	next.lmk, next.binding, next.id = current.lmk, current.binding, current.Identity
 	m.link = next
+	m.id.Store(&next.id)
+	if err := m.selfTest(session); err != nil {
+		return err
+	}
 	m.cache.reset()
 	m.suspect.Store(false)
-	m.probed.Store(int64(m.world.Clock.Mono()))
+	now := int64(m.world.Clock.Mono())
+	m.probed.Store(now)
+	m.linked.Store(now)
 	m.lost.Store(nil)
 	return nil
 }
 
-// lose marks the link as lost; the first of many keeps its reason.
-func (m *Module) lose(why error, final bool) {
-	l := &loss{why: why, final: final, retry: m.world.Clock.Mono().Add(ProbeEvery)}
-	if old := m.lost.Load(); old == nil {
-		m.lost.CompareAndSwap(nil, l)
+// lose marks the link as lost; the first of many keeps its reason. The next
+// caller tries to get it back, at once unless it came back just before.
+func (m *Module) lose(why error) {
+	if m.lost.Load() == nil {
+		m.lost.CompareAndSwap(nil, &loss{why: why, retry: env.Mono(m.linked.Load()).Add(m.pause)})
 	}
 }
 
@@ -77,7 +87,7 @@ func (m *Module) refuseWhileLost() error {
 	}
 	now := m.world.Clock.Mono()
 	if !l.final && now >= l.retry {
-		next := &loss{why: l.why, retry: now.Add(ProbeEvery)}
+		next := &loss{why: l.why, retry: now.Add(m.pause)}
 		if m.lost.CompareAndSwap(l, next) {
 			return nil
 		}
@@ -99,7 +109,7 @@ func (w *worker) revive() error {
 		return unavailable(l.why)
 	}
 	if !m.gate.TryLock() {
-		if n := m.stuck.Load(); n > 0 {
+		if n := m.pool.hanging(); n > 0 {
 			return fmt.Errorf("%w: %w; %d calls hang in the module and must return before it is taken into use again, else restart the process", hsm.ErrUnavailable, l.why, n)
 		}
 		return unavailable(l.why)
@@ -116,7 +126,11 @@ func (w *worker) revive() error {
 		err = m.connect()
 	}
 	if err != nil {
-		m.lost.Store(&loss{why: err, retry: m.world.Clock.Mono().Add(ProbeEvery), final: errors.Is(err, errPIN)})
+		pause := m.pause
+		if errors.Is(err, errPINLocked) {
+			pause = lockedEvery
+		}
+		m.lost.Store(&loss{why: err, retry: m.world.Clock.Mono().Add(pause), final: errors.Is(err, errPIN)})
 		return unavailable(err)
 	}
 	return nil
@@ -129,13 +143,12 @@ func (w *worker) ready() error {
 	if l := m.lost.Load(); l != nil {
 		return unavailable(l.why)
 	}
-	last := m.probed.Load()
-	now := m.world.Clock.Mono()
+	last, now := m.probed.Load(), w.began
 	if m.suspect.Load() || now.Sub(env.Mono(last)) >= ProbeEvery {
 		// one worker probes, the others go on
 		if m.probed.CompareAndSwap(last, int64(now)) {
 			if err := w.probe(); err != nil {
-				m.lose(err, false)
+				m.lose(err)
 				return unavailable(err)
 			}
 			m.suspect.Store(false)
@@ -147,7 +160,9 @@ func (w *worker) ready() error {
 			return w.fault("open a session", err)
 		}
 		w.session, w.generation = session, m.link.generation
+		w.orphans = w.orphans[:0] // they died with the old sessions
 	}
+	w.bury()
 	return nil
 }
 

@@ -133,7 +133,7 @@ func TestStuckCallsAreBounded(t *testing.T) {
 		t.Errorf("close while calls hang: %v", err)
 	}
 	close(release)
-	m.workers.Wait()
+	m.pool.gone.Wait()
 	stop(m.ctx)
 }
 
@@ -170,7 +170,11 @@ func TestQueueIsBounded(t *testing.T) {
 	calls.Go(func() { _ = m.do(context.Background(), func(*worker) error { close(running); <-release; return nil }) })
 	<-running
 	calls.Go(func() { _ = m.do(context.Background(), func(*worker) error { return nil }) })
-	until(t, time.Second, "one job waits", func() bool { return len(m.queue) == 1 })
+	until(t, time.Second, "one job waits", func() bool {
+		m.pool.mu.Lock()
+		defer m.pool.mu.Unlock()
+		return len(m.pool.waiting) == 1
+	})
 	from := time.Now()
 	if err := m.do(t.Context(), func(*worker) error { return nil }); !errors.Is(err, hsm.ErrBusy) {
 		t.Errorf("third job: %v, want ErrBusy", err)

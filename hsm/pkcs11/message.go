@@ -32,7 +32,7 @@ func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 		return nil, err
 	}
 	out := new(whole)
-	err = m.do(ctx, func(w *worker) error {
+	err = m.together(ctx, key, func(w *worker) error {
 		keys, err := w.objects(key)
 		if err != nil {
 			return err
@@ -104,12 +104,10 @@ func single(key *hsm.Key) bool {
 // unionPay is the ECB MAC of folded data: two block operations.
 func (w *worker) unionPay(keys pair, folded [8]byte, out *whole) error {
 	left, right := mac.Halves(folded)
-	if err := w.m.fused.chain2(w.session, keys.whole, &left, &right, &w.scratch.block); err != nil {
-		return w.fault("make a MAC", err)
-	}
-	text := mac.Text(w.scratch.block)
+	block, err := w.chain2(keys.whole, &left, &right)
+	text := mac.Text(block)
 	copy(out[:], text[:])
-	return nil
+	return err
 }
 
 // cbcMAC is ISO 9797-1 algorithm 1 over padded data: the last block of CBC.

@@ -4,8 +4,10 @@ package pkcs11
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -70,7 +72,11 @@ func keyType(a hsm.Algorithm) (uint, error) {
 
 // permit refuses what must not be done with a key before the module is asked.
 func (m *Module) permit(op hsm.Operation, k *hsm.Key) error {
-	return hsm.Permit(op, k, m.world.Clock.Now())
+	var now time.Time
+	if k != nil && k.NotAfter != 0 { // else nobody looks at it
+		now = m.world.Clock.Now()
+	}
+	return hsm.Permit(op, k, now)
 }
 
 // objects returns the session objects of a key, unwrapped when they are not
@@ -202,23 +208,48 @@ func (w *worker) remove(keys pair) {
 	}
 }
 
-// destroy removes session objects; one that cannot be removed dies with its
-// session, so the failure only makes the link suspect.
+// destroy removes session objects. One that cannot be removed now is removed
+// before the worker's next job, or dies with its session.
 func (w *worker) destroy(objects ...p11.ObjectHandle) {
 	for _, object := range objects {
 		if object == 0 {
 			continue
 		}
-		if err := w.m.fused.destroy(w.session, object); err != nil {
-			w.m.suspect.Store(true)
+		err := w.m.fused.destroy(w.session, object)
+		if err == nil || errors.Is(err, p11.Error(p11.CKR_OBJECT_HANDLE_INVALID)) {
+			continue
 		}
+		w.m.suspect.Store(true)
+		w.orphans = append(w.orphans, object)
 	}
 }
 
-// ecb runs one block of 8 bytes through double-length DES.
-func (w *worker) ecb(encipher bool, key p11.ObjectHandle, in, out []byte) error {
-	if err := w.m.fused.crypt(w.session, encipher, p11.CKM_DES3_ECB, nil, key, in, out); err != nil {
-		return w.fault("cipher a block", err)
+// maxOrphans is the number of objects that may not be destroyed before only new
+// sessions help.
+const maxOrphans = 64
+
+// bury tries again to destroy what destroy could not.
+func (w *worker) bury() {
+	if len(w.orphans) == 0 {
+		return
+	}
+	again := w.orphans
+	w.orphans = nil
+	w.destroy(again...)
+	if len(w.orphans) > maxOrphans {
+		w.m.lose(fmt.Errorf("%d objects cannot be destroyed", len(w.orphans)))
+	}
+}
+
+// chain is CBC from zeros. One block of it is ECB, which goes together with
+// those of others.
+func (w *worker) chain(key p11.ObjectHandle, in, out []byte) error {
+	if len(in) == 8 {
+		return w.ecb(true, key, in, out)
+	}
+	var iv [8]byte
+	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], key, in, out); err != nil {
+		return w.fault("chain a MAC", err)
 	}
 	return nil
 }
@@ -231,10 +262,9 @@ func (w *worker) alg3(keys pair, padded []byte) ([8]byte, error) {
 	var block [8]byte
 	copy(block[:], padded[last:])
 	if last > 0 {
-		var iv [8]byte
 		chain := make([]byte, last)
-		if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], keys.doubled, padded[:last], chain); err != nil {
-			return block, w.fault("chain a MAC", err)
+		if err := w.chain(keys.doubled, padded[:last], chain); err != nil {
+			return block, err
 		}
 		subtle.XORBytes(block[:], block[:], chain[last-8:])
 	}

@@ -43,10 +43,7 @@ func (w *worker) blockCipher(object p11.ObjectHandle, algorithm hsm.Algorithm) c
 		mechanism = p11.CKM_AES_ECB
 	}
 	return func(encipher bool, block []byte) error {
-		if err := w.m.fused.crypt(w.session, encipher, mechanism, nil, object, block, block); err != nil {
-			return w.fault("cipher a PIN block", err)
-		}
-		return nil
+		return w.ecbWith(mechanism, encipher, object, block, block)
 	}
 }
 
@@ -71,7 +68,7 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 		return secret.PINBlock{}, err
 	}
 	out := new([16]byte)
-	err = m.do(ctx, func(w *worker) error {
+	err = m.together(ctx, to.Key, func(w *worker) error {
 		target, err := w.pinCipher(to.Key)
 		if err != nil {
 			return err
@@ -122,7 +119,7 @@ func (m *Module) permitPIN(in hsm.EncipheredPIN, op hsm.Operation, key *hsm.Key)
 
 // withPIN runs use on the PIN of a block; verifier is the verification key.
 func (m *Module) withPIN(ctx context.Context, in hsm.EncipheredPIN, key *hsm.Key, use func(w *worker, verifier clear.Cipher) error) error {
-	return m.do(ctx, func(w *worker) error {
+	return m.together(ctx, key, func(w *worker) error {
 		verifier, err := w.pinCipher(key)
 		if err != nil {
 			return err

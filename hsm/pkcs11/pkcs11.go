@@ -8,19 +8,23 @@
 // only when usage, validity and binding are right. What leaves the module, and
 // where it is then, stands in docs/reference/hsm-functions.md.
 //
-// How: a fixed number of workers, each with a session and a locked page, take
-// jobs from one bounded queue (run.go). Working keys are unwrapped into session
-// objects kept in a bounded cache (cache.go, objects.go), under whichever
-// generation of local master keys they are wrapped (lmk.go); Admin forms those
-// from components, and moves keys to the next (admin.go, migrate.go). The connection is
-// probed in front of an operation when the last probe is old, and made anew by
-// the first caller after a loss (link.go). Administration goes through
-// github.com/miekg/pkcs11, operations through one C call each (fused.go).
+// How: there is a fixed number of workers, each with a session and a locked page.
+// A caller runs an idle one on its own thread, under the eyes of a watchdog; those
+// who find none wait in one bounded queue (run.go, pool.go). Callers that want
+// the same under the same key at the same time are served in one go (coalesce.go).
+// Working keys are unwrapped into session objects kept in a bounded cache
+// (cache.go, objects.go), under whichever generation of local master keys they
+// are wrapped (lmk.go); Admin forms those from components, and moves keys to the
+// next (admin.go, migrate.go). The connection is probed in front of an operation
+// when the last probe is old, and made anew by the first caller after a loss
+// (link.go), after known answers were computed on it (selftest.go). Administration
+// goes through github.com/miekg/pkcs11, operations through one C call each (fused.go).
 //
 // Imported by: cmd, switch/node. Imports: hsm and its pure packages, hsm/clear,
 // internal/env, internal/secret, github.com/miekg/pkcs11.
 //
-// Non-obvious: the module is global to the process (C_Initialize), so there is
+// Non-obvious: a goroutine that is locked to its thread (runtime.LockOSThread)
+// must not call a Module: workers are coroutines. The module is global to the process (C_Initialize), so there is
 // one Module at a time. SoftHSM goes on serving session objects after its token
 // directory is gone, and never sees the token again before C_Finalize and
 // C_Initialize.
@@ -106,19 +110,21 @@ type Module struct {
 	ctx   *p11.Ctx
 	cache *cache
 
-	queue   chan *job
-	quit    chan struct{}
-	closed  atomic.Bool
-	stuck   atomic.Int32 // workers whose caller gave up
-	workers sync.WaitGroup
+	pool     pool
+	jobs     sync.Pool // of *job
+	closed   atomic.Bool
+	watchdog sync.WaitGroup
 
 	gate sync.RWMutex // read-held during a job, write-held while the link is made anew
 	link link
+	id   atomic.Pointer[[8]byte] // of the link
 
 	generations atomic.Pointer[[]generation] // of local master keys, as last seen
 	scanned     atomic.Int64                 // env.Mono of that look
 
 	lost    atomic.Pointer[loss] // nil while the link is up
+	linked  atomic.Int64         // env.Mono of the last good connect
+	pause   time.Duration        // ProbeEvery, but in tests
 	probed  atomic.Int64         // env.Mono of the last good probe
 	suspect atomic.Bool          // an operation failed: probe before the next
 }
@@ -155,7 +161,7 @@ func Open(world env.Env, cfg Config) (*Module, error) {
 	}
 	m := &Module{
 		cfg: cfg, world: world, fused: fused, ctx: ctx, cache: newCache(cfg.Cache),
-		queue: make(chan *job, cfg.Queue), quit: make(chan struct{}),
+		pool: pool{world: world, max: cfg.Queue, timeout: cfg.Timeout}, pause: ProbeEvery,
 	}
 	if err := m.connect(); err != nil {
 		stop(ctx)
@@ -184,8 +190,4 @@ func (m *Module) Health() error {
 
 // LMK is the identity of the local master key that new keys of this module carry;
 // keys under older generations that are still on the token are served, too.
-func (m *Module) LMK() [8]byte {
-	m.gate.RLock()
-	defer m.gate.RUnlock()
-	return m.link.id
-}
+func (m *Module) LMK() [8]byte { return *m.id.Load() } // not by the gate: making the link anew may hang

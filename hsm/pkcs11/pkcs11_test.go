@@ -3,7 +3,6 @@
 package pkcs11
 
 import (
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,40 +22,10 @@ const (
 	pinText    = "user-pin-5678"
 )
 
-// wall is the machine's clock, latch an event over it.
-type wall struct{}
-
-func (wall) Now() time.Time { return time.Now() }
-func (wall) Mono() env.Mono { return env.Mono(time.Since(started)) }
-
-var started = time.Now()
-
-type waits struct{}
-
-func (waits) NewEvent() env.Event { return &latch{make(chan struct{}, 1)} }
-
-type latch struct{ c chan struct{} }
-
-func (l *latch) Wake() { l.c <- struct{}{} } // one waiter, one wake: all this driver needs
-
-func (l *latch) Wait(until env.Mono) bool {
-	t := time.NewTimer(until.Sub(wall{}.Mono()))
-	defer t.Stop()
-	select {
-	case <-l.c:
-		return true
-	case <-t.C:
-		select {
-		case <-l.c:
-			return true
-		default:
-			return false
-		}
-	}
-}
-
 func world() env.Env {
-	return env.Env{Clock: wall{}, Waits: waits{}, Rand: hsmtest.Random.Over(rand.Reader)}
+	e := env.Real()
+	e.Rand = hsmtest.Random.Over(e.Rand)
+	return e
 }
 
 func pin(text string) secret.Key {
@@ -72,10 +41,11 @@ func config() Config {
 }
 
 // shared is the one module of the process; tests that need another close it
-// through fresh. dir is where SoftHSM keeps its tokens.
+// through alone. dir, in base, is where SoftHSM keeps its tokens.
 var (
 	shared *Module
 	dir    string
+	base   string
 )
 
 // module returns the shared module, opened when it is not.
@@ -123,7 +93,8 @@ func prepareToken(base string) error {
 }
 
 func TestMain(m *testing.M) {
-	base, err := os.MkdirTemp("", "tapswitch-hsm")
+	var err error
+	base, err = os.MkdirTemp("", "tapswitch-hsm")
 	if err == nil {
 		err = prepareToken(base)
 	}

@@ -72,7 +72,7 @@ func (m *Module) ScriptMAC(ctx context.Context, smi *hsm.Key, s hsm.Script, head
 		return [8]byte{}, err
 	}
 	out := new([8]byte)
-	err = m.do(ctx, func(w *worker) error {
+	err = m.do(ctx, func(w *worker) (err error) { // its own: a caller that gave up has err
 		*out, err = w.scriptMAC(smi, s, padded)
 		return err
 	})

@@ -200,8 +200,12 @@ func findToken(ctx *p11.Ctx, label string) (uint, error) {
 	return 0, fmt.Errorf("pkcs11: no token %q; the module shows %s: correct the label in the configuration", label, strings.Join(there, ", "))
 }
 
-// errPIN marks a refused user PIN: trying again would lock the token.
-var errPIN = errors.New("pkcs11: user PIN refused")
+var (
+	// errPIN marks a refused user PIN: trying again would lock the token.
+	errPIN = errors.New("pkcs11: user PIN refused")
+	// errPINLocked marks a token that takes no user PIN: looking again is harmless.
+	errPINLocked = errors.New("pkcs11: user PIN locked")
+)
 
 // openToken opens a session on the token and logs the user in.
 func openToken(ctx *p11.Ctx, label string, userPIN secret.Key) (p11.SessionHandle, error) {
@@ -218,7 +222,9 @@ func openToken(ctx *p11.Ctx, label string, userPIN secret.Key) (p11.SessionHandl
 	switch {
 	case err == nil || errors.Is(err, p11.Error(p11.CKR_USER_ALREADY_LOGGED_IN)):
 		return session, nil
-	case errors.As(err, &code) && (code == p11.CKR_PIN_INCORRECT || code == p11.CKR_PIN_LOCKED || code == p11.CKR_PIN_LEN_RANGE || code == p11.CKR_PIN_INVALID):
+	case errors.Is(err, p11.Error(p11.CKR_PIN_LOCKED)):
+		return 0, fmt.Errorf("%w by token %q: %w; too many wrong PINs were tried: let its security officer set the user PIN anew", errPINLocked, label, err)
+	case errors.As(err, &code) && (code == p11.CKR_PIN_INCORRECT || code == p11.CKR_PIN_LEN_RANGE || code == p11.CKR_PIN_INVALID):
 		return 0, fmt.Errorf("%w by token %q: %w; correct it in the configuration (it is not tried again: tokens lock after a few wrong tries)", errPIN, label, err)
 	}
 	return 0, fmt.Errorf("pkcs11: log in to token %q: %w", label, err)

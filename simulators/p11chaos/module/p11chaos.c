@@ -89,7 +89,9 @@ static atomic_ulong a_session; // opened last
 
 static void nap(unsigned long us)
 {
-	prctl(PR_SET_TIMERSLACK, 1UL); // of this thread: else 50 µs are added to each nap
+	static _Thread_local int exact;
+	if (!exact)
+		exact = prctl(PR_SET_TIMERSLACK, 1UL) == 0; // else 50 µs are added to each nap
 	struct timespec t = { (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
 	while (nanosleep(&t, &t) != 0)
 		;
