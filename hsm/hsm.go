@@ -114,7 +114,8 @@ var (
 type KeyLoader interface {
 	SetLoader
 	ComponentLoader
-	// LoadClear takes the xor of clear components, whatever it is; test keys only.
+	// LoadClear takes the xor of clear components, whatever it is: for test keys, and
+	// for the check value of one component.
 	LoadClear(ctx context.Context, spec Spec, components ...secret.Key) (Key, error)
 	// Generate makes a random key that never leaves in clear.
 	Generate(ctx context.Context, spec Spec) (Key, error)

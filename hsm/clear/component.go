@@ -7,10 +7,14 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/secret"
 )
 
 // Sizes of a component of a local master key (AES-256), as bytes and as its
-// custodian writes it: groups of hex digits with a check digit each.
+// custodian writes it: groups of hex digits with a check digit each. Components of
+// other keys have 8, 16, 24 or 32 bytes, in groups of the same length.
 const (
 	ComponentLen = 32
 	groups       = 8
@@ -27,6 +31,7 @@ var (
 type Mistyped struct {
 	Group  int // 1 to 8: its check digit is wrong; 0: no group
 	Digits int // hex digits typed, when there were too few or too many
+	Want   int // hex digits without check digits
 }
 
 // Error tells the place, never the digits.
@@ -34,7 +39,7 @@ func (m *Mistyped) Error() string {
 	if m.Group != 0 {
 		return fmt.Sprintf("clear: component is mistyped: the check digit of group %d is wrong", m.Group)
 	}
-	return fmt.Sprintf("clear: component is mistyped: %d hex digits, want %d, or %d with a check digit behind each group", m.Digits, 2*ComponentLen, 2*ComponentLen+groups)
+	return fmt.Sprintf("clear: component is mistyped: %d hex digits, want %d, or %d with a check digit behind each group of %d", m.Digits, m.Want, m.Want+m.Want/groupDigits, groupDigits)
 }
 
 // Unwrap makes it an ErrTyped.
@@ -47,18 +52,28 @@ const (
 	textMax = 512
 )
 
-// Component is one component of a local master key, or the sum of all, on a
-// locked page of its own. It is not safe for concurrent use.
-type Component struct{ mem []byte }
+// Component is one component of a local master key or of another key, or the sum
+// of all, on a locked page of its own. It is not safe for concurrent use.
+type Component struct {
+	mem  []byte
+	size int
+}
 
-// NewComponent maps and locks its page; the value is zero. The error says what
-// to raise.
-func NewComponent() (*Component, error) {
+// NewComponent maps and locks the page of a component of a local master key; the
+// value is zero. The error says what to raise.
+func NewComponent() (*Component, error) { return NewKeyComponent(ComponentLen) }
+
+// NewKeyComponent is NewComponent for a key of size bytes: 8, 16, 24 or 32, else
+// hsm.ErrInput.
+func NewKeyComponent(size int) (*Component, error) {
+	if size != 8 && size != 16 && size != 24 && size != ComponentLen {
+		return nil, fmt.Errorf("%w: no key has components of %d bytes", hsm.ErrInput, size)
+	}
 	mem, err := lockedPage()
 	if err != nil {
 		return nil, err
 	}
-	return &Component{mem}, nil
+	return &Component{mem, size}, nil
 }
 
 // Close wipes the component and gives its page back.
@@ -75,10 +90,23 @@ func (c *Component) Close() error {
 // Wipe overwrites the value and whatever was typed or shown.
 func (c *Component) Wipe() { clear(c.mem) }
 
-// Value is the 32 bytes, for the module call that fills or reads them.
+// Value is the bytes (32, or as NewKeyComponent was told), for the module call that
+// fills or reads them.
 func (c *Component) Value() []byte {
-	return c.mem[valueAt : valueAt+ComponentLen : valueAt+ComponentLen]
+	return c.mem[valueAt : valueAt+c.size : valueAt+c.size]
 }
+
+// IsZero reports a component that hides nothing.
+func (c *Component) IsZero() bool {
+	var all byte
+	for _, b := range c.Value() {
+		all |= b
+	}
+	return all == 0
+}
+
+// Key is a copy for hsm.ComponentLoader; the caller wipes it.
+func (c *Component) Key() (secret.Key, error) { return secret.NewKey(c.Value()) }
 
 // Copy makes c the same as other.
 func (c *Component) Copy(other *Component) { copy(c.Value(), other.Value()) }
@@ -96,8 +124,8 @@ func (c *Component) Sum(components []*Component) {
 	}
 }
 
-// Type reads one line into the component: 64 hex digits, or 72 with a check
-// digit behind each group of eight; spaces and hyphens between them count for
+// Type reads one line into the component: its hex digits (64 of 32 bytes), or
+// these with a check digit behind each group of eight (72); spaces and hyphens between them count for
 // nothing. read gets a view of the locked page and is called until it brings a
 // line end or an error. ErrTyped (as *Mistyped) says what to type again,
 // ErrStopped that the custodian wants no more.
@@ -107,7 +135,7 @@ func (c *Component) Type(read func([]byte) (int, error)) error {
 	n := 0
 	for end := -1; end < 0; end = bytes.IndexAny(text[:n], "\r\n") {
 		if n == len(text) {
-			return &Mistyped{Digits: n}
+			return c.mistyped(n)
 		}
 		got, err := read(text[n:])
 		if err != nil {
@@ -117,6 +145,8 @@ func (c *Component) Type(read func([]byte) (int, error)) error {
 	}
 	return c.parse(text[:n])
 }
+
+func (c *Component) mistyped(digits int) error { return &Mistyped{Digits: digits, Want: 2 * c.size} }
 
 // parse turns hex digits into the value; digits become nibbles in place.
 func (c *Component) parse(text []byte) error {
@@ -135,20 +165,20 @@ func (c *Component) parse(text []byte) error {
 		case b == ' ' || b == '-' || b == '\t' || b == '\r' || b == '\n':
 			continue
 		default:
-			return &Mistyped{Digits: n}
+			return c.mistyped(n)
 		}
 		text[n] = b
 		n++
 	}
 	nibbles, stride := text[:n], groupDigits
 	switch n {
-	case 2 * ComponentLen:
-	case 2*ComponentLen + groups:
+	case 2 * c.size:
+	case 2*c.size + 2*c.size/groupDigits:
 		stride++
 	default:
-		return &Mistyped{Digits: n}
+		return c.mistyped(n)
 	}
-	for g := range groups {
+	for g := range 2 * c.size / groupDigits {
 		group := nibbles[g*stride:][:stride]
 		if stride > groupDigits && checkDigit(group[:groupDigits]) != group[groupDigits] {
 			return &Mistyped{Group: g + 1}
@@ -168,7 +198,7 @@ func (c *Component) Show(write func([]byte) error) error {
 	defer clear(c.mem[textAt : textAt+textMax])
 	var nibbles [groupDigits]byte
 	defer clear(nibbles[:])
-	for g := range groups {
+	for g := range 2 * c.size / groupDigits {
 		line := append(text, ' ', ' ', byte('1'+g), ' ', ' ')
 		for i := range nibbles {
 			nibbles[i] = c.mem[valueAt+(g*groupDigits+i)/2] >> (4 * (1 - i%2)) & 0xF

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"tapswitch/hsm"
 )
 
 func component(t testing.TB, value []byte) *Component {
@@ -125,6 +127,42 @@ func TestWhatIsNoComponent(t *testing.T) {
 		if !bytes.Equal(c.mem, make([]byte, len(c.mem))) {
 			t.Errorf("%q: something stays on the page", text)
 		}
+	}
+}
+
+// TestComponentsOfEverySize: a key's component is typed as it is shown, or as digits
+// alone; digits of another size are refused, with how many it wants.
+func TestComponentsOfEverySize(t *testing.T) {
+	for _, size := range []int{8, 16, 24, 32} {
+		c, err := NewKeyComponent(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !c.IsZero() {
+			t.Error("a new component is not zero")
+		}
+		value := bytes.Repeat([]byte{0xA5, 0x17, 0x3C, 0xF0}, size/4)
+		for _, text := range []string{hex.EncodeToString(value), ""} {
+			if text == "" {
+				text = digitsOf(shown(t, c))
+			}
+			if err := c.Type(pieces(text+"\n", 9)); err != nil || !bytes.Equal(c.Value(), value) || c.IsZero() {
+				t.Errorf("%d bytes: %v, %X", size, err, c.Value())
+			}
+		}
+		var m *Mistyped
+		if err := c.Type(pieces(hex.EncodeToString(value[1:])+"\n", 100)); !errors.As(err, &m) || m.Digits != 2*size-2 || m.Want != 2*size {
+			t.Errorf("%d bytes, one too few: %v", size, err)
+		}
+		if key, err := c.Key(); err != nil || key.Len() != size {
+			t.Errorf("a key of %d bytes, %v", key.Len(), err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := NewKeyComponent(20); !errors.Is(err, hsm.ErrInput) {
+		t.Errorf("20 bytes: %v, want ErrInput", err)
 	}
 }
 
