@@ -20,14 +20,14 @@ func newHSMCommand() *cobra.Command {
 		Example: "  tapswitch hsm doctor --config switch.yaml\n  tapswitch hsm key list --config switch.yaml",
 	}
 	c.AddCommand(newHSMInitCommand(), newHSMCeremonyCommand(), newHSMRestoreCommand(), newHSMLMKCommand())
-	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand(), newHSMKATCommand())
+	c.AddCommand(newHSMDoctorCommand(), newHSMMechanismsCommand(), newHSMKeyCommand(), newHSMInventoryCommand(), newHSMKATCommand(), newHSMBenchCommand())
 	return c
 }
 
 // token says which token a command speaks to.
 type token struct {
 	config, module, label, pinFile string
-	keystore                       string // folder of wrapped keys, from the configuration
+	keystore, environment          string // folder of wrapped keys, test or production: from the configuration
 	pin                            secret.Key
 }
 
@@ -50,7 +50,7 @@ func (t *token) resolve() error {
 		if err != nil {
 			return err
 		}
-		t.module, t.label, t.pin, t.keystore = cfg.HSM.Module, cfg.HSM.Token, cfg.HSM.UserPIN, cfg.HSM.Keystore
+		t.module, t.label, t.pin, t.keystore, t.environment = cfg.HSM.Module, cfg.HSM.Token, cfg.HSM.UserPIN, cfg.HSM.Keystore, cfg.Environment
 		return useSoftHSM(cfg.HSM.SoftHSMConf)
 	}
 	if t.module == "" || t.label == "" || t.pinFile == "" {

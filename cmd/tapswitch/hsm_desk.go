@@ -169,6 +169,11 @@ func (d *desk) Show(ctx context.Context, who, prompt string, c *clear.Component)
 	}
 }
 
+func (t *tty) isTerminal() bool {
+	_, err := unix.IoctlGetTermios(int(t.in.Fd()), unix.TCGETS)
+	return err == nil
+}
+
 // quiet stops the terminal from showing what is typed. Something that is no
 // terminal is refused: a component in a pipe was somewhere in clear.
 func (t *tty) quiet() (restore func(), err error) {

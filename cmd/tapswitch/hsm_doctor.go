@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,9 @@ import (
 // warnBefore is how long before its end a key is named.
 const warnBefore = 30 * 24 * time.Hour
 
-// stateOf asks the module about a key and the calendar about its end.
-func stateOf(ctx context.Context, m hsm.KeyChecker, k hsm.Key, now time.Time) (state string, good bool) {
+// stateOf asks the module about one of keys and the calendar about its end. A key that
+// has ended is no fault once its successor is there.
+func stateOf(ctx context.Context, m hsm.KeyChecker, keys []hsm.Key, k hsm.Key, now time.Time) (state string, good bool) {
 	if err := m.CheckKey(ctx, &k); err != nil {
 		return err.Error(), false
 	}
@@ -29,6 +31,8 @@ func stateOf(ctx context.Context, m hsm.KeyChecker, k hsm.Key, now time.Time) (s
 	switch {
 	case k.NotAfter == 0 || end.Sub(now) > warnBefore:
 		return "good", true
+	case now.After(end) && slices.ContainsFunc(keys, func(other hsm.Key) bool { return other.Name == k.Name && other.Version > k.Version }):
+		return "past its end of validity; its successor is in place", true
 	case now.After(end):
 		return "past its end of validity: bring in its successor", false
 	}
@@ -63,7 +67,7 @@ func newHSMInventoryCommand() *cobra.Command {
 			for _, k := range keys {
 				l := describeKey(k)
 				var good bool
-				if l.State, good = stateOf(c.Context(), module, k, time.Now()); !good {
+				if l.State, good = stateOf(c.Context(), module, keys, k, time.Now()); !good {
 					bad++
 				}
 				lines = append(lines, l)
@@ -153,7 +157,7 @@ func (t *token) examineKeys(ctx context.Context, out io.Writer, m hsm.KeyChecker
 	}
 	bad := 0
 	for _, k := range keys {
-		if state, good := stateOf(ctx, m, k, time.Now()); !good {
+		if state, good := stateOf(ctx, m, keys, k, time.Now()); !good {
 			bad++
 			fmt.Fprintf(out, "FAIL  key %s version %d: %s\n", k.Name, k.Version, state)
 		} else if state != "good" {

@@ -68,7 +68,7 @@ func runKAT(ctx context.Context, out io.Writer, module string, files []string, a
 	if err != nil {
 		return err
 	}
-	token, clean, err := testToken(module)
+	token, clean, err := testToken(pkcs11.Config{Module: module})
 	if err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func runKAT(ctx context.Context, out io.Writer, module string, files []string, a
 	return nil
 }
 
-// testToken makes a token for known answers. SoftHSM's files are put into a
-// folder of their own, which clean removes.
-func testToken(module string) (token *pkcs11.TestToken, clean func(), err error) {
+// testToken makes a token for known answers on the module, SoftHSM when none is named.
+// SoftHSM's files are put into a folder of their own, which clean removes.
+func testToken(cfg pkcs11.Config) (token *pkcs11.TestToken, clean func(), err error) {
 	dir, err := os.MkdirTemp("", "tapswitch-kat-")
 	if err != nil {
 		return nil, nil, err
@@ -107,8 +107,8 @@ func testToken(module string) (token *pkcs11.TestToken, clean func(), err error)
 			remove()
 		}
 	}()
-	if module == "" {
-		if module, err = softHSM(); err != nil {
+	if cfg.Module == "" {
+		if cfg.Module, err = softHSM(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -127,11 +127,10 @@ func testToken(module string) (token *pkcs11.TestToken, clean func(), err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	user, err := secret.NewKey([]byte("known-answers"))
-	if err != nil {
+	if cfg.UserPIN, err = secret.NewKey([]byte("known-answers")); err != nil {
 		return nil, nil, err
 	}
-	token, err = pkcs11.NewTestToken(env.Real(), pkcs11.Config{Module: module, UserPIN: user}, so)
+	token, err = pkcs11.NewTestToken(env.Real(), cfg, so)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,10 +23,11 @@ import (
 func newHSMKeyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "key",
-		Short:   "Look at the wrapped keys of a switch and make new ones",
+		Short:   "Look at the wrapped keys of a switch, make, bring in and give out keys",
 		Example: "  tapswitch hsm key list --config switch.yaml\n  tapswitch hsm key kcv --config switch.yaml link/acq-a/zpk",
 	}
 	c.AddCommand(newHSMKeyListCommand(), newHSMKeyKCVCommand(), newHSMKeyGenerateCommand(), newHSMKeyRotateCommand())
+	c.AddCommand(newHSMKeyImportCommand(), newHSMKeyExportCommand())
 	return c
 }
 
@@ -41,7 +42,8 @@ type keyLine struct {
 	KCV       string `json:"kcv"`
 	NotAfter  string `json:"not_after,omitempty"`
 	LMK       string `json:"lmk"`
-	State     string `json:"state,omitempty"` // inventory: good, or what is wrong
+	CameAs    string `json:"came_as,omitempty"` // import: key block, legacy-ecb or components
+	State     string `json:"state,omitempty"`   // inventory: good, or what is wrong
 }
 
 func describeKey(k hsm.Key) keyLine {
@@ -165,30 +167,38 @@ func newHSMKeyKCVCommand() *cobra.Command {
 	return c
 }
 
-// makeNext makes the next version of a key and stores it. The keystore must not
-// be in use: a running switch would not see the key, and put back what it knows.
-func (t *token) makeNext(ctx context.Context, choose func(keys []hsm.Key) (hsm.Spec, error)) (made hsm.Key, err error) {
+// change opens keystore and module for work that stores keys. The keystore must not
+// be in use: a running switch would not see the keys, and put back what it knows.
+func (t *token) change(work func(m *pkcs11.Module, store *keystore.Store) error) (err error) {
 	if err := t.needKeystore(); err != nil {
-		return made, err
+		return err
 	}
 	store, err := keystore.Open(env.Real().Disk, t.keystore)
 	if err != nil {
-		return made, err
+		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	spec, err := choose(store.List())
-	if err != nil {
-		return made, err
-	}
 	module, err := t.open()
 	if err != nil {
-		return made, err
+		return err
 	}
 	defer module.Close()
-	if made, err = module.Generate(ctx, spec); err != nil {
-		return made, err
-	}
-	return made, store.Put(made)
+	return work(module, store)
+}
+
+// makeNext makes the next version of a key and stores it.
+func (t *token) makeNext(ctx context.Context, choose func(keys []hsm.Key) (hsm.Spec, error)) (made hsm.Key, err error) {
+	err = t.change(func(m *pkcs11.Module, store *keystore.Store) error {
+		spec, err := choose(store.List())
+		if err != nil {
+			return err
+		}
+		if made, err = m.Generate(ctx, spec); err != nil {
+			return err
+		}
+		return store.Put(made)
+	})
+	return made, err
 }
 
 // lifetime reads --not-after: a day, in whose last second the key ends.

@@ -96,6 +96,8 @@ func TestHSMKeys(t *testing.T) {
 		{[]string{"inventory"}, 1, "past its end of validity"},
 		{[]string{"doctor"}, 1, "FAIL  key fleet/bdk version 1: past its end of validity"},
 		{[]string{"key", "rotate", "fleet/bdk"}, 0, "fleet/bdk  2        BDK    AES-256"},
+		{[]string{"doctor"}, 0, "key fleet/bdk version 1: past its end of validity; its successor is in place"},
+		{[]string{"inventory"}, 0, "its successor is in place"},
 		{[]string{"key", "rotate", "store/pan-seal"}, 1, "refused"},
 		{[]string{"key", "generate", "--usage", "PVK-offset", "issuer/x/pvk-offset"}, 2, "--decimalisation-table"},
 		{[]string{"key", "generate", "--usage", "PVK-offset", "--decimalisation-table", "0000000000000000", "issuer/x/pvk-offset"}, 2, "no digit more than 4 times"},

@@ -197,7 +197,7 @@ func (n *Node) enqueueAgain(name string, k txn.Key) {
 func (n *Node) key(name string, usage hsm.Usage) (*hsm.Key, error) {
 	k, ok := n.keys.Get(name)
 	if !ok {
-		return nil, fmt.Errorf("keystore %s has no key %q (needed as %s): load it with the key ceremony, or correct the name", n.cfg.HSM.Keystore, name, usage)
+		return nil, fmt.Errorf("keystore %s has no key %q (needed as %s): bring it in or make it (tapswitch hsm key import, generate), or correct the name", n.cfg.HSM.Keystore, name, usage)
 	}
 	if k.Usage != usage {
 		return nil, fmt.Errorf("key %q is a %s where a %s is needed", name, k.Usage, usage)
