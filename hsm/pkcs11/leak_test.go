@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,7 @@ type region struct {
 	from, to uint64
 	name     string
 	ours     bool // Go's memory, or the driver's locked pages
+	heap     bool // Go's heap
 }
 
 // regions reads what is mapped and may hold data.
@@ -83,7 +85,8 @@ func regions(t *testing.T) (out []region) {
 		line := lines.Text()
 		if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok {
 			last := &out[len(out)-1]
-			last.ours = last.ours || strings.Contains(flags, " lo ") // locked: the driver's rooms
+			// Locked and not dumped: the driver's rooms. SoftHSM locks pages of its heap too.
+			last.ours = last.ours || strings.Contains(flags, " lo ") && strings.Contains(flags, " dd ")
 			if !strings.Contains(flags, " rd ") || !strings.Contains(flags, " wr ") {
 				out = out[:len(out)-1]
 			}
@@ -97,7 +100,8 @@ func regions(t *testing.T) (out []region) {
 		}
 		// The program's variables: its file's mapping, and the one that goes on behind it.
 		behind := r.name == "" && len(out) > 0 && out[len(out)-1].to == r.from && strings.HasSuffix(out[len(out)-1].name, ".test")
-		r.ours = near(r.from) || strings.HasSuffix(r.name, ".test") || behind
+		r.heap = near(r.from)
+		r.ours = r.heap || strings.HasSuffix(r.name, ".test") || behind
 		out = append(out, r)
 	}
 	if err := lines.Err(); err != nil {
@@ -127,7 +131,7 @@ func (n *needles) scan(t *testing.T) (ours, rest map[string]int, looked uint64) 
 	defer mem.Close()
 	ours, rest = map[string]int{}, map[string]int{}
 	for _, r := range regions(t) {
-		into, place := rest, r.name
+		into, place := rest, fmt.Sprintf("%s (%d kB, near Go heap: %v)", r.name, (r.to-r.from)>>10, r.heap)
 		if r.ours {
 			into = ours
 		}
@@ -155,8 +159,39 @@ func (n *needles) scan(t *testing.T) (ours, rest map[string]int, looked uint64) 
 	return ours, rest, looked
 }
 
+// traceless runs what handles canaries in ordinary memory and leaves none of its
+// stack behind: the stack is grown first, not moved meanwhile, and overwritten.
+func traceless(prepare func()) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	scrub(64)
+	prepare()
+	scrub(64)
+}
+
+// scrub writes over depth times four kilobytes of the stack below.
+//
+//go:noinline
+func scrub(depth int) byte {
+	var page [4096]byte
+	for i := range page {
+		page[i] = byte(depth)
+	}
+	if depth > 0 {
+		page[0] += scrub(depth - 1)
+	}
+	return page[0]
+}
+
 // canary is a key that exists in this process only as long as it must.
 func (n *needles) canary(t *testing.T, m *Module, name string, u hsm.Usage, then func(value []byte)) *hsm.Key {
+	t.Helper()
+	var key *hsm.Key
+	traceless(func() { key = n.load(t, m, name, u, then) })
+	return key
+}
+
+// load makes a canary; then sees its value before it is wiped.
+func (n *needles) load(t *testing.T, m *Module, name string, u hsm.Usage, then func(value []byte)) *hsm.Key {
 	t.Helper()
 	value := make([]byte, 16)
 	if _, err := rand.Read(value); err != nil {
