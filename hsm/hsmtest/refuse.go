@@ -108,6 +108,23 @@ func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) e
 	return out
 }
 
+// AllMisuses calls every key-using function of m with a key of every usage that it
+// must refuse, by names of function and usage. The keys are made at once, the calls
+// come later.
+func AllMisuses(t *testing.T, m Module) map[string]func(ctx context.Context) error {
+	s := &suite{T: t, m: m}
+	out, every := make(map[string]func(ctx context.Context) error), s.every()
+	for _, u := range usages {
+		key := s.good(u)
+		for _, f := range every {
+			if !slices.Contains(f.allow, u) {
+				out[f.name+" with a "+u.String()] = func(ctx context.Context) error { return f.call(ctx, key) }
+			}
+		}
+	}
+	return out
+}
+
 // good loads a key of usage u.
 func (s *suite) good(u hsm.Usage) *hsm.Key {
 	value := unhex(s, testKey)
