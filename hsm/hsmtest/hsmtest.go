@@ -99,6 +99,7 @@ func firstCases() []testCase {
 		{"trap/DES ignores parity bits", trapParity},
 		{"refuse/usage matrix, all pairs", usageMatrix},
 		{"refuse/altered binding", alteredBinding},
+		{"refuse/altered binding, every function", alteredEverywhere},
 		{"refuse/past its end of validity", expired},
 		{"refuse/inputs of a wrong form", wrongInputs},
 		{"refuse/specifications", wrongSpecs},

@@ -108,6 +108,23 @@ func AllFunctions(t *testing.T, m Module) map[string]func(ctx context.Context) e
 	return out
 }
 
+// AllMisuses calls every key-using function of m with a key of every usage that it
+// must refuse, by names of function and usage. The keys are made at once, the calls
+// come later.
+func AllMisuses(t *testing.T, m Module) map[string]func(ctx context.Context) error {
+	s := &suite{T: t, m: m}
+	out, every := make(map[string]func(ctx context.Context) error), s.every()
+	for _, u := range usages {
+		key := s.good(u)
+		for _, f := range every {
+			if !slices.Contains(f.allow, u) {
+				out[f.name+" with a "+u.String()] = func(ctx context.Context) error { return f.call(ctx, key) }
+			}
+		}
+	}
+	return out
+}
+
 // good loads a key of usage u.
 func (s *suite) good(u hsm.Usage) *hsm.Key {
 	value := unhex(s, testKey)
@@ -170,16 +187,37 @@ func alteredBinding(s *suite) {
 	}
 }
 
+// expired: no function takes a key of 1970.
 func expired(s *suite) {
-	spec := s.spec(hsm.TAK)
-	spec.NotAfter = 1
-	key, err := s.m.LoadClear(s.Context(), spec, clearKey(s, unhex(s, testKey)))
-	if err != nil {
-		s.Fatal(err)
+	for _, f := range s.every() {
+		spec := s.spec(f.allow[0])
+		if f.algorithm != 0 {
+			spec.Algorithm = f.algorithm
+		}
+		spec.NotAfter = 1
+		key, err := s.m.LoadClear(s.Context(), spec, clearKey(s, someKey(spec.Algorithm.Size())))
+		if err != nil {
+			s.Fatal(err)
+		}
+		err = f.call(s.Context(), &key)
+		if !errors.Is(err, hsm.ErrUsage) || !strings.Contains(err.Error(), "validity") {
+			s.Errorf("%s with a key of 1970: %v", f.name, err)
+		}
 	}
-	_, err = s.m.MAC(s.Context(), &key, hsm.MACRetail, []byte("x"))
-	if !errors.Is(err, hsm.ErrUsage) || !strings.Contains(err.Error(), "validity") {
-		s.Errorf("key of 1970: %v", err)
+}
+
+// alteredEverywhere: no function takes a key whose binding is another's, whatever
+// it would have answered.
+func alteredEverywhere(s *suite) {
+	for _, f := range s.every() {
+		key := *s.goodFor(f, f.allow[0])
+		if err := f.call(s.Context(), &key); errors.Is(err, hsm.ErrBinding) {
+			s.Errorf("%s: %v", f.name, err)
+		}
+		key.Version++
+		if err := f.call(s.Context(), &key); !errors.Is(err, hsm.ErrBinding) {
+			s.Errorf("%s with a key of another version: %v, want ErrBinding", f.name, err)
+		}
 	}
 }
 

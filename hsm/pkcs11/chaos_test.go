@@ -89,10 +89,13 @@ func (r *rig) learn() {
 	}
 }
 
-// names are those of all functions, in order.
+// names are those of all functions, in order. Longer AES keys go through the same
+// calls as those of 128 bits: what is done for every single call leaves them out.
 func (r *rig) names() (names []string) {
 	for name := range r.all {
-		names = append(names, name)
+		if !strings.HasSuffix(name, "under AES-192") && !strings.HasSuffix(name, "under AES-256") {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names

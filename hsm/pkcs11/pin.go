@@ -117,9 +117,15 @@ func (m *Module) permitPIN(in hsm.EncipheredPIN, op hsm.Operation, key *hsm.Key)
 	return m.permit(op, key)
 }
 
-// withPIN runs use on the PIN of a block; verifier is the verification key.
-func (m *Module) withPIN(ctx context.Context, in hsm.EncipheredPIN, key *hsm.Key, use func(w *worker, verifier clear.Cipher) error) error {
+// withPIN runs use on the PIN of a block; verifier is the verification key. The
+// keys of later are opened first: a bad one is no answer about the PIN.
+func (m *Module) withPIN(ctx context.Context, in hsm.EncipheredPIN, key *hsm.Key, use func(w *worker, verifier clear.Cipher) error, later ...*hsm.Key) error {
 	return m.together(ctx, key, func(w *worker) error {
+		for _, k := range later {
+			if _, err := w.objects(k); err != nil {
+				return err
+			}
+		}
 		verifier, err := w.pinCipher(key)
 		if err != nil {
 			return err
@@ -205,7 +211,7 @@ func (m *Module) ChangePVV(ctx context.Context, old, next hsm.EncipheredPIN, ref
 		}
 		*out, err = w.room.PVV(pvk, next.PAN, ref.Index)
 		return err
-	})
+	}, next.Key)
 	if err != nil {
 		return [4]byte{}, err
 	}
@@ -234,7 +240,7 @@ func (m *Module) ChangeOffset(ctx context.Context, old, next hsm.EncipheredPIN, 
 		}
 		*out, err = w.room.Offset(pvk, next.PAN, ref.Key.Offset)
 		return err
-	})
+	}, next.Key)
 	if err != nil {
 		return nil, err
 	}
