@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "forget.h"
 #include "form.h"
 
 typedef struct { ts_ulong type; void *value; ts_ulong len; } ts_attribute;
@@ -36,7 +37,9 @@ ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, void *l
 	ts_ulong count = sizeof t / sizeof t[0];
 	if (role == TS_BINDING)
 		count--; // it unwraps nothing
-	return ((create_fn)f->fn[FN_CREATE])(session, t, count, key);
+	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, count, key);
+	ts_forget();
+	return rv;
 }
 
 ts_ulong ts_component(ts_functions *f, ts_ulong session, void *value, ts_ulong n, ts_ulong *key)
@@ -48,5 +51,7 @@ ts_ulong ts_component(ts_functions *f, ts_ulong session, void *value, ts_ulong n
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &no, 1 },
 		{ CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
-	return ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_forget();
+	return rv;
 }

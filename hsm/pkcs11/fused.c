@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "forget.h"
 #include "fused.h"
 
 typedef struct { ts_ulong mechanism; void *parameter; ts_ulong len; } ts_mechanism;
@@ -70,6 +71,7 @@ static ts_ulong init_and(ts_functions *f, int init, int op, ts_ulong session, ts
 		rv = ((crypt_fn)f->fn[op])(session, in, n, out, outn);
 	if (rv == 0 && exact && *outn != want)
 		rv = CKR_FUNCTION_FAILED;
+	ts_forget();
 	return rv;
 }
 
@@ -122,7 +124,9 @@ ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, void *data,
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &extract, 1 },
 		{ CKA_ENCRYPT, &yes, 1 }, { CKA_DERIVE, &yes, 1 },
 	};
-	return ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, sizeof t / sizeof t[0], key);
+	ts_forget();
+	return rv;
 }
 
 ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value, ts_ulong n,
@@ -135,7 +139,9 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
 		{ CKA_ENCRYPT, &cipher, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
-	return ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_forget();
+	return rv;
 }
 
 // working fills t with the nine attributes of a key that stays inside, sensitive
@@ -161,7 +167,9 @@ ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism
 	ts_attribute t[10];
 	working(t, &class, &type, may);
 	t[9] = (ts_attribute){ CKA_VALUE_LEN, &len, sizeof len };
-	return ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, len ? 10 : 9, key);
+	ts_ulong rv = ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, len ? 10 : 9, key);
+	ts_forget();
+	return rv;
 }
 
 ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, void *value,
@@ -171,12 +179,16 @@ ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, voi
 	ts_attribute t[10];
 	working(t, &class, &type, may);
 	t[9] = (ts_attribute){ CKA_VALUE, value, n };
-	return ((create_fn)f->fn[FN_CREATE])(session, t, 10, key);
+	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, 10, key);
+	ts_forget();
+	return rv;
 }
 
 ts_ulong ts_random(ts_functions *f, ts_ulong session, void *out, ts_ulong n)
 {
-	return ((random_fn)f->fn[FN_RANDOM])(session, out, n);
+	ts_ulong rv = ((random_fn)f->fn[FN_RANDOM])(session, out, n);
+	ts_forget();
+	return rv;
 }
 
 ts_ulong ts_destroy(ts_functions *f, ts_ulong session, ts_ulong object)
