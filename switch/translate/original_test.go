@@ -5,6 +5,8 @@ package translate
 import (
 	"strings"
 	"testing"
+
+	"tapswitch/iso8583"
 )
 
 // The original of a reversal with the longest institution there is: in 2003 the
@@ -94,6 +96,42 @@ func TestSignedAmounts(t *testing.T) {
 		}
 		if got := string(parsed(t, c.to.layout, raw).Raw(28)); got != want {
 			t.Errorf("%q became %X", says, got)
+		}
+	}
+}
+
+// The network code crosses in requests and answers; in any other message it has no
+// place beside the function code that the type asks for, and is told. An original
+// of zeros is none, and one without a trace number keeps what else it says.
+func TestFunctionCodesAndEmptyOriginals(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		mti      iso8583.MTI
+		says     map[int]string
+		field    int
+		want     string
+		lost     int
+	}{
+		{"iso87ascii", "iso93bin", 0x0800, map[int]string{70: "301"}, 24, "831", 0},
+		{"iso87ascii", "iso93bin", 0x0810, map[int]string{70: "301"}, 24, "831", 0},
+		{"iso87ascii", "iso93bin", 0x0800, map[int]string{70: "777"}, 24, "", 70},
+		{"iso87ascii", "iso93bin", 0x0200, map[int]string{70: "301"}, 24, "200", 70},
+		{"iso87ascii", "iso93bin", 0x0210, map[int]string{39: "00"}, 24, "", 0},
+		{"unionpaypos", "iso87ascii", 0x0400, map[int]string{61: "000000000000"}, 90, "", 0},
+		{"iso87ascii", "iso93bin", 0x0400, map[int]string{90: "0200" + "000000" + "0000000000" + "00048431665" + "00000000000"}, 56, "1200" + "000000" + "000000000000" + "08" + "48431665", 0},
+	} {
+		x, err := NewCrossing(c.from, c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w Work
+		raw, lost, err := x.Append(nil, build(t, x.from.layout, c.mti, c.says), &w, noon, false)
+		if err != nil || lost.Empty() != (c.lost == 0) || c.lost != 0 && !lost.Has(c.lost) {
+			t.Errorf("%s %v: lost %v, %v", c.mti, c.says, lost, err)
+			continue
+		}
+		if got := string(parsed(t, x.to.layout, raw).AppendText(nil, c.field)); got != c.want {
+			t.Errorf("%s %v: field %d is %q, want %q", c.mti, c.says, c.field, got, c.want)
 		}
 	}
 }
