@@ -121,7 +121,7 @@ var matrix = [...]rule{
 	OpTransportKey:      {[]Usage{TMK}, []Algorithm{TDES2, TDES3}},
 	OpTravelsUnderTMK:   {[]Usage{TPK, TAK, TDK}, []Algorithm{TDES2, TDES3}},
 	OpSeal:              {[]Usage{PANSeal}, []Algorithm{AES256}},
-	OpToken:             {[]Usage{PANToken}, []Algorithm{AES128, AES256}},
+	OpToken:             {[]Usage{PANToken}, []Algorithm{HMAC256, AES128, AES256}},
 	OpEncipherPIN:       {[]Usage{TPK}, pinAlgorithms[:]},
 	OpCMAC:              {[]Usage{TAK, ZAK}, []Algorithm{TDES2, TDES3, AES128, AES192, AES256}},
 	OpHMAC:              {[]Usage{HMACKey}, []Algorithm{HMAC128, HMAC192, HMAC256}},
@@ -190,7 +190,7 @@ func (u Usage) fits(a Algorithm) bool {
 	case PANSeal:
 		return a == AES256
 	case PANToken:
-		return a == AES128 || a == AES256
+		return a == HMAC256 || a == AES128 || a == AES256
 	case TMK:
 		return a.IsTDES() || a == SM4
 	case TPK, TAK, ZPK, ZAK:

@@ -216,7 +216,7 @@ func demoKeys() []demoKey {
 		tdes("link/acq-b/zpk", linkB, hsm.ZPK, demoZPKb), tdes("link/acq-b/zak", linkB, hsm.ZAK, demoZAKb),
 		tdes("issuer/test-visa/imk", "test-visa", hsm.IMKAC, cards.VisaIMK), tdes("issuer/test-visa/pvk", "test-visa", hsm.PVK, cards.PVK),
 		{hsm.Spec{Name: "store/pan-seal", Usage: hsm.PANSeal, Algorithm: hsm.AES256, Owner: "store", Version: 1}, ""},
-		{hsm.Spec{Name: "store/pan-token", Usage: hsm.PANToken, Algorithm: hsm.AES256, Owner: "store", Version: 1}, ""},
+		{hsm.Spec{Name: "store/pan-token", Usage: hsm.PANToken, Algorithm: hsm.HMAC256, Owner: "store", Version: 1}, ""},
 	}
 }
 

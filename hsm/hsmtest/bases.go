@@ -19,9 +19,12 @@ func (s *suite) otherBases() []other {
 	}
 	all = append(all, under(hsm.TDES2, s.dukptPINs(hsm.TDES2, hsm.ISO0, dukptKSN))...)
 	all = append(all, under(hsm.TDES3, slices.Concat(s.pinsUnder(hsm.TDES3, hsm.ISO0), s.dataUnder(hsm.TDES3), s.keyBlocksUnder(hsm.TDES3), s.setsUnderTDES3()))...)
-	return append(all, under(hsm.AES128, []function{{"Token", []hsm.Usage{hsm.PANToken}, func(ctx context.Context, k *hsm.Key) error {
-		return second(s.m.Token(ctx, k, s.pan(testPAN)))
-	}}})...)
+	for _, a := range []hsm.Algorithm{hsm.AES128, hsm.HMAC256} {
+		all = append(all, under(a, []function{{"Token", []hsm.Usage{hsm.PANToken}, func(ctx context.Context, k *hsm.Key) error {
+			return second(s.m.Token(ctx, k, s.pan(testPAN)))
+		}}})...)
+	}
+	return all
 }
 
 // under names functions by the algorithm of their keys.

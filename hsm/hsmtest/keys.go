@@ -5,6 +5,8 @@ package hsmtest
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"sync"
 
@@ -92,6 +94,18 @@ func token(s *suite) {
 	// AES-CMAC computed apart, with openssl mac
 	if want := "FCEC5D34BDACD6AA37BB86E3BB03BA01"; err != nil || upper(got[:]) != want {
 		s.Errorf("token %X, %v; want %s", got, err, want)
+	}
+	spec := s.spec(hsm.PANToken)
+	spec.Algorithm = hsm.HMAC256
+	value := bytes.Repeat([]byte{0x0B}, 32)
+	keyed, err := s.m.LoadClear(s.Context(), spec, clearKey(s, value))
+	if err != nil {
+		s.Fatal(err)
+	}
+	want := hmac.New(sha256.New, value)
+	want.Write([]byte(testPAN))
+	if got, err := s.m.Token(s.Context(), &keyed, s.pan(testPAN)); err != nil || !bytes.Equal(got[:], want.Sum(nil)[:16]) {
+		s.Errorf("token by HMAC %X, %v; want the first half of %X", got, err, want.Sum(nil))
 	}
 	other, err := s.m.Token(s.Context(), key, s.pan("6224242300000077"))
 	if err != nil || other == got {

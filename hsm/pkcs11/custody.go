@@ -87,7 +87,7 @@ func Custodies() []Custody {
 		{"Generate: HMAC-256", "CKM_GENERIC_SECRET_KEY_GEN, CKM_AES_KEY_WRAP", false, false, ""},
 		{"Generate: HMAC-128, HMAC-192", "C_GenerateRandom, CKM_AES_KEY_WRAP", true, false, "zero filled to the length that modules ask for; a key of 256 bits stays inside"},
 		{"Seal, Open", "CKM_AES_GCM", false, false, "the nonce comes from the process"},
-		{"Token", "CKM_AES_CMAC", false, false, ""},
+		{"Token", "CKM_AES_CMAC, CKM_SHA256_HMAC", false, false, "HMAC-SHA-256 cut to 16 bytes, or AES-CMAC, as the key is"},
 		{"check value", "CKM_DES3_ECB, CKM_AES_CMAC, CKM_SHA256_HMAC", false, false, "not CKA_CHECK_VALUE, which is another value for AES"},
 		{"key binding", "CKM_AES_CMAC", false, false, "checked before anything is unwrapped"},
 		{"unwrap into the cache", "CKM_AES_KEY_WRAP", false, false, "sensitive, not extractable, by the unwrap template"},

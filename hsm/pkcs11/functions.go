@@ -6,11 +6,14 @@ import (
 	"context"
 	"fmt"
 
+	p11 "github.com/miekg/pkcs11"
+
 	"tapswitch/hsm"
 	"tapswitch/internal/secret"
 )
 
-// Token makes the keyed token of a card number: its AES-CMAC in the module.
+// Token makes the keyed token of a card number in the module: its HMAC-SHA-256
+// cut to 16 bytes, or its AES-CMAC, as the key is.
 func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]byte, error) {
 	if err := m.permit(hsm.OpToken, key); err != nil {
 		return [16]byte{}, err
@@ -26,9 +29,17 @@ func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]b
 		if err != nil {
 			return err
 		}
-		if err := w.m.fused.cmac(w.session, keys.whole, digits, out); err != nil {
+		if key.Algorithm != hsm.HMAC256 {
+			if err := w.m.fused.cmac(w.session, keys.whole, digits, out); err != nil {
+				return w.fault("make a token", err)
+			}
+			return nil
+		}
+		var whole [32]byte
+		if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, keys.whole, digits, whole[:]); err != nil {
 			return w.fault("make a token", err)
 		}
+		copy(out[:], whole[:])
 		return nil
 	})
 	if err != nil {

@@ -57,7 +57,8 @@ func (m *Module) Open(ctx context.Context, key *hsm.Key, sealed, aad []byte) ([]
 	return plain, nil
 }
 
-// Token makes the keyed token of a card number.
+// Token makes the keyed token of a card number: its HMAC-SHA-256 cut to 16 bytes,
+// or its AES-CMAC, as the key is.
 func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) (out [16]byte, err error) {
 	if err := alive(ctx); err != nil {
 		return out, err
@@ -68,6 +69,9 @@ func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) (out [
 	}
 	if pan.IsZero() {
 		return out, fmt.Errorf("%w: no card number to make a token of", hsm.ErrInput)
+	}
+	if key.Algorithm == hsm.HMAC256 {
+		return [16]byte(hmacSHA256(c.hmacKey, pan.Reveal(secret.ForHSM))), nil
 	}
 	return cmac(c.whole, pan.Reveal(secret.ForHSM)), nil
 }
