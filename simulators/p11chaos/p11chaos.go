@@ -11,7 +11,7 @@
 // "go test" works on a fresh clone. Rules are lines of a file that the module
 // reads again when it changed; counters are a file it maps. README.md has both.
 //
-// Imported by: tests of hsm/pkcs11. Imports: the standard library.
+// Imported by: tests of hsm/pkcs11 and cmd. Imports: the standard library.
 package p11chaos
 
 import (
@@ -48,6 +48,12 @@ func Compile(dir, out string, text []byte, args ...string) (string, error) {
 	return to, nil
 }
 
+// CompileModule compiles the module into dir and returns its path, for a process
+// of its own: its environment says what it forwards to.
+func CompileModule(dir string) (string, error) {
+	return Compile(dir, "libp11chaos.so", source, "-shared", "-fPIC", "-ldl", "-lpthread")
+}
+
 // Chaos is one module in this process. Its environment variables are the
 // process's, so there is one at a time.
 type Chaos struct {
@@ -60,7 +66,7 @@ type Chaos struct {
 // New compiles the module into dir and tells it by the environment to forward
 // to the module at path behind.
 func New(dir, behind string) (*Chaos, error) {
-	module, err := Compile(dir, "libp11chaos.so", source, "-shared", "-fPIC", "-ldl", "-lpthread")
+	module, err := CompileModule(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +103,11 @@ type Counters struct {
 }
 
 // Counters reads them as they are now.
-func (c *Chaos) Counters() (Counters, error) {
-	raw, err := os.ReadFile(c.counters)
+func (c *Chaos) Counters() (Counters, error) { return ReadCounters(c.counters) }
+
+// ReadCounters reads a counters file, also one that another process left.
+func ReadCounters(file string) (Counters, error) {
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return Counters{}, err
 	}
