@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"tapswitch/hsm"
+	"tapswitch/internal/env"
 )
 
 // Labels of the two local master keys of the first generation. Those of
@@ -203,15 +203,15 @@ func newest(all []generation) (generation, error) {
 }
 
 // under finds the generation that a key is wrapped under. One that is not known
-// may have been formed since: the token is looked at again, but not more often
-// than it is probed.
+// may have been formed since: the token is looked at again, but for the same
+// identity not more often than it is probed.
 func (w *worker) under(k *hsm.Key) (generation, error) {
 	m := w.m
 	if g, ok := m.generation(k.LMK); ok {
 		return g, nil
 	}
-	now, last := int64(m.world.Clock.Mono()), m.scanned.Load()
-	if time.Duration(now-last) >= ProbeEvery && m.scanned.CompareAndSwap(last, now) {
+	last, now := m.sought.Load(), m.world.Clock.Mono()
+	if last == nil || last.id != k.LMK || now.Sub(last.at) >= ProbeEvery {
 		all, err := scan(m.ctx, m.fused, w.session)
 		if err != nil {
 			var code p11.Error
@@ -224,8 +224,15 @@ func (w *worker) under(k *hsm.Key) (generation, error) {
 		if g, ok := m.generation(k.LMK); ok {
 			return g, nil
 		}
+		m.sought.Store(&sought{id: k.LMK, at: now})
 	}
 	return generation{}, fmt.Errorf("%w: %s %q version %d is under another local master key than the token's", hsm.ErrBinding, k.Usage, k.Name, k.Version)
+}
+
+// sought is a generation that was looked for in vain, and when.
+type sought struct {
+	id [8]byte
+	at env.Mono
 }
 
 // generation looks among those that are known.
@@ -259,6 +266,6 @@ func (m *Module) learn(all []generation) error {
 		}
 	}
 	m.generations.Store(&all)
-	m.scanned.Store(int64(m.world.Clock.Mono()))
+	m.sought.Store(nil)
 	return nil
 }

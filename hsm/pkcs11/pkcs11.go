@@ -120,7 +120,7 @@ type Module struct {
 	id   atomic.Pointer[[8]byte] // of the link
 
 	generations atomic.Pointer[[]generation] // of local master keys, as last seen
-	scanned     atomic.Int64                 // env.Mono of that look
+	sought      atomic.Pointer[sought]       // the last look that was in vain
 
 	lost    atomic.Pointer[loss] // nil while the link is up
 	linked  atomic.Int64         // env.Mono of the last good connect
