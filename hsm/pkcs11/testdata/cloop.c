@@ -23,6 +23,10 @@ enum {
 	DES3_ECB = 0x132, DES3_CBC = 0x133, AES_CMAC = 0x108A,
 };
 
+// CK_C_INITIALIZE_ARGS. A program with more than one session at a time asks for
+// the module's locks (CKF_OS_LOCKING_OK), as this driver and miekg/pkcs11 do.
+static struct { void *create, *destroy, *lock, *unlock; word flags; void *reserved; } lock = { .flags = 2 };
+
 static struct list *f;
 static word session;
 
@@ -66,7 +70,7 @@ static void open_token(const char *path, const char *label, char *pin)
 	word slots[64], n = 64;
 	must(!get, "load");
 	must(get(&f), "list");
-	must(((word (*)(void *))f->fn[INITIALIZE])(0), "initialize");
+	must(((word (*)(void *))f->fn[INITIALIZE])(&lock), "initialize");
 	must(((word (*)(unsigned char, word *, word *))f->fn[SLOTS])(1, slots, &n), "slots");
 	for (word i = 0; i < n; i++) {
 		char info[512];
