@@ -22,8 +22,9 @@ type Compaction struct {
 // Compact replaces the closed segments that hold only records numbered below
 // before by a checkpoint: a file with those of their records that keep chooses,
 // numbered as they were. Keep is asked once about each, in order; an Append of
-// several may be kept in part. Whoever decides must know that no later record
-// needs what is dropped. The room that dropped records reserve is given back.
+// several may be kept in part. Whoever decides must know that no record that
+// stays needs one that is dropped: ClosedBelow says how far the closed segments
+// reach. The room that dropped records reserve is given back.
 //
 // It may run beside Append and Replay, but not beside another Compact
 // (journal.ErrBusy). Before anything is removed the checkpoint is durable; a
@@ -43,7 +44,7 @@ func (j *Journal) Compact(before uint64, keep func(seq uint64, r journal.Record)
 		j.compacting = false
 		j.mu.Unlock()
 	}()
-	through, err := j.closedBelow(base, end.sequence, before)
+	through, _, err := j.closedBelow(base, end.sequence, before)
 	if err != nil || through <= base {
 		return Compaction{}, err
 	}
@@ -57,21 +58,32 @@ func (j *Journal) Compact(before uint64, keep func(seq uint64, r journal.Record)
 	return Compaction{Segments: through - base, Kept: c.kept, Dropped: c.dropped, Freed: c.freed - c.bytes}, j.sweep()
 }
 
+// ClosedBelow is the greatest number not above before that a segment behind a
+// closed one begins with: Compact of that number takes every record below it
+// and none above. Without such a segment it is 0.
+func (j *Journal) ClosedBelow(before uint64) (uint64, error) {
+	j.mu.Lock()
+	base, end := j.base, j.end
+	j.mu.Unlock()
+	_, first, err := j.closedBelow(base, end.sequence, before)
+	return first, err
+}
+
 // closedBelow is the last segment that is closed and, with all before it, holds
-// only records numbered below before.
-func (j *Journal) closedBelow(base, writing, before uint64) (uint64, error) {
-	through := base
-	for n := base + 2; n <= writing; n++ {
+// only records numbered below before; and the first number behind it.
+func (j *Journal) closedBelow(base, writing, before uint64) (through, first uint64, err error) {
+	through = base
+	for n := base + 1; n <= writing; n++ {
 		h, err := j.headerOf(n)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if h.first > before {
-			break
+		if h.first > before || n == 1 {
+			continue
 		}
-		through = n - 1
+		through, first = n-1, h.first
 	}
-	return through, nil
+	return through, first, nil
 }
 
 func (j *Journal) headerOf(sequence uint64) (h header, err error) {
