@@ -84,6 +84,7 @@ type Journal struct {
 	SegmentBytes int64  `key:"segment_bytes" min:"65536" max:"1073741824" help:"size of one segment file, allocated at once"`
 	MaxBytes     int64  `key:"max_bytes" min:"131072" max:"17592186044416" help:"room of all segments; beyond it new payments are refused"`
 	Queue        int    `key:"queue" min:"1" max:"65536" help:"records waiting to be written; one more is refused at once"`
+	Retention    int    `key:"retention_days" min:"0" max:"36500" help:"a payment that is over may leave the journal this many days after; 0 keeps everything"`
 }
 
 // HSM is the security module and the keystore.

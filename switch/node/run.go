@@ -34,6 +34,9 @@ func (n *Node) Run(ctx context.Context) error {
 	err := n.open()
 	if err == nil {
 		n.spawn(func() { n.refresh(ended) })
+		if n.cfg.Journal.Retention > 0 {
+			n.spawn(func() { n.purging(ended) })
+		}
 		n.serving.Store(true)
 		select {
 		case <-ctx.Done():

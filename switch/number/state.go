@@ -81,6 +81,24 @@ func (s *State) Apply(body []byte) error {
 	return nil
 }
 
+// Reserved is when the block of a record's body was reserved.
+func (s *State) Reserved(body []byte) (time.Time, error) {
+	b, err := decode(body)
+	return b.at, err
+}
+
+// Needs says whether the record with this body, which s has seen, still tells
+// anything: a STAN of its block, or of the one before, may not have come again,
+// or its day is one that the wall clock may be set back to. What it does not need
+// may be left out of the journal from the beginning on.
+func (s *State) Needs(body []byte) (bool, error) {
+	b, err := decode(body)
+	if err != nil || len(s.blocks) == 0 || len(s.days) == 0 {
+		return true, err
+	}
+	return b.next >= s.blocks[0].next || dateOf(b.at) >= s.days[0].date, nil
+}
+
 // clone makes the state its holder's own.
 func (s *State) clone() State {
 	return State{end: s.end, blocks: slices.Clone(s.blocks), days: slices.Clone(s.days)}
@@ -103,7 +121,7 @@ func (s *State) add(b block) {
 		s.blocks[n-1].at = later(s.blocks[n-1].at, b.at)
 		return
 	}
-	first := s.end
+	first := b.next - min(b.next, BlockMax) // of a journal whose beginning was purged
 	if n > 0 {
 		s.blocks[n-1].used = later(s.blocks[n-1].used, b.at)
 		first = s.firstIn(n - 1)

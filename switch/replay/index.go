@@ -134,6 +134,9 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 		return fmt.Errorf("second payment with this key")
 	}
 	e.p = p
+	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
+		e.since = at
+	}
 	if r.Kind == record.KindRefused {
 		return move(p, txn.Refuse)
 	}
@@ -201,10 +204,12 @@ func (x *Index) Len() int {
 	return len(x.payments)
 }
 
+// few is how many forget looks at.
+const few = 8
+
 // forget drops resting payments older than the window; the lock is held. It
 // looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
-	const few = 8
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {

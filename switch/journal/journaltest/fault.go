@@ -5,6 +5,8 @@ package journaltest
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -143,4 +145,158 @@ func runFaultPairs(t *testing.T, open Open) {
 		}
 	}
 	t.Logf("%d pairs", pairs)
+}
+
+// runFaultsConcurrent fails every operation while several callers append, so
+// that the batch that is hit holds more than one Append. What was acknowledged
+// is there, what was refused is not, and of a batch that was open no Append is
+// there in part.
+func runFaultsConcurrent(t *testing.T, open Open) {
+	const callers, each = 4, 5
+	for k := 1; ; k++ {
+		w := fake.New(8)
+		w.Disk.FailAt(k, syscall.EIO)
+		fates := make([][]fate, callers)
+		j, err := open.small(w)
+		if err == nil {
+			var all sync.WaitGroup
+			for c := range callers {
+				all.Go(func() {
+					for i := range each {
+						fates[c] = append(fates[c], fateOf(t, j.Append(pair(c, i)...)))
+					}
+				})
+			}
+			all.Wait()
+			err = j.Close()
+		}
+		done := w.Disk.Ops() < k
+		for _, keep := range fake.Keeps() {
+			when := fmt.Sprintf("fault at operation %d (%v), crash, %v kept", k, err, keep)
+			checkPairs(t, when, open.mustSmall(t, w.Restart(keep, uint64(k)), when), fates)
+		}
+		if done {
+			t.Logf("%d operations failed", k-1)
+			return
+		}
+	}
+}
+
+// pair is the i-th Append of a caller.
+func pair(caller, i int) group {
+	return group{
+		{Kind: byte(caller), Key: []byte{byte(i)}, Body: fmt.Appendf(nil, "first %90d", i)},
+		{Kind: byte(caller), Key: []byte{byte(i)}, Body: fmt.Appendf(nil, "second %90d", i)},
+	}
+}
+
+// fateOf reads what Append said.
+func fateOf(t *testing.T, err error) fate {
+	switch {
+	case err == nil:
+		return durable
+	case nothingWritten(err):
+		return never
+	case errors.Is(err, journal.ErrUnknown), errors.Is(err, journal.ErrBroken):
+		return unknown
+	}
+	t.Errorf("an error the contract does not know: %v", err)
+	return unknown
+}
+
+// checkPairs compares what is stored with what the callers were told.
+func checkPairs(t *testing.T, when string, j journal.Journal, fates [][]fate) {
+	t.Helper()
+	got := stored(t, j)
+	must(t, j.Close())
+	next := make([]int, len(fates))
+	for at := 0; at < len(got); at += 2 {
+		c := int(got[at].Kind)
+		if c >= len(fates) || at+2 > len(got) {
+			t.Fatalf("%s: record %d is nobody's, or half an append", when, at)
+		}
+		i := int(got[at].Key[0])
+		if i < next[c] || i >= len(fates[c]) || !same(got[at:at+2], pair(c, i)) {
+			t.Fatalf("%s: record %d is not append %d of caller %d", when, at, next[c], c)
+		}
+		if fates[c][i] == never {
+			t.Fatalf("%s: append %d of caller %d was refused and is there", when, i, c)
+		}
+		mustBeMissing(t, when, c, next[c], fates[c][next[c]:i])
+		next[c] = i + 1
+	}
+	for c, f := range fates {
+		mustBeMissing(t, when, c, next[c], f[next[c]:])
+	}
+}
+
+// mustBeMissing refuses that an acknowledged Append is not there.
+func mustBeMissing(t *testing.T, when string, caller, from int, fates []fate) {
+	t.Helper()
+	if i := slices.Index(fates, durable); i >= 0 {
+		t.Fatalf("%s: append %d of caller %d was acknowledged and is not there", when, from+i, caller)
+	}
+}
+
+// runSyncsFail lets every sync fail from a moment on: nothing is acknowledged
+// any more, and the journal says once that it is broken.
+func runSyncsFail(t *testing.T, open Open) {
+	groups := script(9, 12)
+	for good := range len(groups) {
+		w := fake.New(9)
+		var broken []error
+		j, err := open(Setup{Env: w.Env(), OnBroken: func(err error) { broken = append(broken, err) }, Small: true})
+		must(t, err)
+		for _, g := range groups[:good] {
+			must(t, j.Append(g...))
+		}
+		w.Disk.FailSyncs(syscall.EIO)
+		for _, g := range groups[good:] {
+			if err := j.Append(g...); !errors.Is(err, journal.ErrBroken) && !errors.Is(err, journal.ErrUnknown) {
+				t.Fatalf("after %d appends no sync works, and an append says %v", good, err)
+			}
+		}
+		if len(broken) != 1 || !errors.Is(broken[0], journal.ErrBroken) {
+			t.Fatalf("OnBroken got %v", broken)
+		}
+		w = w.Restart(fake.KeepNone, 0)
+		if got := stored(t, open.mustSmall(t, w, "syncs failed")); !same(got, flat(groups[:good])) {
+			t.Fatalf("%d records after %d appends and failed syncs", len(got), good)
+		}
+	}
+}
+
+// runReplayFaults fails every operation of a replay: it says so, or it gives
+// everything. What it gave before is a beginning of what is stored.
+func runReplayFaults(t *testing.T, open Open) {
+	groups := script(10, 20)
+	w := fake.New(10)
+	j := open.mustSmall(t, w, "new")
+	for _, g := range groups {
+		must(t, j.Append(g...))
+	}
+	want := flat(groups)
+	for k := 1; ; k++ {
+		at := w.Disk.Ops() + k
+		w.Disk.FailAt(at, syscall.EIO)
+		var got []journal.Record
+		err := j.Replay(func(_ uint64, r journal.Record) error {
+			got = append(got, copyOf(r))
+			return nil
+		})
+		hit := w.Disk.Ops() >= at
+		w.Disk.FailAt(at, nil)
+		if len(got) > len(want) || !same(got, want[:len(got)]) || err == nil && len(got) != len(want) {
+			t.Fatalf("operation %d of a replay failed: %d of %d records, %v", k, len(got), len(want), err)
+		}
+		if hit && err == nil {
+			t.Fatalf("operation %d of a replay failed and nobody said so", k)
+		}
+		if !hit {
+			t.Logf("%d operations failed", k-1)
+			break
+		}
+	}
+	must(t, j.Append(groups[0]...))
+	must(t, j.Close())
 }

@@ -52,6 +52,9 @@ func Run(t *testing.T, open Open) {
 	t.Run("crash-concurrent", func(t *testing.T) { runCrashConcurrent(t, open) })
 	t.Run("fault", func(t *testing.T) { runFaults(t, open) })
 	t.Run("fault-pairs", func(t *testing.T) { runFaultPairs(t, open) })
+	t.Run("fault-concurrent", func(t *testing.T) { runFaultsConcurrent(t, open) })
+	t.Run("syncs-fail", func(t *testing.T) { runSyncsFail(t, open) })
+	t.Run("replay-fault", func(t *testing.T) { runReplayFaults(t, open) })
 	t.Run("corrupt", func(t *testing.T) { runCorrupt(t, open) })
 	t.Run("full", func(t *testing.T) { runFull(t, open) })
 }
@@ -89,15 +92,18 @@ func stored(t *testing.T, j journal.Journal) []journal.Record {
 		if seq != uint64(len(all)+1) {
 			return fmt.Errorf("record %d where %d is next", seq, len(all)+1)
 		}
-		all = append(all, journal.Record{
-			Kind: r.Kind, Key: append([]byte{}, r.Key...), Body: append([]byte{}, r.Body...), Reserve: r.Reserve,
-		})
+		all = append(all, copyOf(r))
 		return nil
 	})
 	if err != nil {
 		t.Fatalf("replay: %v", err)
 	}
 	return all
+}
+
+// copyOf is r with slices of its own.
+func copyOf(r journal.Record) journal.Record {
+	return journal.Record{Kind: r.Kind, Key: append([]byte{}, r.Key...), Body: append([]byte{}, r.Body...), Reserve: r.Reserve}
 }
 
 // hash is one value for a list of records.

@@ -16,18 +16,20 @@ import (
 // chunk is how many bytes are gathered before they are written without a sync.
 const chunk = 1 << 20
 
-// request is one Append, or the Close.
+// request is one Append, the Close, or a checkpoint to be put in its place.
 type request struct {
 	records []journal.Record
 	size    int64 // on the disk
 	net     int64 // reserve
 	close   bool
+	swap    *checkpoint
 	err     error
 }
 
 // writer is what belongs to the one caller that leads a batch.
 type writer struct {
 	id       identity
+	from     uint64 // the last segment that the checkpoint stands for
 	reserved int64
 	header   header // of the segment that is written
 	file     env.File
@@ -61,6 +63,8 @@ func (j *Journal) serve(items []*request) error {
 			r.err = j.shut()
 		case j.broken != nil:
 			r.err = j.broken
+		case r.swap != nil:
+			r.err = j.swap(r.swap)
 		default:
 			j.gather(r)
 		}
@@ -265,13 +269,14 @@ var errClosed = fmt.Errorf("%w: it was closed", journal.ErrBroken)
 func (j *Journal) publish() {
 	s := j.count
 	s.Records = j.enc.number - 1
-	s.Segments = j.pos.sequence + uint64(len(j.spares))
+	s.Segments = j.pos.sequence - j.from + uint64(len(j.spares))
 	s.Reserved = j.reserved
 	s.Free = j.room.free(j.reserved)
 	s.Broken = j.broken != nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stats = s
+	j.base = j.from
 	if j.broken == nil {
 		j.end = j.pos
 	}

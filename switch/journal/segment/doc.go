@@ -50,6 +50,22 @@
 //	          0  8  length of the next file
 //	          8  4  how many files there are behind this one
 //
+// Compact (compact.go) puts a checkpoint 000000000007.kept in the place of
+// segments 1 to 7: the records that live on, numbered as they were (checkpoint.go):
+//
+//	header    as of a segment, but it begins with "tswkept\n", its sequence number is
+//	          that of the last segment it stands for, and bytes 24–39 and 56–71 are zero
+//	records   as in a segment; numbers may be left out; a batch is one Append
+//	last      flags 2; its number is that of the next segment's first record; its body is
+//	          0 16  chain value at the end of the last segment it stands for
+//	         16  8  reserve outstanding by the records kept
+//	         24  8  how many records were kept
+//
+// It is written and synced as 000000000007.new and then renamed, so that it is
+// there whole or not at all, and only then the segments are removed. The segment
+// behind it is as it was: its chain goes on from the value that the checkpoint
+// has kept. What a crash leaves of all this is removed at Open.
+//
 // Numbers are little-endian. A batch is what lies between two syncs; it is
 // written only when all before it is durable. A sector of 512 bytes that never
 // reached the disk reads as zeros, and every part of a record that lies in one

@@ -48,7 +48,11 @@ const (
 	_ = uint(1<<24 - 1 - recordMax)
 )
 
-var magic = [8]byte{'t', 's', 'w', 'j', 'r', 'n', 'l', '\n'}
+// What a segment and a checkpoint begin with.
+var (
+	magic     = [8]byte{'t', 's', 'w', 'j', 'r', 'n', 'l', '\n'}
+	keptMagic = [8]byte{'t', 's', 'w', 'k', 'e', 'p', 't', '\n'}
+)
 
 // chain is the value that binds a record to all before it: 15 bytes of hash and
 // the end mark.
@@ -66,6 +70,7 @@ type identity [16]byte
 
 // header is the start of a segment.
 type header struct {
+	kept     bool // of a checkpoint: sequence is the last segment it stands for
 	sequence uint64
 	first    uint64 // number of the first record
 	size     int64  // of the file
@@ -77,6 +82,9 @@ func (h header) encode() []byte {
 	b := make([]byte, headerSize)
 	le := binary.LittleEndian
 	copy(b, magic[:])
+	if h.kept {
+		copy(b, keptMagic[:])
+	}
 	le.PutUint32(b[8:], version)
 	le.PutUint32(b[12:], headerSize)
 	le.PutUint64(b[16:], h.sequence)
@@ -94,7 +102,7 @@ func (h header) encode() []byte {
 func decodeHeader(b []byte) (header, chain, error) {
 	le := binary.LittleEndian
 	switch {
-	case !bytes.Equal(b[:8], magic[:]):
+	case !bytes.Equal(b[:8], magic[:]) && !bytes.Equal(b[:8], keptMagic[:]):
 		return header{}, chain{}, fmt.Errorf("the header is missing or its magic wrong")
 	case le.Uint32(b[108:]) != crc32.Checksum(b[:108], castagnoli()):
 		return header{}, chain{}, fmt.Errorf("the header's checksum is wrong")
@@ -103,7 +111,7 @@ func decodeHeader(b []byte) (header, chain, error) {
 	case le.Uint32(b[12:]) != headerSize:
 		return header{}, chain{}, fmt.Errorf("a header of %d bytes, not %d", le.Uint32(b[12:]), headerSize)
 	}
-	h := header{sequence: le.Uint64(b[16:]), first: le.Uint64(b[24:]), size: int64(le.Uint64(b[32:]))}
+	h := header{kept: bytes.Equal(b[:8], keptMagic[:]), sequence: le.Uint64(b[16:]), first: le.Uint64(b[24:]), size: int64(le.Uint64(b[32:]))}
 	copy(h.id[:], b[40:])
 	copy(h.before[:], b[56:])
 	if !bytes.Equal(b, h.encode()) {
@@ -120,6 +128,9 @@ func (h header) seed() uint32 {
 	var b [24]byte
 	copy(b[:], h.id[:])
 	binary.LittleEndian.PutUint64(b[16:], h.sequence)
+	if h.kept {
+		b[23] |= 0x80
+	}
 	return crc32.Checksum(b[:], castagnoli())
 }
 

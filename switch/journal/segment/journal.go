@@ -84,9 +84,12 @@ type Journal struct {
 	queue *batch.Queue[*request]
 	lock  io.Closer
 	writer
-	mu    sync.Mutex // guards stats and end
-	stats Stats
-	end   position // all before it is durable
+	mu         sync.Mutex // guards what follows
+	stats      Stats
+	end        position // all before it is durable
+	base       uint64   // where reading begins: behind the segments a checkpoint stands for
+	readers    int      // replays under way
+	compacting bool
 }
 
 var _ journal.Journal = (*Journal)(nil)
@@ -165,9 +168,15 @@ func check(r journal.Record) error {
 // beside Append.
 func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
 	j.mu.Lock()
-	end := j.end
+	base, end := j.base, j.end
+	j.readers++
 	j.mu.Unlock()
-	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, stop: end, visit: func(_ string, e entry) error {
+	defer func() {
+		j.mu.Lock()
+		j.readers--
+		j.mu.Unlock()
+	}()
+	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, base: base, stop: end, visit: func(_ string, e entry) error {
 		return fn(e.number, e.Record)
 	}}
 	return s.run()

@@ -66,6 +66,9 @@ func (j *Journal) open() error {
 	if err := s.run(); err != nil {
 		return err
 	}
+	if err := j.clean(&s); err != nil {
+		return err
+	}
 	if s.used == 0 {
 		return j.create()
 	}
@@ -82,6 +85,19 @@ func (j *Journal) open() error {
 		j.enter()
 	}
 	return j.broken
+}
+
+// clean removes what a crash during a compaction has left. That the checkpoint
+// is there is made durable before.
+func (j *Journal) clean(s *scan) error {
+	names := s.found.stale(s.base)
+	if len(names) == 0 {
+		return nil
+	}
+	if err := j.env.Disk.SyncDir(j.cfg.Dir); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return j.remove(names)
 }
 
 // create makes the first segment. Until its header is durable there is no
@@ -139,6 +155,7 @@ func (j *Journal) resume(s *scan) error {
 	if err != nil {
 		return s.last.fault(0, "%v", err)
 	}
+	j.from = s.base
 	j.id, j.reserved = s.place.id, s.place.reserved
 	j.start(h, f)
 	j.enc.number = s.place.number

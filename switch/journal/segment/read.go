@@ -89,6 +89,10 @@ type reader struct {
 	opened place // as it was at group
 	sealed bool
 	behind behind // what the seal says
+
+	kept    bool // a checkpoint: numbers may be left out
+	records uint64
+	trailer trailer
 }
 
 // behind is what lay behind a segment when it was sealed.
@@ -133,6 +137,8 @@ func (r *reader) open(sequence uint64, from place) (bool, error) {
 	switch {
 	case wrong != nil:
 		return false, r.mustBeEmpty(wrong)
+	case h.kept:
+		return false, r.fault(0, "this is a checkpoint, not a segment")
 	case h.sequence != sequence:
 		return false, r.fault(16, "this is segment %d, not %d: a copied or renamed file", h.sequence, sequence)
 	case sequence > 1 && h.id != from.id:
@@ -203,7 +209,9 @@ func (r *reader) next() (e entry, ok bool, wrong *bad, err error) {
 func (r *reader) misplaced(h head) string {
 	start := r.at - int64(h.batch)
 	switch {
-	case h.number != r.number:
+	case r.kept && h.number < r.number:
+		return fmt.Sprintf("record %d comes after one before it", h.number)
+	case !r.kept && h.number != r.number:
 		return fmt.Sprintf("record %d where %d is next", h.number, r.number)
 	case r.at+int64(h.length) > r.size:
 		return "the record is longer than the file"
@@ -211,10 +219,18 @@ func (r *reader) misplaced(h head) string {
 		return "the record belongs to no batch"
 	case start == r.at && r.group != r.at:
 		return "a new batch inside an append"
-	case h.flags&flagSeal != 0 && (h.flags != flagSeal || h.key != 0 || h.body != sealBody || r.group != r.at):
+	case h.flags&flagSeal != 0 && (h.flags != flagSeal || h.key != 0 || h.body != r.sealBody() || r.group != r.at):
 		return "a seal inside an append"
 	}
 	return ""
+}
+
+// sealBody is the length of the last record's body.
+func (r *reader) sealBody() int {
+	if r.kept {
+		return trailerBody
+	}
+	return sealBody
 }
 
 // accept moves behind a good record; false when it is the seal.
@@ -226,12 +242,18 @@ func (r *reader) accept(h head, b []byte, c chain) (entry, bool) {
 	r.chain = c
 	r.at += int64(h.length)
 	if h.flags&flagSeal != 0 {
-		r.sealed, r.group, r.opened = true, r.at, r.place
+		r.sealed, r.group, r.number = true, r.at, h.number
+		r.opened = r.place
+		if r.kept {
+			r.trailer = decodeTrailer(e.Body)
+			return entry{}, false
+		}
 		r.behind.size = int64(binary.LittleEndian.Uint64(e.Body))
 		r.behind.files = uint64(binary.LittleEndian.Uint32(e.Body[8:]))
 		return entry{}, false
 	}
-	r.number++
+	r.records++
+	r.number = h.number + 1
 	r.net += int64(h.reserve)
 	if h.flags&flagMore == 0 {
 		r.reserved = settle(r.reserved, r.net)

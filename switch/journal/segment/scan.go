@@ -15,35 +15,103 @@ import (
 
 const (
 	suffix     = ".seg"
+	keptSuffix = ".kept" // a checkpoint
+	newSuffix  = ".new"  // a checkpoint that is not complete
 	nameDigits = 12
 )
 
 // fileName is the name of segment sequence in dir.
-func fileName(dir string, sequence uint64) string {
+func fileName(dir string, sequence uint64) string { return numbered(dir, sequence, suffix) }
+
+// keptName is the name of the checkpoint that stands for segments up to sequence.
+func keptName(dir string, sequence uint64) string { return numbered(dir, sequence, keptSuffix) }
+
+// newName is its name before it is complete.
+func newName(dir string, sequence uint64) string { return numbered(dir, sequence, newSuffix) }
+
+func numbered(dir string, sequence uint64, suffix string) string {
 	return path.Join(dir, fmt.Sprintf("%0*d%s", nameDigits, sequence, suffix))
 }
 
-// segments is how many segment files dir has; they must be numbered from 1
-// without a gap.
-func segments(disk env.Disk, dir string) (uint64, error) {
+// files is what a journal's directory holds, in order.
+type files struct {
+	segments, kept []uint64
+	unfinished     []string
+}
+
+// stored lists dir. A file with one of our endings and another name is refused.
+func stored(disk env.Disk, dir string) (files, error) {
 	names, err := disk.List(dir)
 	if err != nil {
-		return 0, fmt.Errorf("journal: %w", err)
+		return files{}, fmt.Errorf("journal: %w", err)
 	}
-	next := uint64(1)
+	var all files
 	for _, name := range names {
-		digits, ok := strings.CutSuffix(name, suffix)
-		if !ok {
+		ending := path.Ext(name)
+		if ending == newSuffix {
+			all.unfinished = append(all.unfinished, name)
+		}
+		if ending != suffix && ending != keptSuffix {
 			continue
 		}
+		digits := strings.TrimSuffix(name, ending)
 		n, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil || len(digits) != nameDigits {
-			return 0, &Fault{File: path.Join(dir, name), Reason: "not the name of a segment"}
+		if err != nil || len(digits) != nameDigits || n == 0 {
+			return files{}, &Fault{File: path.Join(dir, name), Reason: "not the name of a segment or a checkpoint"}
+		}
+		if ending == suffix {
+			all.segments = append(all.segments, n)
+		} else {
+			all.kept = append(all.kept, n)
+		}
+	}
+	return all, nil
+}
+
+// base is the segment up to which the newest checkpoint stands, 0 without one.
+func (f files) base() uint64 {
+	if len(f.kept) == 0 {
+		return 0
+	}
+	return f.kept[len(f.kept)-1]
+}
+
+// stale names what a checkpoint up to base has made useless, and what was never
+// finished.
+func (f files) stale(base uint64) []string {
+	names := slices.Clone(f.unfinished)
+	for _, n := range f.segments {
+		if n <= base {
+			names = append(names, fileName("", n))
+		}
+	}
+	for _, n := range f.kept {
+		if n < base {
+			names = append(names, keptName("", n))
+		}
+	}
+	return names
+}
+
+// last is the last segment behind the checkpoint; they must be numbered without
+// a gap, and behind a checkpoint there is always one.
+func (f files) last(dir string) (uint64, error) {
+	next := f.base() + 1
+	for _, n := range f.segments {
+		if n < next {
+			continue
 		}
 		if n != next {
-			return 0, &Fault{File: fileName(dir, next), Reason: "this segment is missing, but a later one exists"}
+			reason := "this segment is missing, but a later one exists"
+			if next == f.base()+1 {
+				reason += ", and so is a checkpoint " + path.Base(keptName(dir, n-1))
+			}
+			return 0, &Fault{File: fileName(dir, next), Reason: reason}
 		}
 		next++
+	}
+	if f.base() > 0 && next == f.base()+1 {
+		return 0, &Fault{File: fileName(dir, next), Reason: fmt.Sprintf("this segment is missing, but %s comes before it", path.Base(keptName(dir, f.base())))}
 	}
 	return next - 1, nil
 }
@@ -53,14 +121,16 @@ type scan struct {
 	disk  env.Disk
 	dir   string
 	visit func(name string, e entry) error // may be nil
+	base  uint64                           // the checkpoint to begin with; 0 is none
 	stop  position                         // where to end; the zero position is the judged end
 
-	files uint64 // how many there are
-	used  uint64 // how many of them have a header
+	found files  // what the directory holds, unless a stop was given
+	files uint64 // the last of them
+	used  uint64 // the last of them that has a header
 	place place  // behind the last whole Append
 	last  reader // of the last segment with a header
 	end   tail   // of that segment
-	bytes int64  // of all segments with a header
+	bytes int64  // of the checkpoint and of all segments with a header
 }
 
 // position is a place in the files.
@@ -74,14 +144,27 @@ func (s *scan) run() error {
 	s.files, s.place = s.stop.sequence, place{number: 1}
 	if s.files == 0 {
 		var err error
-		if s.files, err = segments(s.disk, s.dir); err != nil {
+		if s.found, err = stored(s.disk, s.dir); err != nil {
+			return err
+		}
+		s.base = s.found.base()
+		if s.files, err = s.found.last(s.dir); err != nil {
 			return err
 		}
 	}
-	for sequence := uint64(1); sequence <= s.files; sequence++ {
+	if s.base > 0 {
+		if err := s.checkpoint(); err != nil {
+			return err
+		}
+	}
+	s.used = s.base
+	for sequence := s.base + 1; sequence <= s.files; sequence++ {
 		if err := s.file(sequence); err != nil {
 			return err
 		}
+	}
+	if s.base > 0 && s.used == s.base {
+		return &Fault{File: fileName(s.dir, s.base+1), Reason: "the header is missing or damaged, but a checkpoint comes before it"}
 	}
 	if !s.last.sealed || s.stop.sequence != 0 {
 		return nil
@@ -108,10 +191,10 @@ func (s *scan) file(sequence uint64) (err error) {
 	if err := r.attach(f, name); err != nil {
 		return err
 	}
-	if sequence != s.used+1 || s.used > 0 && !s.last.sealed {
+	if sequence != s.used+1 || s.used > s.base && !s.last.sealed {
 		return s.mustBeSpare(&r)
 	}
-	if s.used > 0 && s.last.behind.size != r.size {
+	if s.used > s.base && s.last.behind.size != r.size {
 		return r.fault(min(r.size, s.last.behind.size), "the file has %d bytes, not the %d that the segment before says",
 			r.size, s.last.behind.size)
 	}
@@ -135,7 +218,7 @@ func (s *scan) mustBeSpare(r *reader) error {
 	if err != nil {
 		return err
 	}
-	if s.used == 0 || !zero(b) && s.last.sealed {
+	if s.used == s.base || !zero(b) && s.last.sealed {
 		return &Fault{File: fileName(s.dir, s.used+1), Reason: "the header is missing or damaged, but a later segment exists"}
 	}
 	if !zero(b) {
@@ -160,6 +243,9 @@ func (s *scan) records(r *reader, sequence uint64) error {
 			if r.sealed {
 				return nil
 			}
+			if r.kept {
+				return r.cutShort(wrong)
+			}
 			s.end, err = r.tail(wrong)
 			return err
 		}
@@ -178,4 +264,12 @@ func (s *scan) records(r *reader, sequence uint64) error {
 		}
 		group = group[:0]
 	}
+}
+
+// cutShort refuses a checkpoint that does not come to its end.
+func (r *reader) cutShort(wrong *bad) error {
+	if wrong != nil {
+		return wrong.fault
+	}
+	return r.fault(r.at, "the checkpoint ends without its last record")
 }

@@ -3,6 +3,7 @@
 package segment
 
 import (
+	"encoding/hex"
 	"errors"
 	"iter"
 
@@ -13,10 +14,12 @@ import (
 // Report is what Verify found up to the end, or up to the first fault.
 type Report struct {
 	Segments  uint64 // with a header
+	Purged    uint64 // that a checkpoint stands for; 0 without one
 	Spares    uint64
 	Records   uint64
 	Reserved  int64
-	TornBytes int64 // behind the last whole Append; Open will cut them
+	Head      string // chain value behind the last whole Append, hexadecimal
+	TornBytes int64  // behind the last whole Append; Open will cut them
 }
 
 // Verify reads every record in dir and changes nothing. The first thing that
@@ -29,7 +32,8 @@ func Verify(disk env.Disk, dir string) (Report, error) {
 		return nil
 	}}
 	err := s.run()
-	r.Segments = s.used
+	r.Segments, r.Purged = s.used-min(s.base, s.used), s.base
+	r.Head = hex.EncodeToString(s.place.chain[:])
 	r.Reserved = s.place.reserved
 	if err == nil {
 		r.Spares = s.files - s.used

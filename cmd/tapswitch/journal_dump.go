@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/journal/segment"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// line is one record as the dump shows it; card numbers are masked in the
+// journal already.
+type line struct {
+	Seq      uint64 `json:"seq"`
+	Kind     string `json:"kind"`
+	Terminal string `json:"terminal,omitempty"`
+	Batch    uint32 `json:"batch,omitempty"`
+	Trace    uint32 `json:"trace,omitempty"`
+	Card     string `json:"card,omitempty"`
+	Amount   int64  `json:"amount_minor,omitempty"`
+	Currency uint16 `json:"currency,omitempty"`
+	Link     string `json:"link,omitempty"`
+	STAN     uint32 `json:"stan,omitempty"`
+	RRN      string `json:"rrn,omitempty"`
+	Event    string `json:"event,omitempty"`
+	Code     string `json:"code,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Tries    *uint8 `json:"tries,omitempty"`
+	At       string `json:"at,omitempty"`
+
+	time time.Time // of the record, zero when it has none
+}
+
+// selection is which records a dump shows.
+type selection struct {
+	kinds        []string
+	terminal     string
+	since, until string
+
+	from, to time.Time
+	last     time.Time // of the newest record that has a time
+}
+
+func (s *selection) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringSliceVar(&s.kinds, "kind", nil, "only records of these kinds: "+strings.Join(recordKinds(), ", "))
+	f.StringVar(&s.terminal, "terminal", "", "only records of payments of this terminal")
+	f.StringVar(&s.since, "since", "", "only records from this time on, such as 2026-11-29T08:00:00Z; a record without a time has that of the one before it")
+	f.StringVar(&s.until, "until", "", "only records before this time")
+}
+
+// recordKinds are the names of all kinds of records.
+func recordKinds() (names []string) {
+	for k := byte(1); ; k++ {
+		name := record.KindName(k)
+		if name == fmt.Sprintf("kind_%d", k) {
+			return names
+		}
+		names = append(names, name)
+	}
+}
+
+// check reads what the flags said.
+func (s *selection) check() (err error) {
+	for _, k := range s.kinds {
+		if !slices.Contains(recordKinds(), k) {
+			return usageError{fmt.Errorf("--kind %q: there are %s", k, strings.Join(recordKinds(), ", "))}
+		}
+	}
+	for _, t := range []struct {
+		flag, text string
+		at         *time.Time
+	}{{"since", s.since, &s.from}, {"until", s.until, &s.to}} {
+		if t.text == "" {
+			continue
+		}
+		if *t.at, err = time.Parse(time.RFC3339, t.text); err != nil {
+			return usageError{fmt.Errorf("--%s %q: a time such as 2026-11-29T08:00:00Z is wanted", t.flag, t.text)}
+		}
+	}
+	return nil
+}
+
+// has says whether l is to be shown; it is asked about every record in order.
+func (s *selection) has(l line) bool {
+	if !l.time.IsZero() {
+		s.last = l.time
+	}
+	switch {
+	case len(s.kinds) > 0 && !slices.Contains(s.kinds, l.Kind),
+		s.terminal != "" && l.Terminal != s.terminal,
+		!s.from.IsZero() && s.last.Before(s.from),
+		!s.to.IsZero() && !s.last.Before(s.to):
+		return false
+	}
+	return true
+}
+
+func newJournalDumpCommand() *cobra.Command {
+	var format string
+	var only selection
+	c := &cobra.Command{
+		Use:     "dump DIR",
+		Short:   "Print every record, card numbers masked",
+		Example: "  tapswitch journal dump journal\n  tapswitch journal dump -o json --kind undo,undone journal\n  tapswitch journal dump --terminal 10000001 --since 2026-11-29T08:00:00Z journal",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := only.check(); err != nil {
+				return err
+			}
+			show, flush, err := printer(format, c.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			for e, err := range segment.Dump(env.Real().Disk, args[0]) {
+				if err != nil {
+					return err
+				}
+				l, err := describeRecord(e.Number, e.Record)
+				if err != nil {
+					return fmt.Errorf("record %d in %s at %d: %w", e.Number, e.File, e.Offset, err)
+				}
+				if !only.has(l) {
+					continue
+				}
+				if err := show(l); err != nil {
+					return err
+				}
+			}
+			return flush()
+		},
+	}
+	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	only.flags(c)
+	return c
+}
+
+func printer(format string, out io.Writer) (show func(line) error, flush func() error, err error) {
+	switch format {
+	case "json":
+		enc := json.NewEncoder(out)
+		return func(l line) error { return enc.Encode(l) }, func() error { return nil }, nil
+	case "table":
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SEQ\tKIND\tTERMINAL\tTRACE\tCARD\tAMOUNT\tLINK\tSTAN\tEVENT\tCODE\tREASON")
+		return func(l line) error {
+			_, err := fmt.Fprintf(w, "%d\t%s\t%s\t%06d\t%s\t%d\t%s\t%06d\t%s\t%s\t%s\n",
+				l.Seq, l.Kind, l.Terminal, l.Trace, l.Card, l.Amount, l.Link, l.STAN, l.Event, l.Code, l.Reason)
+			return err
+		}, w.Flush, nil
+	}
+	return nil, nil, usageError{fmt.Errorf("output %q: table or json", format)}
+}
+
+// describeRecord gives a record its meaning.
+func describeRecord(seq uint64, r journal.Record) (line, error) {
+	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
+	if r.Kind == record.KindNumbers {
+		return l, nil
+	}
+	if r.Kind == record.KindTries {
+		_, t, err := record.ParseTries(r.Key, r.Body)
+		l.Tries = &t.Count
+		l.setKey(t.Payment)
+		return l, err
+	}
+	k, err := record.ParseKey(r.Key)
+	if err != nil {
+		return l, err
+	}
+	l.setKey(k)
+	switch r.Kind {
+	case record.KindIntent, record.KindRefused:
+		p, err := record.ParsePayment(k, r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
+		l.setNumbers(p.Numbers)
+		l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
+	case record.KindOutcome:
+		o, err := record.ParseOutcome(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code, l.Reason = o.Event.String(), o.Answer.Code.String(), string(o.Answer.Reason)
+		l.setTime(o.Answer.At)
+	case record.KindUndo:
+		u, err := record.ParseUndo(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Reason = u.Event.String(), string(u.Reason)
+		l.setNumbers(u.Numbers)
+	case record.KindUndone:
+		u, err := record.ParseUndone(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code = u.Event.String(), u.Code.String()
+	}
+	return l, nil
+}
+
+func (l *line) setKey(k txn.Key) {
+	l.Terminal, l.Batch, l.Trace = k.Terminal.String(), k.Batch, uint32(k.Trace)
+}
+
+func (l *line) setNumbers(n txn.Numbers) {
+	if n.STAN != 0 {
+		l.STAN, l.RRN = uint32(n.STAN), n.RRN.String()
+		l.setTime(n.At)
+	}
+}
+
+func (l *line) setTime(at time.Time) {
+	if !at.IsZero() {
+		l.time, l.At = at, at.UTC().Format(time.RFC3339)
+	}
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package retain says which records of the journal are no longer needed.
+//
+// Promise: what is left after a purge brings back every payment that is not
+// final or younger than the retention period, every wrong PIN that still counts,
+// and the numbers as they were. A kind of record without a rule here, or a record
+// that does not fit its payment, is an error, and nothing is purged.
+//
+// How: one replay folds the journal into a Plan. A payment goes with all its
+// records or stays with all of them: it goes when it is final, its last record is
+// old, and the running switch does not know it any more. Age is told by the
+// journal's order: everything before the last old record that no younger one
+// precedes is old. Non-obvious: Live must be asked while the fold runs. A payment
+// unknown to the switch at that moment gets no further record but those of a new
+// life of its key; records up to the end of the fold are seen.
+//
+// Imported by: node, cmd. Imports: switch/{journal,record,txn,number}.
+package retain
+
+import (
+	"fmt"
+	"time"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/number"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// Config says what is old, and what still lives.
+type Config struct {
+	// Before: what was written before this moment may go.
+	Before time.Time
+	// Live says whether the running switch knows a payment; nil when none runs.
+	Live func(txn.Key) bool
+}
+
+// Plan is what may go. Records counts those of the fold, Payments the payments
+// in it that may go whole.
+type Plan struct {
+	Records  uint64
+	Payments uint64
+
+	cfg    Config
+	before uint64 // every record numbered below is old; only those may go
+	closed bool   // a young record was seen: before does not move any more
+	lives  map[txn.Key]*life
+	tries  map[[16]byte]tries
+	given  number.State
+}
+
+// life is what became of one payment that has an old record.
+type life struct {
+	state txn.State
+	known bool // an intent was seen; without one it is a tombstone
+	live  bool
+	last  uint64 // its newest record
+}
+
+// tries is the record that holds what still counts against a card.
+type tries struct {
+	seq   uint64
+	count uint8
+}
+
+// Fold reads the whole journal.
+func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
+	p := &Plan{cfg: cfg, before: 1, lives: map[txn.Key]*life{}, tries: map[[16]byte]tries{}}
+	err := j.Replay(func(seq uint64, r journal.Record) error {
+		p.Records++
+		if err := p.apply(seq, r); err != nil {
+			return fmt.Errorf("retain: %s record %d: %w; nothing was purged", record.KindName(r.Kind), seq, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range p.lives {
+		if p.over(l) {
+			p.Payments++
+		}
+	}
+	return p, nil
+}
+
+// keep says whether a record must stay.
+func (p *Plan) keep(seq uint64, r journal.Record) bool {
+	if seq >= p.before {
+		return true
+	}
+	switch r.Kind {
+	case record.KindTries:
+		token, _, err := record.ParseTries(r.Key, r.Body)
+		return err != nil || p.tries[token].seq == seq
+	case record.KindNumbers:
+		needed, err := p.given.Needs(r.Body)
+		return err != nil || needed
+	}
+	k, err := record.ParseKey(r.Key)
+	if err != nil {
+		return true
+	}
+	l := p.lives[k]
+	return l == nil || !p.over(l)
+}
+
+// over says whether a payment may go: nothing more can happen to it. An approval
+// is presumed delivered, as at a restart.
+func (p *Plan) over(l *life) bool {
+	final := !l.known || l.state == txn.Approved || l.state.Resting()
+	return final && !l.live && l.last < p.before
+}
+
+func (p *Plan) apply(seq uint64, r journal.Record) error {
+	switch r.Kind {
+	case record.KindTries:
+		token, t, err := record.ParseTries(r.Key, r.Body)
+		switch old := p.tries[token]; {
+		case err != nil:
+			return err
+		case t.Count == 0:
+			delete(p.tries, token)
+		case t.Count >= old.count:
+			p.tries[token] = tries{seq, t.Count}
+		}
+		return nil
+	case record.KindNumbers:
+		at, err := p.given.Reserved(r.Body)
+		if err != nil {
+			return err
+		}
+		p.age(seq, at)
+		return p.given.Apply(r.Body)
+	}
+	k, err := record.ParseKey(r.Key)
+	if err != nil {
+		return err
+	}
+	at, err := p.follow(k, seq, r)
+	if err != nil {
+		return fmt.Errorf("terminal %s trace %06d: %w", k.Terminal, k.Trace, err)
+	}
+	p.age(seq, at)
+	return nil
+}
+
+// age moves the border between old and young. Records without a time have that
+// of the next one with a time.
+func (p *Plan) age(seq uint64, at time.Time) {
+	if p.closed || at.IsZero() {
+		return
+	}
+	if !at.Before(p.cfg.Before) {
+		p.closed = true
+		return
+	}
+	p.before = seq + 1
+}
+
+// follow takes one record of a payment; it gives the record's time, if it has
+// one. A payment whose first record is young is of no interest.
+func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, err error) {
+	l := p.lives[k]
+	if l == nil {
+		l = &life{}
+		if !p.closed {
+			p.lives[k] = l
+			l.live = p.cfg.Live != nil && p.cfg.Live(k)
+		}
+	}
+	l.last = seq
+	event := txn.Journaled
+	switch r.Kind {
+	case record.KindTombstone:
+		return at, nil
+	case record.KindIntent, record.KindRefused:
+		q, err := record.ParsePayment(k, r.Body)
+		if err != nil {
+			return at, err
+		}
+		if r.Kind == record.KindRefused {
+			event = txn.Refuse
+		}
+		l.known, l.state = true, txn.Received
+		at = later(q.Numbers.At, q.Answer.At)
+	case record.KindOutcome:
+		o, err := record.ParseOutcome(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event, at = o.Event, o.Answer.At
+	case record.KindUndo:
+		u, err := record.ParseUndo(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event, at = u.Event, u.Numbers.At
+	case record.KindUndone:
+		u, err := record.ParseUndone(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event = u.Event
+	default:
+		return at, fmt.Errorf("this kind of record has no retention rule in this version")
+	}
+	return at, l.move(p, k, event)
+}
+
+// move follows one arrow. Of a payment that began young only the form of its
+// records is looked at.
+func (l *life) move(p *Plan, k txn.Key, event txn.Event) error {
+	if p.lives[k] != l {
+		return nil
+	}
+	if !l.known {
+		return fmt.Errorf("no intent before it")
+	}
+	to, ok := txn.Follow(l.state, event)
+	if !ok {
+		return fmt.Errorf("event %s cannot happen in state %s", event, l.state)
+	}
+	l.state = to
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package retain_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
+	"tapswitch/internal/money"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/journal/segment"
+	"tapswitch/switch/number"
+	"tapswitch/switch/pin"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/retain"
+	"tapswitch/switch/txn"
+)
+
+// noon is where the tests' time begins; cutoff is what they call old.
+var (
+	noon   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	cutoff = noon.Add(24 * time.Hour)
+)
+
+// book writes payments into a journal of small files.
+type book struct {
+	t     *testing.T
+	w     *fake.World
+	j     *segment.Journal
+	at    time.Time
+	trace txn.STAN
+}
+
+func newBook(t *testing.T) *book {
+	b := &book{t: t, w: fake.New(1), at: noon}
+	b.open()
+	return b
+}
+
+func (b *book) open() {
+	b.t.Helper()
+	j, err := segment.Open(b.w.Env(), segment.Config{Dir: "j", SegmentBytes: 4096, AppendMax: 1024})
+	must(b.t, err)
+	b.j = j
+}
+
+func (b *book) add(r ...journal.Record) {
+	b.t.Helper()
+	must(b.t, b.j.Append(r...))
+}
+
+// intent begins a payment.
+func (b *book) intent() *txn.Payment {
+	b.trace++
+	p := &txn.Payment{
+		Key:    txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: txn.Purchase},
+		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
+		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
+	}
+	r := record.Intent(p)
+	b.add(r)
+	p.Reserved, p.State = r.Reserve, txn.Intended
+	return p
+}
+
+func (b *book) outcome(p *txn.Payment, e txn.Event) {
+	r := record.MakeOutcome(p, record.Outcome{Event: e, Answer: txn.Answer{Code: txn.CodeApproved, At: b.at}})
+	b.add(r)
+	p.Reserved += r.Reserve
+	p.State, _ = txn.Follow(p.State, e)
+}
+
+func (b *book) undo(p *txn.Payment) {
+	b.add(record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked, Reason: txn.DeclineNoAnswer.Reason, Numbers: txn.Numbers{STAN: 1, At: b.at}}))
+	p.State = txn.Reversing
+}
+
+func (b *book) undone(p *txn.Payment) {
+	b.add(record.MakeUndone(p, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}))
+}
+
+// filler is declined payments that fill segments, so that those before are closed.
+func (b *book) filler(n int) {
+	for range n {
+		b.outcome(b.intent(), txn.SaidNo)
+	}
+}
+
+// state is what the projections make of the journal.
+func (b *book) state(keys ...txn.Key) string {
+	b.t.Helper()
+	w := fake.New(9)
+	x := replay.New(replay.Config{Max: 10_000, Window: time.Hour}, w.Env(), nil)
+	c := pin.New(nil, 3)
+	var given number.State
+	must(b.t, b.j.Replay(func(_ uint64, r journal.Record) error {
+		if r.Kind == record.KindNumbers {
+			return given.Apply(r.Body)
+		}
+		if err := x.Apply(r); err != nil {
+			return err
+		}
+		return c.Apply(r)
+	}))
+	var s strings.Builder
+	for _, k := range keys {
+		p, ok := x.Find(k)
+		fmt.Fprintln(&s, k.Trace, ok, p.State, p.Reserved, p.Numbers, p.Undo)
+	}
+	for i := range byte(4) {
+		fmt.Fprintln(&s, "tries", i, c.Wrong([16]byte{i}))
+	}
+	return s.String()
+}
+
+func (b *book) has(k txn.Key) bool {
+	found := false
+	must(b.t, b.j.Replay(func(_ uint64, r journal.Record) error {
+		found = found || slices.Equal(r.Key, record.AppendKey(nil, k))
+		return nil
+	}))
+	return found
+}
+
+// ends is a payment in each state, and whether it may go when it is old.
+var ends = map[string]struct {
+	goes bool
+	end  func(*book, *txn.Payment)
+}{
+	"intended":            {false, func(*book, *txn.Payment) {}},
+	"approved":            {true, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidYes) }},
+	"declined":            {true, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidNo) }},
+	"reversing":           {false, func(b *book, p *txn.Payment) { b.undo(p) }},
+	"reversed":            {true, func(b *book, p *txn.Payment) { b.undo(p); b.undone(p) }},
+	"approved, reversing": {false, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidYes); b.undo(p) }},
+}
+
+// history is a journal with everything in it.
+type history struct {
+	*book
+	old            map[string]*txn.Payment
+	touched        *txn.Payment // old and final, but reversed lately
+	known          *txn.Payment // old and final, but the switch has it in memory
+	young          *txn.Payment
+	grave          txn.Key // an old tombstone
+	want           string
+	reservedBefore int64
+}
+
+func newHistory(t *testing.T) *history {
+	h := &history{book: newBook(t), old: map[string]*txn.Payment{}}
+	for name, c := range ends {
+		p := h.intent()
+		c.end(h.book, p)
+		h.old[name] = p
+	}
+	h.touched, h.known = h.intent(), h.intent()
+	h.outcome(h.touched, txn.SaidYes)
+	h.outcome(h.known, txn.SaidYes)
+	h.grave = h.touched.Key
+	h.grave.Trace = 9999
+	h.add(record.Tombstone(h.grave))
+	for i := range byte(3) {
+		h.add(record.MakeTries([16]byte{2}, record.Tries{Count: i + 1, Payment: h.known.Key}))
+		h.add(record.MakeTries([16]byte{1}, record.Tries{Count: i + 1, Payment: h.known.Key}))
+	}
+	h.add(record.MakeTries([16]byte{1}, record.Tries{Payment: h.known.Key})) // right in the end
+	h.filler(20)
+	h.at = cutoff
+	h.young = h.intent()
+	h.outcome(h.young, txn.SaidYes)
+	h.undo(h.touched)
+	h.filler(20)
+	h.want, h.reservedBefore = h.lasting(), h.j.Reserved()
+	return h
+}
+
+// lasting is the state of what must not change.
+func (h *history) lasting() string {
+	keys := []txn.Key{h.young.Key, h.touched.Key, h.known.Key}
+	for _, name := range []string{"intended", "reversing", "approved, reversing"} {
+		keys = append(keys, h.old[name].Key)
+	}
+	return h.state(keys...)
+}
+
+func (h *history) check() {
+	h.t.Helper()
+	if got := h.lasting(); got != h.want {
+		h.t.Errorf("%s\nwant\n%s", got, h.want)
+	}
+	for name, p := range h.old {
+		if h.has(p.Key) == ends[name].goes {
+			h.t.Errorf("%s: in the journal %v", name, !ends[name].goes)
+		}
+	}
+	if h.has(h.grave) {
+		h.t.Error("the old tombstone is still there")
+	}
+	if left := h.reservedBefore - h.j.Reserved(); left != record.UndoRoom+1 { // of the approval and of the tombstone that went
+		h.t.Errorf("%d bytes of room came back", left)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	h := newHistory(t)
+	c, err := retain.Purge(h.j, retain.Config{Before: cutoff, Live: func(k txn.Key) bool { return k == h.known.Key }})
+	must(t, err)
+	if c.Dropped < 40 || c.Segments < 2 {
+		t.Fatalf("%+v", c)
+	}
+	h.check()
+	must(t, h.j.Close())
+	h.open()
+	h.check()
+
+	h.at = cutoff.Add(time.Hour)
+	h.filler(60)
+	_, err = retain.Purge(h.j, retain.Config{Before: h.at}) // no switch is running now
+	must(t, err)
+	if h.has(h.known.Key) || !h.has(h.touched.Key) || h.has(h.young.Key) || !h.has(h.old["intended"].Key) {
+		t.Error("the second purge was wrong")
+	}
+}
+
+// TestUntimedRecordsAreAsYoungAsTheNext: a tombstone after a long silence has no
+// time of its own, and the record before it is old.
+func TestUntimedRecordsAreAsYoungAsTheNext(t *testing.T) {
+	b := newBook(t)
+	b.filler(30)
+	k := txn.Key{Terminal: txn.TerminalID([]byte("10000009"))}
+	b.add(record.Tombstone(k))
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	if !b.has(k) {
+		t.Error("the tombstone is gone")
+	}
+}
+
+// TestEveryKindHasARule: a kind that record knows and retain does not would stop
+// every purge.
+func TestEveryKindHasARule(t *testing.T) {
+	for kind := byte(1); record.KindName(kind) != fmt.Sprintf("kind_%d", kind); kind++ {
+		b := newBook(t)
+		p := b.intent()
+		b.outcome(p, txn.SaidNo)
+		b.add(journal.Record{Kind: kind, Key: record.AppendKey(nil, p.Key), Body: []byte{1}})
+		if _, err := retain.Fold(b.j, retain.Config{Before: cutoff}); err != nil && strings.Contains(err.Error(), "no retention rule") {
+			t.Errorf("%s: %v", record.KindName(kind), err)
+		}
+	}
+	b := newBook(t)
+	b.add(journal.Record{Kind: 200, Key: record.AppendKey(nil, txn.Key{}), Body: []byte{1}})
+	if _, err := retain.Fold(b.j, retain.Config{Before: cutoff}); err == nil || !strings.Contains(err.Error(), "no retention rule") || !strings.Contains(err.Error(), "nothing was purged") {
+		t.Errorf("a kind nobody knows: %v", err)
+	}
+	b = newBook(t)
+	p := b.intent()
+	b.undone(p)
+	if _, err := retain.Fold(b.j, retain.Config{Before: cutoff}); err == nil {
+		t.Error("a record that cannot follow was folded")
+	}
+}
+
+// numbersOf is where the numbers go on after a restart.
+func numbersOf(t *testing.T, j journal.Journal) *number.Numbers {
+	t.Helper()
+	var s number.State
+	must(t, j.Replay(func(_ uint64, r journal.Record) error {
+		if r.Kind == record.KindNumbers {
+			return s.Apply(r.Body)
+		}
+		return nil
+	}))
+	n, err := number.Open(env.Real().Waits, j, s, number.Config{Kind: record.KindNumbers, Block: 50_000, Window: 40 * 24 * time.Hour})
+	must(t, err)
+	return n
+}
+
+// TestNumbersGoOn gives numbers over weeks, purges, and compares what is given
+// next with what would have been: the same numbers, and refused where they would
+// have been refused.
+func TestNumbersGoOn(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := newBook(t)
+	for range 70 { // 3.5 million: every STAN came again
+		b.at = b.at.Add(time.Duration(r.IntN(30)) * time.Hour)
+		n := numbersOf(t, b.j)
+		if _, _, err := n.Next(b.at); err != nil && !strings.Contains(err.Error(), "exhausted") {
+			t.Fatal(err)
+		}
+	}
+	b.filler(60)
+	b.at = b.at.Add(time.Hour)
+	b.filler(40)
+	purged := &book{t: t, w: b.w.Restart(fake.KeepAll, 0), at: b.at}
+	purged.open()
+	c, err := retain.Purge(purged.j, retain.Config{Before: b.at})
+	must(t, err)
+	if c.Dropped < 30 {
+		t.Fatalf("%+v", c)
+	}
+	a, z := numbersOf(t, b.j), numbersOf(t, purged.j)
+	for _, back := range []time.Duration{0, 24 * time.Hour, 0, time.Minute} {
+		for range 30_000 {
+			s1, r1, err1 := a.Next(b.at.Add(-back))
+			s2, r2, err2 := z.Next(b.at.Add(-back))
+			if s1 != s2 || r1 != r2 || (err1 == nil) != (err2 == nil) {
+				t.Fatalf("%d %s %v, after the purge %d %s %v", s1, r1, err1, s2, r2, err2)
+			}
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
