@@ -136,3 +136,14 @@ type Tokener interface {
 type Health interface {
 	Health() error
 }
+
+// Member is one token of a failover group and why it does not serve; nil when it does.
+type Member struct {
+	Name string
+	Err  error
+}
+
+// Grouped is what a failover group tells of its tokens, in order of preference.
+type Grouped interface {
+	Members() []Member
+}
