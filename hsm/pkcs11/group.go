@@ -42,32 +42,29 @@ type Group struct {
 	world   env.Env
 	members []*member
 	agreed  *agreement
-	changed func(hsm.Member)
 
 	closed   atomic.Bool
 	end      env.Event
 	watchers sync.WaitGroup
 }
 
-// member is a token of a group. Its own goroutine alone writes said.
+// member is a token of a group.
 type member struct {
 	*Module
-	name string
-	said int32 // what was told of it last: 0 nothing, 1 that it serves, 2 that it does not
+	name   string
+	passed atomic.Uint64 // operations that it could not do
 }
 
 // OpenGroup takes a group into use: the token of cfg first, then others in the
 // order in which they are preferred; cfg's bounds hold for each of them. One
-// token that is there is enough; the local master keys of the first that is are
-// the group's, and one with others does not serve. changed, which may be nil,
-// hears of each token at first and whenever it begins or ceases to serve; calls
-// may come at the same time.
-func OpenGroup(world env.Env, cfg Config, others []Token, changed func(hsm.Member)) (*Group, error) {
+// token that is there is enough, and Members tells which are not. The local master
+// keys of the first that is there are the group's: one with others does not serve.
+func OpenGroup(world env.Env, cfg Config, others ...Token) (*Group, error) {
 	tokens := append([]Token{{cfg.Module, cfg.TokenLabel, cfg.UserPIN}}, others...)
 	if len(tokens) > MaxMembers {
 		return nil, fmt.Errorf("pkcs11: a failover group of %d tokens, at most %d", len(tokens), MaxMembers)
 	}
-	g := &Group{world: world, agreed: new(agreement), changed: changed, end: world.Waits.NewEvent()}
+	g := &Group{world: world, agreed: new(agreement), end: world.Waits.NewEvent()}
 	libraries := map[string]*library{}
 	for i, t := range tokens {
 		if err := g.add(cfg, t, nameOf(tokens, i), libraries); err != nil {
@@ -86,7 +83,6 @@ func OpenGroup(world env.Env, cfg Config, others []Token, changed func(hsm.Membe
 		return nil, errors.Join(append(all, g.Close())...)
 	}
 	for _, m := range g.members {
-		g.tell(m, m.unwell())
 		g.watchers.Go(func() { g.watch(m) })
 	}
 	return g, nil
@@ -160,22 +156,6 @@ func (g *Group) first(m *member) error {
 func (g *Group) watch(m *member) {
 	for !g.end.Wait(g.world.Clock.Mono().Add(ProbeEvery)) {
 		_ = m.Health() // takes it back when it was lost; what it found is in m
-		g.tell(m, m.unwell())
-	}
-}
-
-// tell passes on what is new about a token.
-func (g *Group) tell(m *member, err error) {
-	says := int32(1)
-	if err != nil {
-		says = 2
-	}
-	if m.said == says {
-		return
-	}
-	m.said = says
-	if g.changed != nil {
-		g.changed(hsm.Member{Name: m.name, Err: err})
 	}
 }
 
@@ -205,7 +185,7 @@ func (g *Group) Health() error {
 func (g *Group) Members() []hsm.Member {
 	out := make([]hsm.Member, 0, len(g.members))
 	for _, m := range g.members {
-		out = append(out, hsm.Member{Name: m.name, Err: m.unwell()})
+		out = append(out, hsm.Member{Name: m.name, Err: m.unwell(), Passed: m.passed.Load()})
 	}
 	return out
 }
@@ -256,6 +236,7 @@ func over[T any](ctx context.Context, g *Group, call func(ctx context.Context, m
 		if out, err = call(mine, m.Module); err == nil || !another(err) {
 			return out, err
 		}
+		m.passed.Add(1)
 		failed.add(m.name, err)
 		if ctx.Err() != nil {
 			break

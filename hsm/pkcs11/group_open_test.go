@@ -26,7 +26,7 @@ func openGroup(t *testing.T, tokens ...Token) *Group {
 	t.Helper()
 	alone(t)
 	cfg, others := config2(tokens...)
-	g, err := OpenGroup(world(), cfg, others, nil)
+	g, err := OpenGroup(world(), cfg, others...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +123,12 @@ func TestGroupStartsWithOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, others := config2(wrong, inOne("nobody")[0])
-	_, err = OpenGroup(world(), cfg, others, nil)
+	_, err = OpenGroup(world(), cfg, others...)
 	if err == nil || !strings.Contains(err.Error(), "PIN refused") || !strings.Contains(err.Error(), `no token "nobody"`) || strings.Contains(err.Error(), "wrong-pin") {
 		t.Errorf("no token is there: %v", err)
 	}
 	cfg, others = config2(two.tokens[0], two.tokens[0])
-	if _, err = OpenGroup(world(), cfg, others, nil); err == nil || !strings.Contains(err.Error(), "twice") {
+	if _, err = OpenGroup(world(), cfg, others...); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("a token twice: %v", err)
 	}
 }
@@ -258,5 +258,29 @@ func TestGroupAdmin(t *testing.T) {
 		if err = errors.Join(err, a.Close()); err != nil || len(all) != 1 || all[0].Identity != g.LMK() || all[0].Origin != g.Origin() {
 			t.Errorf("%s: %v, %v", m.name, all, err)
 		}
+	}
+}
+
+// BenchmarkGroup is what the choice of a token costs beside a Module alone
+// (BenchmarkAlone, function=nothing).
+func BenchmarkGroup(b *testing.B) {
+	alone(b)
+	labels := []string{"bench-a", "bench-b"}
+	for _, label := range labels {
+		form(b, fresh(b, label), 0x61, 1)
+	}
+	cfg, others := config2(inOne(labels...)...)
+	g, err := OpenGroup(world(), cfg, others...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := g.Health(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := g.Close(); err != nil {
+		b.Fatal(err)
 	}
 }

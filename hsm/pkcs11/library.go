@@ -90,7 +90,7 @@ func (l *library) others(m *Module) (out []*Module) {
 // A library that is m's alone is initialised anew: that is the one remedy that
 // helps with every library. In one that others use, C_Finalize would end their
 // running calls and their sessions. So m first closes its own sessions and logs
-// in again, which is enough for most losses; only when that does not help, and no
+// in again, which is enough when only they or the log-in were lost; only when that does not help, and no
 // other member there is well, all are kept out while the library is initialised
 // anew.
 func (m *Module) connectAnew() error {
