@@ -4,15 +4,28 @@ package pkcs11
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/hsmtest"
 )
+
+// labelled counts tokens, so that a test that runs again makes its own.
+var labelled atomic.Int32
+
+func labels(names ...string) (out []string) {
+	n := labelled.Add(1)
+	for _, name := range names {
+		out = append(out, fmt.Sprintf("%s-%d", name, n))
+	}
+	return out
+}
 
 // inOne are tokens of SoftHSM itself, in the one library.
 func inOne(labels ...string) (out []Token) {
@@ -71,10 +84,11 @@ func wait(t *testing.T, g *Group, member int, serves bool) {
 // and is not asked even when nobody else is there.
 func TestGroupForeignToken(t *testing.T) {
 	makePair(t)
-	form(t, fresh(t, "group-other"), 0x77, 1)
-	g := openGroup(t, two.tokens[0], inOne("group-other")[0])
+	other := labels("group-other")
+	form(t, fresh(t, other[0]), 0x77, 1)
+	g := openGroup(t, two.tokens[0], inOne(other...)[0])
 	err := g.Members()[1].Err
-	if !errors.Is(err, errForeign) || !strings.Contains(err.Error(), `"group-other"`) || !strings.Contains(err.Error(), `"group-a"`) {
+	if !errors.Is(err, errForeign) || !strings.Contains(err.Error(), other[0]) || !strings.Contains(err.Error(), `"group-a"`) {
 		t.Errorf("a token with other local master keys: %v", err)
 	}
 	if err := g.Health(); err != nil {
@@ -98,7 +112,7 @@ func TestGroupForeignToken(t *testing.T) {
 // told, and joins when it comes.
 func TestGroupStartsWithOne(t *testing.T) {
 	makePair(t)
-	missing := Token{Module: filepath.Join(base, "later.so"), TokenLabel: "group-a", UserPIN: pin(pinText)}
+	missing := Token{Module: filepath.Join(t.TempDir(), "later.so"), TokenLabel: "group-a", UserPIN: pin(pinText)}
 	wrong := Token{Module: modulePath, TokenLabel: "group-a", UserPIN: pin("wrong-pin")}
 	if err := errors.Join(two.chaos[0].Tell("vanish"), two.chaos[1].Tell()); err != nil {
 		t.Fatal(err)
@@ -156,8 +170,9 @@ func TestGroupStartsBesideAHang(t *testing.T) {
 // TestGroupGenerations: a newer generation on one token only is no fault and is
 // not used for new keys; a key under it goes to the token that has it.
 func TestGroupGenerations(t *testing.T) {
-	form(t, fresh(t, "generations-a"), 0x31, 1)
-	cfg := fresh(t, "generations-b")
+	names := labels("generations-a", "generations-b")
+	form(t, fresh(t, names[0]), 0x31, 1)
+	cfg := fresh(t, names[1])
 	old := form(t, cfg, 0x31, 1)
 	form(t, cfg, 0x32, 2)
 	m, err := Open(world(), cfg)
@@ -168,7 +183,7 @@ func TestGroupGenerations(t *testing.T) {
 	if err = errors.Join(err, m.Close()); err != nil {
 		t.Fatal(err)
 	}
-	g := openGroup(t, inOne("generations-a", "generations-b")...)
+	g := openGroup(t, inOne(names...)...)
 	for _, m := range g.Members() {
 		if m.Err != nil {
 			t.Errorf("%+v", m)
@@ -199,13 +214,13 @@ func TestGroupGenerations(t *testing.T) {
 // other's work. A token that SoftHSM sees again only after C_Finalize stays out
 // while the other serves, and is taken when that one is lost.
 func TestGroupInOneLibrary(t *testing.T) {
-	labels := []string{"library-a", "library-b"}
-	for _, label := range labels {
+	names := labels("library-a", "library-b")
+	for _, label := range names {
 		form(t, fresh(t, label), 0x41, 1)
 	}
-	folders := []string{folderOf(t, labels[0]), folderOf(t, labels[1])}
-	away := []string{filepath.Join(base, "away-a"), filepath.Join(base, "away-b")} // SoftHSM takes every folder beside for a token
-	g := openGroup(t, inOne(labels...)...)
+	folders := []string{folderOf(t, names[0]), folderOf(t, names[1])}
+	away := []string{filepath.Join(base, names[0]), filepath.Join(base, names[1])} // SoftHSM takes every folder beside for a token
+	g := openGroup(t, inOne(names...)...)
 	all := hsmtest.AllFunctions(t, g)
 	served := func(what string) {
 		t.Helper()
@@ -229,16 +244,16 @@ func TestGroupInOneLibrary(t *testing.T) {
 		lost, serving := i%2, 1-i%2
 		wait(t, g, lost, false)
 		relocate(t, away[lost], folders[lost])
-		until(t, 5*time.Second, "why "+labels[lost]+" is not seen", func() bool {
+		until(t, 5*time.Second, "why "+names[lost]+" is not seen", func() bool {
 			served("a token that SoftHSM does not see")
 			err := g.Members()[lost].Err
 			if err == nil {
-				t.Fatalf("%s is seen again: the page about it is wrong", labels[lost])
+				t.Fatalf("%s is seen again: the page about it is wrong", names[lost])
 			}
-			return strings.Contains(err.Error(), "not initialised anew") && strings.Contains(err.Error(), labels[serving])
+			return strings.Contains(err.Error(), "not initialised anew") && strings.Contains(err.Error(), names[serving])
 		})
 		relocate(t, folders[serving], away[serving])
-		until(t, 5*time.Second, labels[lost]+" serves", func() bool { _, refused := answers(t, all); return refused == 0 })
+		until(t, 5*time.Second, names[lost]+" serves", func() bool { _, refused := answers(t, all); return refused == 0 })
 	}
 	relocate(t, away[0], folders[0])
 }
@@ -246,9 +261,11 @@ func TestGroupInOneLibrary(t *testing.T) {
 // TestGroupAdmin: local master keys of a group are formed token by token; the
 // Admin of one of them works beside the group.
 func TestGroupAdmin(t *testing.T) {
-	form(t, fresh(t, "admin-a"), 0x51, 1)
-	form(t, fresh(t, "admin-b"), 0x51, 1)
-	g := openGroup(t, inOne("admin-a", "admin-b")...)
+	names := labels("admin-a", "admin-b")
+	for _, label := range names {
+		form(t, fresh(t, label), 0x51, 1)
+	}
+	g := openGroup(t, inOne(names...)...)
 	for _, m := range g.members {
 		a, err := m.Admin()
 		if err != nil {
@@ -265,11 +282,11 @@ func TestGroupAdmin(t *testing.T) {
 // (BenchmarkAlone, function=nothing).
 func BenchmarkGroup(b *testing.B) {
 	alone(b)
-	labels := []string{"bench-a", "bench-b"}
-	for _, label := range labels {
+	names := labels("bench-a", "bench-b")
+	for _, label := range names {
 		form(b, fresh(b, label), 0x61, 1)
 	}
-	cfg, others := config2(inOne(labels...)...)
+	cfg, others := config2(inOne(names...)...)
 	g, err := OpenGroup(world(), cfg, others...)
 	if err != nil {
 		b.Fatal(err)
