@@ -136,3 +136,15 @@ type Tokener interface {
 type Health interface {
 	Health() error
 }
+
+// Member is one token of a failover group.
+type Member struct {
+	Name   string
+	Err    error  // why it does not serve; nil when it does
+	Passed uint64 // operations that it could not do, so that the next was asked
+}
+
+// Grouped is what a failover group tells of its tokens, in order of preference.
+type Grouped interface {
+	Members() []Member
+}

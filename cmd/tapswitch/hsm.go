@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,8 @@ type token struct {
 	config, module, label, pinFile string
 	keystore, environment          string // folder of wrapped keys, test or production: from the configuration
 	pin                            secret.Key
+	member                         int            // which token of the failover group, from 1; 0 when it was not said
+	group                          []pkcs11.Token // all of them, from the configuration
 }
 
 // flags adds what names a token: the switch's configuration, or its parts.
@@ -37,6 +40,7 @@ func (t *token) flags(c *cobra.Command) {
 	c.Flags().StringVar(&t.module, "module", "", "PKCS#11 library, instead of --config")
 	c.Flags().StringVar(&t.label, "token", "", "label of the token, with --module")
 	c.Flags().StringVar(&t.pinFile, "pin-file", "", "file whose first line is the user PIN, with --module")
+	c.Flags().IntVar(&t.member, "member", 0, "which token of the failover group, with --config: 1 is that of the hsm section, 2 the first of its members, and so on")
 }
 
 // resolve fills in the parts, and tells SoftHSM where its tokens are when the
@@ -50,8 +54,16 @@ func (t *token) resolve() error {
 		if err != nil {
 			return err
 		}
-		t.module, t.label, t.pin, t.keystore, t.environment = cfg.HSM.Module, cfg.HSM.Token, cfg.HSM.UserPIN, cfg.HSM.Keystore, cfg.Environment
+		t.group = tokensOf(cfg.HSM)
+		if t.member < 0 || t.member > len(t.group) {
+			return usageError{fmt.Errorf("--member %d: the configuration has %d: the token of the hsm section is 1, its members follow", t.member, len(t.group))}
+		}
+		t.use(t.group[max(t.member, 1)-1])
+		t.keystore, t.environment = cfg.HSM.Keystore, cfg.Environment
 		return useSoftHSM(cfg.HSM.SoftHSMConf)
+	}
+	if t.member != 0 {
+		return usageError{errors.New("--member is of a configuration: give --config, or name the token by --module, --token and --pin-file")}
 	}
 	if t.module == "" || t.label == "" || t.pinFile == "" {
 		return usageError{errors.New("which token? give --config, or all of --module, --token and --pin-file")}
@@ -59,6 +71,20 @@ func (t *token) resolve() error {
 	var err error
 	t.pin, err = pinOf(t.pinFile, "user PIN")
 	return err
+}
+
+// use makes t speak to one token.
+func (t *token) use(one pkcs11.Token) {
+	t.module, t.label, t.pin = one.Module, one.TokenLabel, one.UserPIN
+}
+
+// tokensOf are all tokens of a configuration, in the order in which they are asked.
+func tokensOf(c config.HSM) []pkcs11.Token {
+	all := []pkcs11.Token{{Module: c.Module, TokenLabel: c.Token, UserPIN: c.UserPIN}}
+	for _, m := range c.Members {
+		all = append(all, pkcs11.Token{Module: m.Module, TokenLabel: m.Token, UserPIN: m.UserPIN})
+	}
+	return all
 }
 
 // useSoftHSM names the configuration file of SoftHSM, when there is one.

@@ -98,7 +98,7 @@ func newHSMRestoreCommand() *cobra.Command {
 		Use:   "restore",
 		Short: "Form the local master keys of an earlier ceremony again, on a new token",
 		Long: "The custodians of an earlier ceremony type their components; each must have the check value that its transcript has, and all together must give the same local master keys. " +
-			"Every stored key and every sealed card number is readable again. Also for the second and further modules of a failover group.",
+			"Every stored key and every sealed card number is readable again. Also for the further tokens of a failover group: --member.",
 		Example: "  tapswitch hsm restore --config switch.yaml --from lmk-1.jsonl --transcript restore.jsonl --officer olga --witness wei",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

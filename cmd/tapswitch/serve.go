@@ -49,9 +49,7 @@ func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
 		return err
 	}
 	world := env.Real()
-	module, err := pkcs11.Open(world, pkcs11.Config{
-		Module: cfg.HSM.Module, TokenLabel: cfg.HSM.Token, UserPIN: cfg.HSM.UserPIN, Sessions: cfg.HSM.Sessions, Timeout: cfg.HSM.Timeout,
-	})
+	module, err := openHSM(world, cfg.HSM)
 	if err != nil {
 		return fmt.Errorf("hsm: %w", err)
 	}
@@ -64,6 +62,22 @@ func serve(ctx context.Context, cfg *config.Config, out, errs io.Writer) error {
 		return err
 	}
 	return n.Run(ctx)
+}
+
+// driver is what serve needs of either form of the HSM.
+type driver interface {
+	node.Module
+	Origin() pkcs11.Origin
+	Close() error
+}
+
+// openHSM opens one token, or a failover group when there are members.
+func openHSM(world env.Env, c config.HSM) (driver, error) {
+	cfg := pkcs11.Config{Module: c.Module, TokenLabel: c.Token, UserPIN: c.UserPIN, Sessions: c.Sessions, Timeout: c.Timeout}
+	if len(c.Members) == 0 {
+		return pkcs11.Open(world, cfg)
+	}
+	return pkcs11.OpenGroup(world, cfg, tokensOf(c)[1:]...)
 }
 
 // openLog opens the log: stderr, stdout, or a file that is appended to.

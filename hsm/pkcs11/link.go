@@ -30,16 +30,22 @@ type loss struct {
 	final bool     // trying again would do harm
 }
 
-// lockedEvery is the time between two looks at a token whose user PIN is locked.
+// lockedEvery is the time between two looks at a token whose user PIN is locked,
+// or that has other local master keys than its group.
 const lockedEvery = time.Second
 
 // connect logs in and finds the local master keys. The gate is held for
 // writing, or nobody else is there yet.
-func (m *Module) connect() error {
+func (m *Module) connect() (err error) {
 	session, err := openToken(m.ctx, m.cfg.TokenLabel, m.cfg.UserPIN)
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			_ = m.ctx.CloseSession(session) // it is of no use; each try would leave one
+		}
+	}()
 	next := link{generation: m.link.generation + 1, holder: session}
 	if next.slot, err = findToken(m.ctx, m.cfg.TokenLabel); err != nil {
 		return err
@@ -48,7 +54,7 @@ func (m *Module) connect() error {
 	if err != nil {
 		return err
 	}
-	current, err := newest(there)
+	current, err := m.agreed.choose(m.cfg.TokenLabel, there)
 	if err != nil {
 		return err
 	}
@@ -59,6 +65,9 @@ func (m *Module) connect() error {
 	m.link = next
 	m.id.Store(&next.id)
 	if err := m.selfTest(session); err != nil {
+		return err
+	}
+	if err := m.agreed.settle(m.cfg.TokenLabel, next.id); err != nil {
 		return err
 	}
 	m.cache.reset()
@@ -118,16 +127,10 @@ func (w *worker) revive() error {
 	if m.lost.Load() == nil {
 		return nil // another worker was first
 	}
-	if err := m.ctx.Finalize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
-		return unavailable(err)
-	}
-	err := initialize(m.ctx)
-	if err == nil {
-		err = m.connect()
-	}
+	err := m.connectAnew()
 	if err != nil {
 		pause := m.pause
-		if errors.Is(err, errPINLocked) {
+		if errors.Is(err, errPINLocked) || errors.Is(err, errForeign) {
 			pause = lockedEvery
 		}
 		m.lost.Store(&loss{why: err, retry: m.world.Clock.Mono().Add(pause), final: errors.Is(err, errPIN)})

@@ -226,7 +226,7 @@ func (w *worker) under(k *hsm.Key) (generation, error) {
 		}
 		m.sought.Store(&sought{id: k.LMK, at: now})
 	}
-	return generation{}, fmt.Errorf("%w: %s %q version %d is under another local master key than the token's", hsm.ErrBinding, k.Usage, k.Name, k.Version)
+	return generation{}, fmt.Errorf("%w: %s %q version %d is under another local master key than the token's", errOtherLMK, k.Usage, k.Name, k.Version)
 }
 
 // sought is a generation that was looked for in vain, and when.

@@ -19,13 +19,15 @@
 // when the last probe is old, and made anew by the first caller after a loss
 // (link.go), after known answers were computed on it (selftest.go). Administration
 // goes through github.com/miekg/pkcs11, operations through one C call each (fused.go).
+// A Group puts Modules on several tokens behind one another (group.go), which may
+// have a library in common (library.go).
 //
 // Imported by: cmd, switch/node. Imports: hsm and its pure packages, hsm/clear,
 // internal/env, internal/secret, github.com/miekg/pkcs11.
 //
 // Non-obvious: a goroutine that is locked to its thread (runtime.LockOSThread)
-// must not call a Module: workers are coroutines. The module is global to the process (C_Initialize), so there is
-// one Module at a time. SoftHSM goes on serving session objects after its token
+// must not call a Module: workers are coroutines. A library is global to the process (C_Initialize), so there is
+// one Module or Group at a time. SoftHSM goes on serving session objects after its token
 // directory is gone, and never sees the token again before C_Finalize and
 // C_Initialize.
 package pkcs11
@@ -110,6 +112,9 @@ type Module struct {
 	ctx   *p11.Ctx
 	cache *cache
 
+	lib    *library
+	agreed *agreement // with the other tokens of a group; nil without
+
 	pool     pool
 	jobs     sync.Pool // of *job
 	closed   atomic.Bool
@@ -145,31 +150,41 @@ func Open(world env.Env, cfg Config) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	m, rooms, err := newModule(world, cfg)
+	if err != nil {
+		return nil, err
+	}
+	m.lib = &library{path: cfg.Module}
+	if _, err = m.lib.begin(); err == nil {
+		m.ctx, m.fused = m.lib.ctx, m.lib.fused
+		if err = m.connect(); err != nil {
+			stop(m.ctx)
+		}
+	}
+	if err != nil {
+		closeRooms(rooms)
+		return nil, err
+	}
+	m.lib.enter(m)
+	m.startWorkers(rooms)
+	return m, nil
+}
+
+// newModule makes a Module with no library yet, and locks the pages of its workers.
+func newModule(world env.Env, cfg Config) (*Module, []*clear.Room, error) {
 	rooms := make([]*clear.Room, 0, cfg.Sessions)
 	for range cfg.Sessions {
 		room, err := clear.New()
 		if err != nil {
 			closeRooms(rooms)
-			return nil, err
+			return nil, nil, err
 		}
 		rooms = append(rooms, room)
 	}
-	ctx, fused, err := start(cfg.Module)
-	if err != nil {
-		closeRooms(rooms)
-		return nil, err
-	}
-	m := &Module{
-		cfg: cfg, world: world, fused: fused, ctx: ctx, cache: newCache(cfg.Cache),
+	return &Module{
+		cfg: cfg, world: world, cache: newCache(cfg.Cache),
 		pool: pool{world: world, max: cfg.Queue, timeout: cfg.Timeout}, pause: ProbeEvery,
-	}
-	if err := m.connect(); err != nil {
-		stop(ctx)
-		closeRooms(rooms)
-		return nil, err
-	}
-	m.startWorkers(rooms)
-	return m, nil
+	}, rooms, nil
 }
 
 func closeRooms(rooms []*clear.Room) {
@@ -181,7 +196,11 @@ func closeRooms(rooms []*clear.Room) {
 // Health is nil when an operation would be tried now. It probes the token when
 // the last probe is old, and tries to get a lost one back.
 func (m *Module) Health() error {
-	err := m.do(context.Background(), func(*worker) error { return nil })
+	return m.health(context.Background())
+}
+
+func (m *Module) health(ctx context.Context) error {
+	err := m.do(ctx, func(*worker) error { return nil })
 	if errors.Is(err, hsm.ErrBusy) {
 		return nil // full of work is not ill
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tapswitch/hsm"
@@ -37,7 +38,7 @@ type pool struct {
 	workers []*worker
 	idle    []*worker     // the last one to become idle is the first to work again
 	waiting []*job        // in the order of arrival
-	stuck   int           // workers that a caller gave up on
+	stuck   atomic.Int32  // workers that a caller gave up on; written under the lock
 	floor   time.Duration // the shortest time of late in which a worker served its jobs
 	closed  bool
 	gone    sync.WaitGroup // workers that are not stopped
@@ -53,7 +54,7 @@ func (p *pool) enter(j *job) (w *worker, err error) {
 	switch {
 	case p.closed:
 		return nil, errClosed
-	case p.stuck >= len(p.workers):
+	case int(p.stuck.Load()) >= len(p.workers):
 		return nil, fmt.Errorf("%w: all %d sessions hang in the module", hsm.ErrUnavailable, len(p.workers))
 	case len(p.idle) > 0 && !p.underWay(j.key, j.since):
 		last := len(p.idle) - 1
@@ -138,7 +139,7 @@ func (p *pool) end(w *worker) {
 	w.jobs = w.jobs[:0]
 	if w.stuck { // the module answered after all
 		w.stuck = false
-		p.stuck--
+		p.stuck.Add(-1)
 	}
 }
 
@@ -233,7 +234,7 @@ func (p *pool) expire(now env.Mono) (next env.Mono, late bool) {
 			late = true
 			if !w.stuck {
 				w.stuck = true
-				p.stuck++
+				p.stuck.Add(1)
 			}
 		}
 	}
@@ -268,8 +269,4 @@ func (p *pool) close() {
 }
 
 // hanging is the number of workers in calls that nobody waits for any more.
-func (p *pool) hanging() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stuck
-}
+func (p *pool) hanging() int { return int(p.stuck.Load()) }

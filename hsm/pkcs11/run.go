@@ -98,7 +98,7 @@ func (m *Module) Close() error {
 	if !gone.Wait(m.world.Clock.Mono().Add(m.cfg.Timeout)) {
 		return fmt.Errorf("%w: a call hangs in the module; its session is left open", hsm.ErrUnavailable)
 	}
-	stop(m.ctx)
+	m.lib.leave(m)
 	return nil
 }
 

@@ -54,8 +54,7 @@ func CompileModule(dir string) (string, error) {
 	return Compile(dir, "libp11chaos.so", source, "-shared", "-fPIC", "-ldl", "-lpthread")
 }
 
-// Chaos is one module in this process. Its environment variables are the
-// process's, so there is one at a time.
+// Chaos is one module in this process.
 type Chaos struct {
 	Module   string // path of the library, for whoever loads PKCS#11 modules
 	control  string
@@ -64,7 +63,8 @@ type Chaos struct {
 }
 
 // New compiles the module into dir and tells it by the environment to forward
-// to the module at path behind.
+// to the module at path behind. The environment is the process's, so there is one
+// at a time; NewApart makes others.
 func New(dir, behind string) (*Chaos, error) {
 	module, err := CompileModule(dir)
 	if err != nil {
@@ -76,6 +76,22 @@ func New(dir, behind string) (*Chaos, error) {
 		os.Setenv("TAPSWITCH_P11CHAOS_CONTROL", c.control),
 		os.Setenv("TAPSWITCH_P11CHAOS_COUNTERS", c.counters),
 	)
+}
+
+// NewApart is New with its paths compiled in, so that several of them can be in
+// one process, each in a folder of its own. Behind them should be different
+// files: a library that is loaded twice by one path is one library.
+func NewApart(dir, behind string) (*Chaos, error) {
+	c := &Chaos{control: filepath.Join(dir, "control"), counters: filepath.Join(dir, "counters")}
+	var pairs []string
+	for _, s := range [][2]string{
+		{"TAPSWITCH_P11CHAOS_MODULE", behind}, {"TAPSWITCH_P11CHAOS_CONTROL", c.control}, {"TAPSWITCH_P11CHAOS_COUNTERS", c.counters},
+	} {
+		pairs = append(pairs, fmt.Sprintf("{ %q, %q }", s[0], s[1]))
+	}
+	var err error
+	c.Module, err = Compile(dir, "libp11chaos.so", source, "-shared", "-fPIC", "-ldl", "-lpthread", "-DBUILT_IN="+strings.Join(pairs, ", "))
+	return c, err
 }
 
 // Tell replaces all rules; with none the module behaves. It takes effect with

@@ -96,7 +96,15 @@ type HSM struct {
 	Timeout               time.Duration `key:"timeout_ms" min:"10" max:"1000" help:"one call of the module; past it the payment is refused"`
 	Keystore              string        `key:"keystore" kind:"path" help:"folder of the wrapped keys"`
 	SoftHSMConf           string        `key:"softhsm_conf" kind:"path" help:"configuration file of SoftHSM; tests only"`
+	Members               []HSMMember   `key:"members" max:"7" help:"further tokens with the same local master keys: a failover group with the token above, in the order in which they are asked"`
 	AcceptPINInHostMemory bool          `key:"accept_pin_in_host_memory" help:"production: accept that plain PKCS#11 has the clear PIN in locked host memory for microseconds"`
+}
+
+// HSMMember is a further token of the failover group.
+type HSMMember struct {
+	Module  string     `key:"module" need:"yes" kind:"path" help:"the vendor's PKCS#11 library; by the same path as above when it is the same"`
+	Token   string     `key:"token" need:"yes" kind:"text" help:"label of the token"`
+	UserPIN secret.Key `key:"user_pin" need:"yes" kind:"secret" help:"user PIN of the token"`
 }
 
 // Link is a session with an acquirer.

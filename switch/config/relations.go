@@ -41,6 +41,7 @@ func (d *decoder) relate(c *Config) {
 		d.shorter(at+".timeout_ms", l.Timeout, "payment.deadline_ms", c.Payment.Deadline, "the terminal would give up first and reverse every slow answer")
 	}
 	d.names(c)
+	d.members(c)
 	d.dialects(c)
 	d.bins(c)
 	d.production(c)
@@ -120,6 +121,24 @@ func (d *decoder) names(c *Config) {
 	}
 }
 
+// members refuses a failover group with a token twice: it would be lost twice at once.
+func (d *decoder) members(c *Config) {
+	first := map[HSMMember]string{{Module: c.HSM.Module, Token: c.HSM.Token}: "hsm.token"}
+	for i, m := range c.HSM.Members {
+		at := fmt.Sprintf("hsm.members[%d]", i)
+		if !d.sound("hsm.module", "hsm.token", at+".module", at+".token") {
+			continue
+		}
+		which := HSMMember{Module: m.Module, Token: m.Token}
+		if was, twice := first[which]; twice {
+			d.problem(Problem{Code: NotUnique, Message: fmt.Sprintf("token %q of this module is in the failover group twice", m.Token), Why: fmt.Sprintf("line %d has it already", d.at[was].line), Fix: "name another token, or remove this one"},
+				at+".token", d.at[at+".token"])
+			continue
+		}
+		first[which] = at + ".token"
+	}
+}
+
 // bins checks each range by itself and what it refers to; whether ranges
 // overlap is for the BIN table (switch/route) to say.
 func (d *decoder) bins(c *Config) {
@@ -161,8 +180,14 @@ func (d *decoder) production(c *Config) {
 	if c.Environment != "production" || !d.sound("environment", "hsm") {
 		return
 	}
-	if d.sound("hsm.module") && (c.HSM.SoftHSMConf != "" || strings.Contains(filepath.Base(c.HSM.Module), "softhsm")) {
-		d.problem(Problem{Code: Unsafe, Message: "production on SoftHSM", Why: "its keys lie in files of this machine", Fix: "name the library of a hardware module and remove softhsm_conf"}, "hsm.module", d.at["hsm.module"])
+	modules := map[string]string{"hsm.module": c.HSM.Module}
+	for i, m := range c.HSM.Members {
+		modules[fmt.Sprintf("hsm.members[%d].module", i)] = m.Module
+	}
+	for at, module := range modules { // problems are sorted by their place
+		if d.sound(at) && (at == "hsm.module" && c.HSM.SoftHSMConf != "" || strings.Contains(filepath.Base(module), "softhsm")) {
+			d.problem(Problem{Code: Unsafe, Message: "production on SoftHSM", Why: "its keys lie in files of this machine", Fix: "name the library of a hardware module and remove softhsm_conf"}, at, d.at[at])
+		}
 	}
 	if !c.HSM.AcceptPINInHostMemory {
 		d.problem(Problem{Code: Unsafe, Message: "production without accept_pin_in_host_memory", Why: "plain PKCS#11 has no PIN functions: a PIN is clear in locked host memory for microseconds",

@@ -80,6 +80,7 @@ type Node struct {
 	cfg      *config.Config
 	world    env.Env
 	module   Module
+	group    hsm.Grouped // nil when the module is one token
 	observer *observe.Observer
 
 	journal   *segment.Journal
@@ -93,6 +94,7 @@ type Node struct {
 	flow      *flow.Flow
 	listeners []*listen.Server
 	serving   atomic.Bool
+	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 
 	stopOnce sync.Once
 	fatal    chan error
@@ -107,9 +109,16 @@ func New(cfg *config.Config, world env.Env, module Module, o Options) (*Node, er
 	if err := level.UnmarshalText([]byte(cfg.Observe.LogLevel)); err != nil {
 		return nil, fmt.Errorf("observe.log_level: %w", err)
 	}
+	labels := sets(cfg)
+	group, _ := module.(hsm.Grouped)
+	if group != nil {
+		for _, m := range group.Members() {
+			labels.Tokens = append(labels.Tokens, m.Name)
+		}
+	}
 	n := &Node{
-		cfg: cfg, world: world, fatal: make(chan error, 1), links: acquirers{},
-		observer: observe.New(observe.Options{Sets: sets(cfg), Version: o.Version, Log: o.Log, Level: level}),
+		cfg: cfg, world: world, group: group, fatal: make(chan error, 1), links: acquirers{},
+		observer: observe.New(observe.Options{Sets: labels, Version: o.Version, Log: o.Log, Level: level}),
 	}
 	if err := module.Health(); err != nil {
 		return nil, fmt.Errorf("hsm: %w", err)

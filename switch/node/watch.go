@@ -146,6 +146,11 @@ func (n *Node) checks() []observe.Check {
 		}},
 		{Name: "hsm", Ask: n.module.Health},
 	}
+	if n.group != nil {
+		for i, m := range n.group.Members() {
+			list = append(list, observe.Check{Name: "hsm token " + m.Name, Spare: true, Ask: func() error { return n.group.Members()[i].Err }})
+		}
+	}
 	for _, c := range n.cfg.Links {
 		list = append(list, observe.Check{Name: "link " + c.Name, Ask: func() error {
 			if h := n.links[c.Name].link.Health(); !h.Up {
@@ -160,6 +165,7 @@ func (n *Node) checks() []observe.Check {
 // gauges refreshes what is measured and not counted.
 func (n *Node) gauges() {
 	n.observer.HSMUp(n.module.Health() == nil)
+	n.tokens()
 	s := n.journal.Stats()
 	n.observer.JournalRoom(s.Bytes, s.Reserved)
 	depth := 0
@@ -177,6 +183,29 @@ func (n *Node) gauges() {
 		open += l.Connections()
 	}
 	n.observer.Connections(open)
+}
+
+// tokens tells of the failover group: which of its tokens serve, and in the log
+// when that changes. It is called by one goroutine.
+func (n *Node) tokens() {
+	if n.group == nil {
+		return
+	}
+	if n.serves == nil {
+		n.serves = map[string]bool{}
+	}
+	for _, m := range n.group.Members() {
+		up := m.Err == nil
+		n.observer.HSMToken(m.Name, up, m.Passed)
+		before, known := n.serves[m.Name]
+		n.serves[m.Name] = up
+		switch { // the name is in the text because repeats of a text are held back
+		case !up && (before || !known):
+			n.observer.Log().Warn("HSM token "+m.Name+" of the failover group does not serve", "token", m.Name, "err", m.Err.Error(), "passed_on", m.Passed)
+		case up && known && !before:
+			n.observer.Log().Info("HSM token "+m.Name+" of the failover group serves again", "token", m.Name, "passed_on", m.Passed)
+		}
+	}
 }
 
 // gaugePause is how often gauges are refreshed.

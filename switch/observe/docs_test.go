@@ -26,6 +26,7 @@ func labelDocs() [][2]string {
 		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that settles nothing), `no_answer`"},
 		{"operation", "`mac`, `verify_mac`, `translate_pin`, `verify_pvv`, `verify_arqc`, `arpc`, `generate_set`, `seal`, `open`, `token`"},
 		{"outcome of the HSM or the journal", "`ok`, `refused` (the module or the journal said no: a wrong MAC, PIN or cryptogram too), `busy`, `unavailable`, `full`, `failed`"},
+		{"token", "the labels of `hsm.token` and `hsm.members` of the configuration; with its library behind where two labels are the same"},
 		{"reason of a listener: frames", "`frame_length_zero`, `frame_too_short`, `frame_too_long`, `frame_length_not_digits`, `frame_header_length_wrong`, `frame_end_inside_length`, `frame_end_inside_frame`, `frame_read_failed`"},
 		{"reason of a listener: connections", "`too_many_connections`, `accept_failed`, `tls_handshake_failed`, `idle`, `message_too_slow`, `connection_lost`, `end_of_stream` (the terminal hung up, which is no fault), `too_many_messages`"},
 		{"reason of a listener: answers", "`answer_does_not_fit_the_frame`, `answer_not_written` (an approval is reversed), `answer_maybe_written` (presumed delivered)"},
@@ -79,8 +80,8 @@ type metricDoc struct{ name, kind, labels, help string }
 // everyMetric counts each family once, so that all of them show, and holds what
 // shows against what is registered.
 func everyMetric(t *testing.T) (out []metricDoc) {
-	o := New(Options{Log: io.Discard, Version: "x", Sets: Sets{Links: []string{"link"}, Classes: []string{"c"}, Operations: []string{"o"}}})
-	for _, f := range []*family{o.payments, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.appends, o.safAttempts} {
+	o := New(Options{Log: io.Discard, Version: "x", Sets: Sets{Links: []string{"link"}, Classes: []string{"c"}, Tokens: []string{"t"}, Operations: []string{"o"}}})
+	for _, f := range []*family{o.payments, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.passedOn, o.appends, o.safAttempts} {
 		f.each[0].Inc()
 	}
 	gathered, err := o.registry.Gather()

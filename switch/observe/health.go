@@ -14,13 +14,15 @@ import (
 type Check struct {
 	Name string // "journal", "hsm", "link acq-a"
 	Ask  func() error
+	// Spare is for what is told and takes no readiness away: others do its work.
+	Spare bool
 }
 
 // maxScrapes bounds collections of metrics at the same time.
 const maxScrapes = 4
 
 // Handler serves /metrics, /healthz (the process runs) and /readyz (it can take
-// payments: every check passes; else 503 and which do not).
+// payments: every check passes that is not of a spare; else 503 and which do not).
 func (o *Observer) Handler(checks []Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
@@ -39,7 +41,9 @@ func Ready(checks []Check) (status int, text string) {
 	status = http.StatusOK
 	for _, c := range checks {
 		said := "ok"
-		if err := c.Ask(); err != nil {
+		if err := c.Ask(); err != nil && c.Spare {
+			said = "degraded: " + err.Error()
+		} else if err != nil {
 			status, said = http.StatusServiceUnavailable, "not ready: "+err.Error()
 		}
 		text += fmt.Sprintf("%s: %s\n", c.Name, scrub(said))

@@ -31,6 +31,8 @@ type Metrics struct {
 	hsmCalls   *family // operation, outcome
 	hsmSeconds []prometheus.Observer
 	hsmUp      prometheus.Gauge
+	tokenUp    map[string]prometheus.Gauge // by token of the failover group
+	passedOn   *family                     // token
 
 	appends       *family // outcome
 	appendSeconds prometheus.Histogram
@@ -94,6 +96,11 @@ func (b builder) hsm(m *Metrics, s Sets) {
 	m.hsmCalls = b.family("tapswitch_hsm_calls_total", "operations asked of the HSM by how they ended", l, "operation", "outcome")
 	m.hsmSeconds = b.histograms("tapswitch_hsm_seconds", "time of an operation, waiting included", "operation", l.set[0])
 	m.hsmUp = b.gauge("tapswitch_hsm_up", "1 while the HSM can be used")
+	m.passedOn = b.family("tapswitch_hsm_passed_on_total", "operations that a token of the failover group could not do, so that the next was asked", newLabels(s.Tokens), "token")
+	m.tokenUp = map[string]prometheus.Gauge{}
+	for i, g := range b.gauges("tapswitch_hsm_token_up", "1 while a token of the failover group serves; no line without a group", "token", s.Tokens) {
+		m.tokenUp[s.Tokens[i]] = g
+	}
 }
 
 func (b builder) store(m *Metrics, s Sets) {
@@ -154,6 +161,15 @@ func (m *Metrics) HSMCall(operation, result string, took time.Duration) {
 
 // HSMUp sets whether the HSM can be used.
 func (m *Metrics) HSMUp(up bool) { m.hsmUp.Set(truth(up)) }
+
+// HSMToken sets what is known of a token of the failover group: whether it serves,
+// and how many operations it could not do so far.
+func (m *Metrics) HSMToken(token string, up bool, passed uint64) {
+	if g := m.tokenUp[token]; g != nil {
+		g.Set(truth(up))
+		m.passedOn.of(token).n.Store(passed)
+	}
+}
 
 // Appended counts an append to the journal and its time.
 func (m *Metrics) Appended(result string, took time.Duration) {

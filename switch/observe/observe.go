@@ -37,6 +37,7 @@ type Sets struct {
 	LinkEvents []string // what else a link counts
 	Attempts   []string // how a delivery of a reversal can end
 	Operations []string // what is asked of the HSM
+	Tokens     []string // of the HSM's failover group; none without one
 	Results    []string // how a call of the HSM or of the journal can end
 }
 

@@ -344,7 +344,8 @@ func TestReady(t *testing.T) {
 	o := New(Options{Sets: sets(), Log: io.Discard})
 	down := errors.New("token not present; card " + canary)
 	var hsm error
-	h := o.Handler([]Check{{"journal", func() error { return nil }}, {"hsm", func() error { return hsm }}})
+	var spare error
+	h := o.Handler([]Check{{Name: "journal", Ask: func() error { return nil }}, {Name: "hsm", Ask: func() error { return hsm }}, {Name: "spare", Ask: func() error { return spare }, Spare: true}})
 	ask := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -357,8 +358,8 @@ func TestReady(t *testing.T) {
 		body         string
 	}{
 		{"GET", "/healthz", nil, 200, "ok\n"},
-		{"GET", "/readyz", nil, 200, "journal: ok\nhsm: ok\n"},
-		{"GET", "/readyz", down, 503, "journal: ok\nhsm: not ready: token not present; card (digits)\n"},
+		{"GET", "/readyz", nil, 200, "journal: ok\nhsm: ok\nspare: ok\n"},
+		{"GET", "/readyz", down, 503, "journal: ok\nhsm: not ready: token not present; card (digits)\nspare: ok\n"},
 		{"GET", "/healthz", down, 200, "ok\n"},
 		{"POST", "/readyz", nil, 405, "Method Not Allowed\n"},
 		{"GET", "/debug/pprof/", nil, 404, "404 page not found\n"},
@@ -367,6 +368,10 @@ func TestReady(t *testing.T) {
 		if status, body := ask(c.method, c.path); status != c.status || body != c.body {
 			t.Errorf("%s %s: %d %q, want %d %q", c.method, c.path, status, body, c.status, c.body)
 		}
+	}
+	hsm, spare = nil, down
+	if status, body := ask("GET", "/readyz"); status != 200 || body != "journal: ok\nhsm: ok\nspare: degraded: token not present; card (digits)\n" {
+		t.Errorf("with a spare that is down: %d %q", status, body)
 	}
 }
 

@@ -87,6 +87,19 @@ static struct {
 static pthread_rwlock_t forwarding = PTHREAD_RWLOCK_INITIALIZER;
 static atomic_ulong a_session; // opened last
 
+// setting is a path from the environment, or the one that is built in: two
+// copies in one process have the environment in common.
+static const char *setting(const char *name)
+{
+#ifdef BUILT_IN
+	static const char *const built_in[][2] = { BUILT_IN };
+	for (unsigned i = 0; i < sizeof built_in / sizeof built_in[0]; i++)
+		if (strcmp(name, built_in[i][0]) == 0)
+			return built_in[i][1];
+#endif
+	return getenv(name);
+}
+
 static void nap(unsigned long us)
 {
 	static _Thread_local int exact;
@@ -170,7 +183,7 @@ static void read_line(const char *line, int *events)
 static void refresh(void)
 {
 	struct stat now;
-	const char *path = getenv("TAPSWITCH_P11CHAOS_CONTROL");
+	const char *path = setting("TAPSWITCH_P11CHAOS_CONTROL");
 	if (!path || stat(path, &now) != 0)
 		memset(&now, 0, sizeof now); // no file: no rules
 	if (now.st_ino == control.seen.st_ino && now.st_size == control.seen.st_size &&
@@ -329,8 +342,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 // load opens the real module and the file of the counters.
 static void load(void)
 {
-	const char *path = getenv("TAPSWITCH_P11CHAOS_MODULE");
-	const char *shared = getenv("TAPSWITCH_P11CHAOS_COUNTERS");
+	const char *path = setting("TAPSWITCH_P11CHAOS_MODULE");
+	const char *shared = setting("TAPSWITCH_P11CHAOS_COUNTERS");
 	void *lib = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : 0;
 	word (*get)(struct list **) = lib ? (word (*)(struct list **))dlsym(lib, "C_GetFunctionList") : 0;
 	if (!get || get(&real) != CKR_OK) {
