@@ -23,6 +23,13 @@ const (
 	mtiNetwork        = "0800"
 )
 
+// Processing codes, field 3 (ISO 8583:1987 table A.1).
+const (
+	procPurchase = "000000"
+	procCash     = "010000"
+	procBalance  = "310000"
+)
+
 // Response codes, field 39 (ISO 8583:1987; 62, 75, 94 and 99 as UnionPay uses them).
 const (
 	codeApproved     = "00"
@@ -181,7 +188,7 @@ func (l *ledger) drop(m *message, now time.Time) Entry {
 }
 
 func (l *ledger) describe(m *message, now time.Time) Entry {
-	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
+	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, Procedure: m.fields[3], STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
 		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
 		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
@@ -263,7 +270,11 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	}
 	e.Decision = true
 	e.Response, e.Reason = l.judge(m, e)
-	if e.Response == codeApproved {
+	switch {
+	case e.Response != codeApproved:
+	case e.Procedure == procBalance:
+		e.Reason = "balance_told"
+	default:
 		e.Effect, e.AuthCode = EffectDebit, fmt.Sprintf("%06d", e.Seq%1_000_000)
 	}
 }
@@ -273,9 +284,11 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	switch {
 	case l.early[m.key()]:
 		return codeDuplicate, "reversed_before_arrival"
-	case m.fields[3] != "000000":
+	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procBalance:
 		return codeInvalid, "processing_code_not_served"
-	case e.AmountMinor <= 0:
+	case e.Procedure == procBalance && e.AmountMinor != 0:
+		return codeBadAmount, "amount_in_balance_inquiry"
+	case e.Procedure != procBalance && e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
 	case m.fields[49] != l.cfg.Currency:
 		return codeInvalid, "currency_not_served"
@@ -306,7 +319,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 		}
 	}
 	same := first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
-		first.Terminal == e.Terminal && first.RRN == e.RRN && first.ARQC == e.ARQC
+		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
@@ -448,6 +461,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	}
 	if e.AuthCode != "" {
 		out[38] = e.AuthCode
+	}
+	if e.Procedure == procBalance && e.Response == codeApproved {
+		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor)
 	}
 	if a := l.find(m); a != nil && e.ARQC == StateOK {
 		if c, ok := l.chipOf(m, a); ok {

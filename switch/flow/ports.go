@@ -122,6 +122,8 @@ var (
 
 // Acquirers asks the acquirer of a route.
 type Acquirers interface {
+	// Serves says whether a link carries a class of messages.
+	Serves(link string, c txn.Class) bool
 	Exchange(ctx context.Context, s Send) (txn.Answer, error)
 }
 

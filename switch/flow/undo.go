@@ -182,7 +182,11 @@ const (
 // Delivered ends the life of a payment: an approval that surely did not reach
 // the terminal is reversed. Repeats and refusals need nothing.
 func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
-	if !a.Approved() || a.Repeat || k.Class != txn.Purchase {
+	if !a.Approved() || a.Repeat || k.Class.Ending() == txn.EndNone {
+		return
+	}
+	if d == NotWritten && k.Class.Ending() == txn.EndClose {
+		f.close(k, txn.DeclineUnwritten)
 		return
 	}
 	switch d {
@@ -201,7 +205,7 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
 // reversal found nothing is reversed again, everything else stays as it is.
 func (f *Flow) Late(l replay.LinkKey) {
 	k, ok := f.Payments.FindSent(l)
-	if !ok {
+	if !ok || k.Class.Ending() != txn.EndUndo {
 		return
 	}
 	numbers := f.undoNumbers()

@@ -79,10 +79,11 @@ type world struct {
 	lastKey txn.Key
 	hsmGone bool
 	noMore  bool // numbers are used up
+	serves  bool // the link carries every class
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}}
+	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: w.clock}
 	w.start()
@@ -106,7 +107,11 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	if sum != (recover.Summary{}) {
-		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered)
+		closed := ""
+		if sum.Closed > 0 {
+			closed = fmt.Sprintf(", %d closed", sum.Closed)
+		}
+		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
 }
 
@@ -131,7 +136,11 @@ func describe(r journal.Record) string {
 	case record.KindIntent:
 		k, _ := record.ParseKey(r.Key)
 		p, _ := record.ParsePayment(k, r.Body)
-		return fmt.Sprintf("%s trace=%d stan=%d amount=%d", name, k.Trace, p.Numbers.STAN, p.Amount.Minor)
+		class := ""
+		if k.Class != txn.Purchase {
+			class = " " + k.Class.String()
+		}
+		return fmt.Sprintf("%s%s trace=%d stan=%d amount=%d", name, class, k.Trace, p.Numbers.STAN, p.Amount.Minor)
 	}
 	k, _ := record.ParseKey(r.Key)
 	return fmt.Sprintf("%s trace=%d", name, k.Trace)
@@ -224,13 +233,19 @@ func (w *world) act() string {
 	return m
 }
 
+func (w *world) Serves(string, txn.Class) bool { return w.serves }
+
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
 	if act == "down" {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
 	}
-	w.say("to acquirer: 0200 stan=%d amount=%d pin=%v", s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	class := ""
+	if c := s.Payment.Key.Class; c != txn.Purchase {
+		class = " " + c.String()
+	}
+	w.say("to acquirer: 0200%s stan=%d amount=%d pin=%v", class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
 	}
@@ -238,6 +253,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
 	}
 	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: s.Payment.Numbers.RRN, At: w.clock.Now()}
+	if s.Payment.Key.Class == txn.Balance {
+		a.Funds.Available = money.Amount{Minor: 123456, Currency: money.CNY}
+	}
 	switch act {
 	case "silent", "lost":
 		w.clock.Advance(2 * time.Second)
@@ -294,6 +312,9 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Original = k
 		r.Original.Class = txn.Purchase
 	}
+	if class == txn.Balance {
+		r.Key.Type = 1
+	}
 	return r
 }
 
@@ -302,5 +323,9 @@ func (w *world) answered(a txn.Answer) {
 		w.say("to terminal: nothing")
 		return
 	}
-	w.say("to terminal: %s %s%s", a.Code, a.Reason, map[bool]string{true: " (repeat)"}[a.Repeat])
+	funds := ""
+	if a.Funds != (txn.Funds{}) {
+		funds = fmt.Sprintf("available=%d", a.Funds.Available.Minor)
+	}
+	w.say("to terminal: %s %s%s%s", a.Code, a.Reason, funds, map[bool]string{true: " (repeat)"}[a.Repeat])
 }

@@ -38,10 +38,13 @@ type acquirer struct {
 // store-and-forward's for reversals.
 type acquirers map[string]*acquirer
 
+// Serves says whether a link's dialect carries a class.
+func (as acquirers) Serves(link string, c txn.Class) bool { return as[link].dialect.Serves(c) }
+
 // Exchange asks the acquirer of s.Payment.Link.
 func (as acquirers) Exchange(ctx context.Context, s flow.Send) (txn.Answer, error) {
 	a := as[s.Payment.Link]
-	body, err := a.dialect.Purchase(make([]byte, 0, 1024), s.Payment, s.Card, s.PIN)
+	body, err := a.dialect.Request(make([]byte, 0, 1024), s.Payment, s.Card, s.PIN)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, txn.DeclineField.Why(err))
 	}

@@ -50,6 +50,9 @@ func (h *host) use(stan txn.STAN, what string) {
 	h.request[stan] = what
 }
 
+// Serves implements flow.Acquirers.
+func (h *host) Serves(string, txn.Class) bool { return true }
+
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers

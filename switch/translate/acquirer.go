@@ -120,7 +120,8 @@ func (w *Work) text(i item, text []byte) {
 
 // common sets what a request and its reversal share.
 func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
-	w.set(itemProcedure, "000000")
+	as, _ := asks(p.Key.Class)
+	w.set(itemProcedure, as.procedure)
 	w.number(itemAmount, uint64(p.Amount.Minor), 12)
 	w.number(itemCurrency, uint64(p.Amount.Currency), 3)
 	w.number(itemTrace, uint64(n.STAN), 6)
@@ -138,8 +139,12 @@ func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
 	w.text(itemMerchant, p.Key.Merchant[:])
 }
 
-// Purchase appends the request of p; its MAC is the last eight bytes.
-func (a *Acquirer) Purchase(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock) ([]byte, error) {
+// Request appends the request of p; its MAC is the last eight bytes.
+func (a *Acquirer) Request(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock) ([]byte, error) {
+	if !a.Serves(p.Key.Class) {
+		return dst, fmt.Errorf("dialect %s does not carry %s", a.t.name, p.Key.Class)
+	}
+	as, _ := asks(p.Key.Class)
 	var w Work
 	defer w.Wipe()
 	w.grow()
@@ -165,7 +170,7 @@ func (a *Acquirer) Purchase(dst []byte, p *txn.Payment, card *txn.CardData, pin 
 		w.arena = card.ICC.AppendTo(w.arena, secret.ForWire)
 		w.put(itemChip, from)
 	}
-	return a.append(dst, &w, 0x0200|a.t.edition, p.Numbers.At, true)
+	return a.append(dst, &w, as.mti|a.t.edition, p.Numbers.At, true)
 }
 
 // room is what the items of a message take: the longest chip data, and twice
@@ -200,7 +205,8 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 	w.grow()
 	a.common(&w, p, p.Undo)
 	w.text(itemPAN, pan.Reveal(secret.ForWire))
-	w.set(itemOriginalMTI, "0200")
+	as, _ := asks(p.Key.Class)
+	w.set(itemOriginalMTI, as.mti.String())
 	w.number(itemOriginalTrace, uint64(p.Numbers.STAN), 6)
 	w.time(itemOriginalSent, p.Numbers.At, sentForm)
 	w.time(itemOriginalLocal, p.Numbers.At, localForm)
