@@ -27,6 +27,7 @@ const (
 const (
 	procPurchase = "000000"
 	procCash     = "010000"
+	procVoid     = "200000"
 	procBalance  = "310000"
 )
 
@@ -68,7 +69,8 @@ type account struct {
 
 type decision struct {
 	entry    Entry
-	reversed bool
+	reversed bool // its effect is taken back, by a reversal or a void
+	undone   bool // a reversal of it was acknowledged: no other message brings it back
 }
 
 type panHash [sha256.Size]byte
@@ -115,6 +117,7 @@ func (l *ledger) apply(e Entry) error {
 		return fmt.Errorf("acquirer: books: entry %d is of account %s, which the configuration does not have; put it back or move the books away", e.Seq, e.Account)
 	}
 	l.seq = e.Seq
+	d := l.decisions[e.Original]
 	switch {
 	case e.MTI == mtiOpening:
 		a.balance = e.BalanceMinor
@@ -122,11 +125,17 @@ func (l *ledger) apply(e Entry) error {
 		a.balance -= e.AmountMinor
 	case e.Effect == EffectCredit:
 		a.balance += e.AmountMinor
-		if d := l.decisions[e.Original]; d != nil {
-			d.reversed = true
-		}
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
+	}
+	if d != nil && e.Effect != EffectNone {
+		d.reversed = true
+		if o := l.decisions[d.entry.Original]; o != nil { // a void is reversed: what it took back is in force again
+			o.reversed = false
+		}
+	}
+	if d != nil && e.MTI != mtiFinancial && e.Response == codeApproved {
+		d.undone = true
 	}
 	if a != nil && a.balance != e.BalanceMinor {
 		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
@@ -274,6 +283,8 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	case e.Response != codeApproved:
 	case e.Procedure == procBalance:
 		e.Reason = "balance_told"
+	case e.Procedure == procVoid:
+		e.Effect, e.Reason, e.AuthCode = EffectCredit, "voided", fmt.Sprintf("%06d", e.Seq%1_000_000)
 	default:
 		e.Effect, e.AuthCode = EffectDebit, fmt.Sprintf("%06d", e.Seq%1_000_000)
 	}
@@ -284,7 +295,7 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	switch {
 	case l.early[m.key()]:
 		return codeDuplicate, "reversed_before_arrival"
-	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procBalance:
+	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procVoid && e.Procedure != procBalance:
 		return codeInvalid, "processing_code_not_served"
 	case e.Procedure == procBalance && e.AmountMinor != 0:
 		return codeBadAmount, "amount_in_balance_inquiry"
@@ -300,8 +311,13 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
 	}
-	if reason := l.checkChip(m, a, e); reason != "" {
-		return codeNotHonoured, reason
+	if e.Procedure != procVoid || m.fields[55] != "" { // a void may come without the card's word
+		if reason := l.checkChip(m, a, e); reason != "" {
+			return codeNotHonoured, reason
+		}
+	}
+	if e.Procedure == procVoid {
+		return l.judgeVoid(m, e)
 	}
 	if a.balance < e.AmountMinor {
 		return codeNoFunds, "balance_too_low"
@@ -407,35 +423,6 @@ func (l *ledger) checkChip(m *message, a *account, e *Entry) (reason string) {
 // contactless).
 func chipRead(f22 string) bool {
 	return strings.HasPrefix(f22, "05") || strings.HasPrefix(f22, "07")
-}
-
-const reasonUnknownOriginal = "original_unknown"
-
-// decideReversal finds the original by field 90 and gives its debit back once.
-// It keeps no answers: what is true of the original now is the answer.
-func (l *ledger) decideReversal(m *message, e *Entry) {
-	key, ok := m.originalKey()
-	if !ok {
-		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
-		return
-	}
-	e.Original = key
-	d := l.decisions[key]
-	if d == nil {
-		e.Response, e.Reason = codeNotFound, reasonUnknownOriginal
-		return
-	}
-	o := d.entry
-	switch {
-	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
-		e.Response, e.Reason = codeOrigDiffers, "original_differs"
-	case o.Effect != EffectDebit:
-		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
-	case d.reversed:
-		e.Response, e.Reason = codeApproved, "reversed_already"
-	default:
-		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
-	}
 }
 
 // answer builds the fields of the reply to a decided message.

@@ -7,8 +7,8 @@
 // its answer, before the terminal hears of it; whatever else happens ends in a
 // durable undo; a refusal is always named.
 //
-// How: authorize.go is the life of a payment (purchase, cash), balance.go an
-// inquiry's, reverse.go the terminal's reversal, network.go sign-on and echo;
+// How: authorize.go is the life of a payment (purchase, cash), void.go of what
+// takes one back, balance.go of an inquiry, reverse.go the terminal's reversal, network.go sign-on and echo;
 // steps.go and undo.go are what they share. The ports a
 // flow needs are interfaces of one or two methods declared in ports.go, in the
 // order of use; the drivers behind them never import this package's callers.

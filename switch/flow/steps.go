@@ -43,8 +43,9 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 
 // checked is what came of the card and goes along to the acquirer.
 type checked struct {
-	issuer *chip.Issuer // set when the card is on-us
-	pin    verified
+	issuer   *chip.Issuer // set when the card is on-us
+	pin      verified
+	original *txn.Payment // what a void takes back
 }
 
 // card is steps 5 to 7: the chip, the route, the PIN, and the numbers of the
@@ -60,8 +61,10 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 		return tell(f.refuse(err))
 	}
 	r.step(StepChip)
-	if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
-		return tell(f.refuse(err))
+	if p.Link == "" { // a void goes where its original went
+		if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
+			return tell(f.refuse(err))
+		}
 	}
 	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
 		return tell(f.refuse(txn.DeclineLinkClass))
@@ -81,7 +84,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 // fails its checks are three different ends; what is not known to have ended
 // ends by the rule of its class.
 func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *txn.Payment, c checked) txn.Answer {
-	answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline})
+	answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Original: c.original, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline})
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):
@@ -126,7 +129,7 @@ func (f *Flow) chip(ctx context.Context, in *txn.Request, is *chip.Issuer) error
 			return err
 		}
 	}
-	if is == nil {
+	if is == nil || in.Key.Class == txn.Void && in.Card.ICC.IsZero() { // a void may come without the card's word
 		return nil
 	}
 	return f.Chips.Check(ctx, in, *is)

@@ -73,6 +73,7 @@ type world struct {
 	during  func()   // runs while the acquirer holds a purchase
 	books   map[txn.STAN]int64
 	undone  map[txn.STAN]bool
+	taken   map[txn.STAN]txn.STAN // what a void in force took back
 	busy    bool
 	stopped error
 	last    txn.Answer
@@ -83,7 +84,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}}
+	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: w.clock}
 	w.start()
@@ -249,6 +250,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if w.during != nil {
 		w.during()
 	}
+	if o := s.Original; o != nil {
+		return w.void(s, act)
+	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
 	}
@@ -264,6 +268,27 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
 	case "slow":
 		w.clock.Advance(time.Minute)
+	case "mangle":
+		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
+	}
+	return a, nil
+}
+
+// void is the acquirer for voids: it gives back what the original took, once.
+func (w *world) void(s Send, act string) (txn.Answer, error) {
+	o, n := s.Original.Numbers.STAN, s.Payment.Numbers
+	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: w.clock.Now()}
+	switch {
+	case act == "lost", act == "decline", w.undone[n.STAN]:
+	case w.books[o] > 0:
+		w.taken[n.STAN], w.books[o] = o, 0
+	}
+	switch act {
+	case "silent", "lost":
+		w.clock.Advance(2 * time.Second)
+		return txn.Answer{}, ErrNoAnswer
+	case "decline":
+		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
 	case "mangle":
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
 	}
@@ -288,6 +313,13 @@ func (w *world) Reverse(_ context.Context, p txn.Payment, repeat bool) (txn.Code
 		return txn.CodeUnmatched, nil
 	}
 	w.undone[p.Numbers.STAN] = true
+	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
+		delete(w.taken, p.Numbers.STAN)
+		if !w.undone[o] {
+			w.books[o] = int64(p.Amount.Minor)
+		}
+		return txn.CodeApproved, nil
+	}
 	if w.books[p.Numbers.STAN] == 0 {
 		return txn.CodeUnmatched, nil
 	}
@@ -312,8 +344,11 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Original = k
 		r.Original.Class = txn.Purchase
 	}
-	if class == txn.Balance {
+	switch class {
+	case txn.Balance:
 		r.Key.Type = 1
+	case txn.Void:
+		r.Key.Type = 23
 	}
 	return r
 }

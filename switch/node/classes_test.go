@@ -70,3 +70,47 @@ func TestCash(t *testing.T) {
 	r.restart()
 	w.expect("again after its reversal", cash(0x0200, 2), "94", true)
 }
+
+// A void over the wire: gives the money back once; unanswered it is reversed and
+// the purchase stands; one original is voided once, through a restart too.
+func TestVoid(t *testing.T) {
+	r := newRig(t)
+	w := r.wire(0)
+	w.signOn(w.dial(), 1)
+	c := r.tap("unionpay", 700)
+	bought := w.expect("purchase", w.sale(0x0200, 2, 700, c), "00", true)
+	rrn := string(bought.AppendText(nil, 37))
+	void := func(mti iso8583.MTI, trace uint32, number string) []byte {
+		return w.sale(mti, trace, 700, c, as("200000", "23"), func(b *iso8583.Builder) {
+			b.Unset(55) // what the chip says is of the purchase
+			b.SetString(37, number)
+			b.SetString(61, "000001000002")
+		})
+	}
+	w.expect("another number", void(0x0200, 3, "000000000000"), "25", true)
+	r.a.mood("silent once")
+	w.expect("unanswered", void(0x0200, 4, rrn), "98", true)
+	r.settled()
+	if r.a.taken() != 700 {
+		t.Errorf("taken %d after an unanswered void", r.a.taken())
+	}
+	w.expect("void", void(0x0200, 5, rrn), "00", true)
+	w.expect("void again", void(0x0200, 5, rrn), "00", true)
+	w.expect("second void", void(0x0200, 6, rrn), "12", true)
+	w.expect("reversal of what was voided", w.sale(0x0400, 2, 700, c), "12", true)
+	if r.a.taken() != 0 {
+		t.Errorf("taken %d after the void", r.a.taken())
+	}
+	r.restart()
+	w.expect("second void after a restart", void(0x0200, 7, rrn), "12", true)
+	w.expect("reversal of the void", void(0x0400, 5, rrn), "00", true)
+	r.settled()
+	if r.a.taken() != 700 {
+		t.Errorf("taken %d after the void was reversed", r.a.taken())
+	}
+	w.expect("void at last", void(0x0200, 8, rrn), "00", true)
+	if s := r.a.host.Summary(); r.a.taken() != 0 || s.Check != "ok" {
+		t.Errorf("taken %d, books %s", r.a.taken(), s.Check)
+	}
+	r.agree()
+}

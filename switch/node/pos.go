@@ -44,6 +44,8 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Refuse(ctx, &in, err)
 	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash:
 		ans = s.flow.Authorize(ctx, &in)
+	case in.Key.Class == txn.Void:
+		ans = s.flow.Void(ctx, &in)
 	case in.Key.Class == txn.Balance:
 		ans = s.flow.Inquire(ctx, &in)
 	case in.Key.Class == txn.Reversal:

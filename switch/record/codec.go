@@ -36,12 +36,13 @@ const (
 	tagCount
 	tagKey
 	tagFunds // from here on version 2
+	tagOriginal
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagFunds
+	lastTag        = tagOriginal
 )
 
 const (
@@ -141,6 +142,9 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
+	if p.Original != (txn.Key{}) {
+		e.bytes(tagOriginal, AppendKey(nil, p.Original))
+	}
 	return e.buf
 }
 
@@ -229,6 +233,10 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		p.Link = string(v)
 	case tagNumbers:
 		return setNumbers(&p.Numbers, v)
+	case tagOriginal:
+		k, err := ParseKey(v)
+		p.Original = k
+		return err == nil
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}

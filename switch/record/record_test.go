@@ -65,7 +65,9 @@ func records2() []journal.Record {
 	p.Key.Class, p.Key.Type, p.Amount.Minor = txn.Balance, 1, 0
 	a := answer()
 	a.Funds = txn.Funds{Available: money.Amount{Minor: 1234, Currency: money.CNY}, Debit: true}
-	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()})}
+	void := full()
+	void.Key.Class, void.Key.Type, void.Original = txn.Void, 23, full().Key
+	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()}), Intent(void)}
 }
 
 // The golden files hold what each version wrote; they are never edited.
@@ -129,6 +131,13 @@ func TestSecondVersion(t *testing.T) {
 	}
 	if _, err := ParseOutcome(append([]byte{version}, r.Body[1:]...)); !errors.Is(err, ErrForm) {
 		t.Errorf("a first version with a field of the second: %v", err)
+	}
+	void := records2()[2]
+	if k, err := ParseKey(void.Key); err != nil || k.Class != txn.Void {
+		t.Errorf("void: %+v %v", k, err)
+	}
+	if p, err := ParsePayment(txn.Key{}, void.Body); err != nil || p.Original != full().Key {
+		t.Errorf("original %+v %v", p.Original, err)
 	}
 	if plain := records2()[1]; plain.Body[0] != version {
 		t.Errorf("what needs no new field is of version %d", plain.Body[0])

@@ -23,6 +23,10 @@ func TestClassesOfTerminals(t *testing.T) {
 	}{
 		{"cash", 0x0200, func(f map[int]string) { f[3] = "010000" }, txn.Cash, 22, 0},
 		{"reversal of cash", 0x0400, func(f map[int]string) { f[3] = "010000"; delete(f, 52) }, txn.Reversal, 22, txn.Cash},
+		{"void", 0x0200, func(f map[int]string) {
+			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2300000700060", "000006000041"
+		}, txn.Void, 23, 0},
+		{"reversal of a void", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000006000041" }, txn.Reversal, 23, txn.Void},
 		{"balance inquiry", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060"; delete(f, 4) }, txn.Balance, 1, 0},
 		{"balance inquiry with an amount", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.Balance, 1, 0},
 	} {
@@ -31,6 +35,9 @@ func TestClassesOfTerminals(t *testing.T) {
 		r, err := term.Request(build(t, term.Layout(), c.mti, f))
 		if err != nil || r.Key.Class != c.class || r.Key.Type != c.kind || r.Original.Class != c.of {
 			t.Errorf("%s: class %s of %s, type %d, %v", c.name, r.Key.Class, r.Original.Class, r.Key.Type, err)
+		}
+		if c.class == txn.Void && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.Original.Terminal != r.Key.Terminal || r.OfRRN.String() != "632700000001") {
+			t.Errorf("void of %+v, %s", r.Original, r.OfRRN)
 		}
 		if c.of != 0 && (r.Original.Trace != r.Key.Trace || r.Original.Batch != r.Key.Batch || r.Original.Type != c.kind) {
 			t.Errorf("%s: original %+v", c.name, r.Original)
@@ -73,6 +80,43 @@ func TestClassesOfAcquirers(t *testing.T) {
 			t.Error("serves what is no request")
 		}
 	})
+}
+
+// A void names what it takes back, and its own reversal names the void.
+func TestVoidNamesItsOriginal(t *testing.T) {
+	a := NewAcquirer("48431665", "5812")
+	o, card := payment(t)
+	copy(o.Answer.Auth[:], "A1B2C3")
+	p := *o
+	p.Key.Class, p.Key.Trace, p.Original = txn.Void, 43, o.Key
+	p.Numbers.STAN, p.Undo.STAN = 18, 19
+	if _, err := a.Request(nil, &p, card, secret.PINBlock{}); err == nil {
+		t.Error("a void that names nothing was built")
+	}
+	other := *o
+	other.Key.Trace++
+	if _, err := a.Void(nil, &p, card, secret.PINBlock{}, &other); err == nil {
+		t.Error("a void of another payment was built")
+	}
+	raw, err := a.Void(nil, &p, card, secret.PINBlock{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := parsed(t, a.Layout(), raw)
+	says, _ := itemsOf(a.t, v)
+	if v.MTI() != 0x0200 || says[itemProcedure] != "200000" || says[itemTrace] != "18" || says[38] != "A1B2C3" ||
+		says[itemOriginalMTI] != "0200" || says[itemOriginalTrace] != "000017" || says[itemOriginalSent] != "1123010203" || !v.Has(128) {
+		t.Errorf("%s %v", v.MTI(), says)
+	}
+	if r, err := a.Reply(replyTo(t, a, v, "00", nil), &p, p.Numbers); err != nil || !r.Answer.Approved() {
+		t.Errorf("%+v %v", r.Answer, err)
+	}
+	if raw, err = a.Reversal(nil, &p, card.PAN, false); err != nil {
+		t.Fatal(err)
+	}
+	if says, _ = itemsOf(a.t, parsed(t, a.Layout(), raw)); says[itemOriginalTrace] != "000018" || says[itemProcedure] != "200000" {
+		t.Errorf("reversal of trace %s, field 3 %s", says[itemOriginalTrace], says[itemProcedure])
+	}
 }
 
 // Field 54: the available amount among others, and what is refused.

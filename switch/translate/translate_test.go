@@ -91,7 +91,10 @@ func TestRefusedByName(t *testing.T) {
 		change func(map[int]string)
 		want   *txn.Decline
 	}{
-		{"void", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2300000700060" }, txn.DeclineUnsupported},
+		{"void without its original", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2300000700060" }, txn.DeclineField},
+		{"void without the reference number", 0x0200, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000007000041" }, txn.DeclineField},
+		{"void of a pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "200000", "06", "1100000700060" }, txn.DeclineUnsupported},
+		{"refund", 0x0220, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},
 		{"balance with a condition", 0x0200, func(f map[int]string) { f[3], f[25], f[60] = "310000", "06", "0100000700060" }, txn.DeclineUnsupported},
 		{"reversal of a balance inquiry", 0x0400, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.DeclineUnsupported},
 		{"cash from another account", 0x0200, func(f map[int]string) { f[3] = "012000" }, txn.DeclineUnsupported},

@@ -26,7 +26,7 @@ type business struct {
 }
 
 // businesses is what is served; everything else is DeclineUnsupported.
-// UnionPay POS: sale, balance inquiry, the reversals, sign-on with a
+// UnionPay POS: sale, its void, balance inquiry, the reversals, sign-on with a
 // double-length MAC key (003), sign-off, echo. Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
@@ -34,6 +34,8 @@ func businesses() []business {
 		{0x0200, 22, "000", "000000", "00", txn.Purchase, 0},
 		{0x0200, 22, "000", "010000", "00", txn.Cash, 0},
 		{0x0200, 1, "000", "310000", "00", txn.Balance, 0},
+		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
+		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
@@ -83,6 +85,9 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	}
 	if err := financial(&r, v); err != nil {
 		return r, err
+	}
+	if r.Key.Class == txn.Void {
+		return r, original(&r, v)
 	}
 	if r.Key.Class == txn.Reversal {
 		copy(r.Why[:], v.Raw(39))
@@ -147,6 +152,18 @@ func financial(r *txn.Request, v *iso8583.View) error {
 		}
 	}
 	return pinBlock(r, v)
+}
+
+// original reads what a void names: the reference number in 37, batch and trace
+// number in 61.
+func original(r *txn.Request, v *iso8583.View) error {
+	text := v.AppendText(nil, 61)
+	if len(text) < 12 || !allDigits(text) || len(v.Raw(37)) != len(r.OfRRN) {
+		return missing("37 and 61 (batch and trace number of the original) are")
+	}
+	copy(r.OfRRN[:], v.Raw(37))
+	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
+	return nil
 }
 
 // cardNumber takes field 2, or the number of track 2; both must agree.

@@ -14,10 +14,11 @@ const (
 	Echo
 	Balance // inquiry: moves no money
 	Cash    // withdrawal over the counter
+	Void    // takes a completed purchase or cash withdrawal back, whole
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -45,10 +46,13 @@ const (
 // Ending is the rule of c, for the running switch and for recovery alike.
 func (c Class) Ending() Ending {
 	switch c {
-	case Purchase, Cash:
+	case Purchase, Cash, Void:
 		return EndUndo
 	case Balance:
 		return EndClose
 	}
 	return EndNone
 }
+
+// Voidable says whether a void may take a payment of class c back.
+func (c Class) Voidable() bool { return c == Purchase || c == Cash }

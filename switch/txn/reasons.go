@@ -126,6 +126,12 @@ var (
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
+	// What a void names.
+	DeclineOriginalUnknown = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalDiffers = reason(CodeOriginal, "original_payment_differs")
+	DeclineOriginalState   = reason(CodeBadTxn, "original_payment_not_in_force")
+	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
+	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
@@ -143,7 +149,8 @@ func Reasons() []*Decline {
 		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
-		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
+		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

@@ -77,7 +77,8 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed
+	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
+	OfRRN    RRN     // Void: the reference number of what is taken back
 	Why      [2]byte // Reversal: field 39 of the request
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
@@ -134,6 +135,7 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
+	Original    Key // what a void takes back, zero for others
 	Fingerprint Fingerprint
 	Masked      string   // card number, first six and last four
 	Token       [16]byte // keyed token of the card number
