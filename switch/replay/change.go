@@ -84,7 +84,7 @@ func (x *Index) view(e *entry) View {
 	defer x.mu.Unlock()
 	v := e.view()
 	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil {
+		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
 			v.Later = append(v.Later, *o.p)
 		}
 	}
