@@ -43,7 +43,8 @@ const mtiOpening = "open"
 type Entry struct {
 	Time         time.Time        `json:"time"`
 	Seq          uint64           `json:"seq"`
-	MTI          string           `json:"mti"` // "open" for an opening balance
+	MTI          string           `json:"mti"`                 // "open" for an opening balance
+	Procedure    string           `json:"procedure,omitempty"` // field 3
 	STAN         string           `json:"stan,omitempty"`
 	RRN          string           `json:"rrn,omitempty"`
 	F7           string           `json:"f7,omitempty"`

@@ -13,15 +13,16 @@ type audit struct {
 	balances map[string]money.MinorUnits
 	debits   map[string]Entry
 	credited map[string]bool
+	voids    map[string]Entry // that gave a debit back and are in force
 	deltas   money.MinorUnits // sum of what balances moved by
 	effects  money.MinorUnits // sum of credits less debits
 }
 
 // CheckBooks checks that at every prefix of the books the balances moved by
 // exactly the effects, that one key was debited at most once, and that a credit
-// gives one debit back, whole and once. The error names the first bad entry.
+// gives one debit back, whole and once, or again after a void was reversed. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
-	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, 0, 0}
+	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, map[string]Entry{}, 0, 0}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -77,6 +78,14 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	}
 	switch e.Effect {
 	case EffectDebit:
+		if v, ok := a.voids[e.Original]; ok && e.MTI != mtiFinancial { // the reversal of a void
+			if v.AmountMinor != e.AmountMinor || v.Account != e.Account || v.Currency != e.Currency {
+				return 0, fmt.Errorf("a debit that differs from the void %s it reverses", e.Original)
+			}
+			delete(a.voids, e.Original)
+			a.credited[v.Original] = false
+			return -e.AmountMinor, nil
+		}
 		if e.MTI != mtiFinancial || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
 			return 0, fmt.Errorf("a debit of a message that was not approved")
 		}
@@ -93,7 +102,13 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 		if d.AmountMinor != e.AmountMinor || d.Account != e.Account || d.Currency != e.Currency {
 			return 0, fmt.Errorf("a credit that differs from its debit %s", e.Original)
 		}
+		if e.MTI == mtiFinancial && (e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad) {
+			return 0, fmt.Errorf("a credit of a void that was not approved")
+		}
 		a.credited[e.Original] = true
+		if e.MTI == mtiFinancial {
+			a.voids[e.Key()] = e
+		}
 		return e.AmountMinor, nil
 	}
 	return 0, fmt.Errorf("effect %q is not known", e.Effect)

@@ -5,6 +5,7 @@ package acquirer
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestSaleLadder(t *testing.T) {
 		{"field_37_missing", "30", []func(fields){unset(37)}},
 		{"field_4_not_numeric", "30", []func(fields){set(4, "00000000123A")}},
 		{"institution_unknown", "31", []func(fields){set(32, "40000002")}},
-		{"processing_code_not_served", "12", []func(fields){set(3, "200000")}},
+		{"processing_code_not_served", "12", []func(fields){set(3, "990000")}},
 		{"amount_must_be_positive", "13", []func(fields){set(4, "000000000000")}},
 		{"currency_not_served", "12", []func(fields){set(49, "840")}},
 		{"account_unknown", "14", []func(fields){set(2, "6224242300000077")}},
@@ -292,5 +293,67 @@ func TestReversals(t *testing.T) {
 	ask("0200", sale(20), "94", "reversed_before_arrival", full)
 	ask("0200", sale(20), "94", "duplicate", full)
 	ask("0401", reversal(21, 20), "00", "nothing_to_reverse", full)
+	r.checkBooks()
+}
+
+// A void gives a debit back once; its reversal brings the debit in force again,
+// but not one that was reversed itself. Through a restart, and the books agree.
+func TestVoids(t *testing.T) {
+	r := newRig(t)
+	c := r.signedOn()
+	ask := func(mti string, f fields, code, reason string, balance int64) {
+		t.Helper()
+		if _, got := c.ask(mti, f); got[39] != code || r.balance("alice") != balance {
+			t.Errorf("%s: %q and %d left, want %q and %d", reason, got[39], r.balance("alice"), code, balance)
+		}
+		r.last(reason)
+	}
+	void := func(own, stan int, edits ...func(fields)) fields {
+		f := reversal(own, stan, append([]func(fields){set(3, "200000"), set(7, "0715031541"), set(37, fmt.Sprintf("607153%06d", own))}, edits...)...)
+		return f
+	}
+	const full, less = 1000000, 1000000 - 1234
+	ask("0200", sale(1), "00", "approved", less)
+	ask("0200", void(2, 1, set(4, "000000001233")), "64", "original_differs", less)
+	ask("0200", void(3, 9), "25", "original_of_void_unknown", less)
+	ask("0200", void(4, 1, unset(90)), "30", "field_90_names_no_0200", less)
+	ask("0200", void(5, 1), "00", "voided", full)
+	ask("0200", void(5, 1), "00", "duplicate", full)
+	ask("0200", void(6, 1), "12", "original_not_in_force", full)
+	r.host.Close()
+	r.start()
+	c = r.signedOn()
+	ask("0200", void(7, 1), "12", "original_not_in_force", full)
+	ask("0400", reversal(8, 5, set(3, "200000")), "00", "void_reversed", less)
+	ask("0401", reversal(8, 5, set(3, "200000")), "00", "reversed_already", less)
+	ask("0200", void(9, 1), "00", "voided", full)
+	ask("0400", reversal(10, 1), "00", "reversed_already", full) // the money is back by the void
+	ask("0400", reversal(11, 9, set(3, "200000")), "00", "original_reversed_since", full)
+	ask("0200", void(12, 5), "12", "original_not_in_force", full) // of a void
+	ask("0400", reversal(14, 13, set(3, "200000")), "25", "original_unknown", full)
+	ask("0200", void(13, 1), "94", "reversed_before_arrival", full)
+	r.checkBooks()
+}
+
+// Cash is debited like a purchase; an inquiry tells the balance and moves nothing.
+func TestCashAndInquiry(t *testing.T) {
+	r := newRig(t)
+	c := r.signedOn()
+	if _, got := c.ask("0200", sale(1, set(3, "010000"))); got[39] != "00" || r.balance("alice") != 1000000-1234 {
+		t.Errorf("cash: %q, %d left", got[39], r.balance("alice"))
+	}
+	inquiry := []func(fields){set(3, "310000"), set(4, "000000000000")}
+	for range 2 {
+		if _, got := c.ask("0200", sale(2, inquiry...)); got[39] != "00" || got[54] != "0002156C000000998766" {
+			t.Errorf("inquiry: %q %q", got[39], got[54])
+		}
+	}
+	r.last("duplicate")
+	if _, got := c.ask("0200", sale(3, set(3, "310000"))); got[39] != "13" || got[54] != "" {
+		t.Errorf("inquiry with an amount: %q", got[39])
+	}
+	if _, got := c.ask("0400", reversal(4, 2, inquiry...)); got[39] != "00" || r.balance("alice") != 1000000-1234 {
+		t.Errorf("reversal of an inquiry: %q, %d left", got[39], r.balance("alice"))
+	}
 	r.checkBooks()
 }

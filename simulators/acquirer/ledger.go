@@ -23,6 +23,14 @@ const (
 	mtiNetwork        = "0800"
 )
 
+// Processing codes, field 3 (ISO 8583:1987 table A.1).
+const (
+	procPurchase = "000000"
+	procCash     = "010000"
+	procVoid     = "200000"
+	procBalance  = "310000"
+)
+
 // Response codes, field 39 (ISO 8583:1987; 62, 75, 94 and 99 as UnionPay uses them).
 const (
 	codeApproved     = "00"
@@ -61,7 +69,8 @@ type account struct {
 
 type decision struct {
 	entry    Entry
-	reversed bool
+	reversed bool // its effect is taken back, by a reversal or a void
+	undone   bool // a reversal of it was acknowledged: no other message brings it back
 }
 
 type panHash [sha256.Size]byte
@@ -108,6 +117,7 @@ func (l *ledger) apply(e Entry) error {
 		return fmt.Errorf("acquirer: books: entry %d is of account %s, which the configuration does not have; put it back or move the books away", e.Seq, e.Account)
 	}
 	l.seq = e.Seq
+	d := l.decisions[e.Original]
 	switch {
 	case e.MTI == mtiOpening:
 		a.balance = e.BalanceMinor
@@ -115,11 +125,17 @@ func (l *ledger) apply(e Entry) error {
 		a.balance -= e.AmountMinor
 	case e.Effect == EffectCredit:
 		a.balance += e.AmountMinor
-		if d := l.decisions[e.Original]; d != nil {
-			d.reversed = true
-		}
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
+	}
+	if d != nil && e.Effect != EffectNone {
+		d.reversed = true
+		if o := l.decisions[d.entry.Original]; o != nil { // a void is reversed: what it took back is in force again
+			o.reversed = false
+		}
+	}
+	if d != nil && e.MTI != mtiFinancial && e.Response == codeApproved {
+		d.undone = true
 	}
 	if a != nil && a.balance != e.BalanceMinor {
 		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
@@ -181,7 +197,7 @@ func (l *ledger) drop(m *message, now time.Time) Entry {
 }
 
 func (l *ledger) describe(m *message, now time.Time) Entry {
-	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
+	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, Procedure: m.fields[3], STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
 		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
 		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
@@ -263,7 +279,13 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	}
 	e.Decision = true
 	e.Response, e.Reason = l.judge(m, e)
-	if e.Response == codeApproved {
+	switch {
+	case e.Response != codeApproved:
+	case e.Procedure == procBalance:
+		e.Reason = "balance_told"
+	case e.Procedure == procVoid:
+		e.Effect, e.Reason, e.AuthCode = EffectCredit, "voided", fmt.Sprintf("%06d", e.Seq%1_000_000)
+	default:
 		e.Effect, e.AuthCode = EffectDebit, fmt.Sprintf("%06d", e.Seq%1_000_000)
 	}
 }
@@ -273,9 +295,11 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	switch {
 	case l.early[m.key()]:
 		return codeDuplicate, "reversed_before_arrival"
-	case m.fields[3] != "000000":
+	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procVoid && e.Procedure != procBalance:
 		return codeInvalid, "processing_code_not_served"
-	case e.AmountMinor <= 0:
+	case e.Procedure == procBalance && e.AmountMinor != 0:
+		return codeBadAmount, "amount_in_balance_inquiry"
+	case e.Procedure != procBalance && e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
 	case m.fields[49] != l.cfg.Currency:
 		return codeInvalid, "currency_not_served"
@@ -287,8 +311,13 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
 	}
-	if reason := l.checkChip(m, a, e); reason != "" {
-		return codeNotHonoured, reason
+	if e.Procedure != procVoid || m.fields[55] != "" { // a void may come without the card's word
+		if reason := l.checkChip(m, a, e); reason != "" {
+			return codeNotHonoured, reason
+		}
+	}
+	if e.Procedure == procVoid {
+		return l.judgeVoid(m, e)
 	}
 	if a.balance < e.AmountMinor {
 		return codeNoFunds, "balance_too_low"
@@ -306,7 +335,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 		}
 	}
 	same := first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
-		first.Terminal == e.Terminal && first.RRN == e.RRN && first.ARQC == e.ARQC
+		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
@@ -396,35 +425,6 @@ func chipRead(f22 string) bool {
 	return strings.HasPrefix(f22, "05") || strings.HasPrefix(f22, "07")
 }
 
-const reasonUnknownOriginal = "original_unknown"
-
-// decideReversal finds the original by field 90 and gives its debit back once.
-// It keeps no answers: what is true of the original now is the answer.
-func (l *ledger) decideReversal(m *message, e *Entry) {
-	key, ok := m.originalKey()
-	if !ok {
-		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
-		return
-	}
-	e.Original = key
-	d := l.decisions[key]
-	if d == nil {
-		e.Response, e.Reason = codeNotFound, reasonUnknownOriginal
-		return
-	}
-	o := d.entry
-	switch {
-	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
-		e.Response, e.Reason = codeOrigDiffers, "original_differs"
-	case o.Effect != EffectDebit:
-		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
-	case d.reversed:
-		e.Response, e.Reason = codeApproved, "reversed_already"
-	default:
-		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
-	}
-}
-
 // answer builds the fields of the reply to a decided message.
 func (l *ledger) answer(m *message, e Entry) map[int]string {
 	keep := []int{3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49}
@@ -448,6 +448,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	}
 	if e.AuthCode != "" {
 		out[38] = e.AuthCode
+	}
+	if e.Procedure == procBalance && e.Response == codeApproved {
+		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor)
 	}
 	if a := l.find(m); a != nil && e.ARQC == StateOK {
 		if c, ok := l.chipOf(m, a); ok {

@@ -7,8 +7,9 @@
 // its answer, before the terminal hears of it; whatever else happens ends in a
 // durable undo; a refusal is always named.
 //
-// How: authorize.go is the life of a payment, reverse.go the terminal's
-// reversal, undo.go what both share, network.go sign-on and echo. The ports a
+// How: authorize.go is the life of a payment (purchase, cash), void.go of what
+// takes one back, balance.go of an inquiry, reverse.go the terminal's reversal, network.go sign-on and echo;
+// steps.go and undo.go are what they share. The ports a
 // flow needs are interfaces of one or two methods declared in ports.go, in the
 // order of use; the drivers behind them never import this package's callers.
 //

@@ -70,6 +70,10 @@ type Payments interface {
 	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
 	Move(k txn.Key, e txn.Event)
 	FindSent(l replay.LinkKey) (txn.Key, bool)
+	FindRRN(n txn.RRN) (txn.Key, bool)
+	Find(k txn.Key) (txn.Payment, bool)
+	Await(k txn.Key, until env.Mono)
+	ChangeBoth(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error)
 }
 
 // Route is where a payment goes.
@@ -107,6 +111,7 @@ type Numbers interface {
 // Send is what an acquirer is to be asked.
 type Send struct {
 	Payment  *txn.Payment
+	Original *txn.Payment // what a void takes back, nil for others
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono
@@ -122,6 +127,8 @@ var (
 
 // Acquirers asks the acquirer of a route.
 type Acquirers interface {
+	// Serves says whether a link carries a class of messages.
+	Serves(link string, c txn.Class) bool
 	Exchange(ctx context.Context, s Send) (txn.Answer, error)
 }
 

@@ -62,5 +62,8 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}
+	if err := untouched(now); err != nil {
+		return nil, err
+	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
 }

@@ -87,18 +87,12 @@ func (w *world) command(line string) {
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
 	switch words[0] {
-	case "purchase":
-		in := w.request(txn.Purchase, trace, amount, args["card"], args["pin"])
-		if args["mac"] == "none" {
-			in.HasMAC = false
-		}
-		w.busy = w.busy || args["busy"] == "yes"
-		defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
-		w.lastKey = in.Key
-		w.last = w.flow.Authorize(context.Background(), in)
-		w.answered(w.last)
+	case "purchase", "cash", "balance", "void":
+		w.pay(words[0], args, trace, amount)
 	case "reverse":
-		w.answered(w.flow.Reverse(context.Background(), w.request(txn.Reversal, trace, amount, args["card"], "")))
+		in := w.request(txn.Reversal, trace, amount, args["card"], "")
+		in.Original = w.keyOf(args, trace, amount)
+		w.answered(w.flow.Reverse(context.Background(), in))
 	case "delivered":
 		w.flow.Delivered(w.lastKey, w.last, map[string]Delivery{"written": Written, "maybe": MaybeWritten, "not": NotWritten}[words[1]])
 	case "acquirer":
@@ -106,8 +100,10 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
+	case "link":
+		w.serves = words[1] == "serves"
 	case "late": // the acquirer's yes comes late
-		p, _ := w.index.Find(w.request(txn.Purchase, trace, amount, args["card"], "").Key)
+		p, _ := w.index.Find(w.keyOf(args, trace, amount))
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 		if w.undone[p.Numbers.STAN] {
 			w.books[p.Numbers.STAN] = 0
@@ -133,9 +129,53 @@ func (w *world) command(line string) {
 	case "overload":
 		w.busy = words[1] == "on"
 	case "state":
-		p, ok := w.index.Find(w.request(txn.Purchase, trace, amount, args["card"], "").Key)
+		p, ok := w.index.Find(w.keyOf(args, trace, amount))
 		w.say("state: %v, held at the acquirer %d, waiting reversals %d", map[bool]any{true: p.State, false: "none"}[ok], w.books[p.Numbers.STAN], w.saf.Depth("acq"))
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
+	}
+}
+
+// keyOf is the key of a message of a class, a purchase unless said otherwise.
+func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
+	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[args["of"]]
+	return w.request(class, trace, amount, args["card"], "").Key
+}
+
+// pay sends a message with the card at hand.
+func (w *world) pay(what string, args map[string]string, trace, amount int) {
+	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[what]
+	in := w.request(class, trace, amount, args["card"], args["pin"])
+	if args["mac"] == "none" {
+		in.HasMAC = false
+	}
+	w.busy = w.busy || args["busy"] == "yes"
+	defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
+	run := w.flow.Authorize
+	switch class {
+	case txn.Balance:
+		run = w.flow.Inquire
+	case txn.Void:
+		run = w.flow.Void
+		w.names(in, args)
+	}
+	w.lastKey = in.Key
+	w.last = run(context.Background(), in)
+	w.answered(w.last)
+}
+
+// names sets what a void takes back: original=TRACE, and rrn=NUMBER when that is
+// not the original's own.
+func (w *world) names(in *txn.Request, args map[string]string) {
+	trace, _ := strconv.Atoi(args["original"])
+	in.Original = in.Key
+	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
+	w.index.Each(func(p txn.Payment) {
+		if p.Key.Trace == in.Original.Trace && p.Key.Class != txn.Void {
+			in.OfRRN = p.Numbers.RRN
+		}
+	})
+	if n, ok := args["rrn"]; ok {
+		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))
 	}
 }

@@ -182,7 +182,11 @@ const (
 // Delivered ends the life of a payment: an approval that surely did not reach
 // the terminal is reversed. Repeats and refusals need nothing.
 func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
-	if !a.Approved() || a.Repeat || k.Class != txn.Purchase {
+	if !a.Approved() || a.Repeat || k.Class.Ending() == txn.EndNone {
+		return
+	}
+	if d == NotWritten && k.Class.Ending() == txn.EndClose {
+		f.close(k, txn.DeclineUnwritten)
 		return
 	}
 	switch d {
@@ -198,25 +202,37 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
 }
 
 // Late takes an acquirer's yes that came after its time: a payment whose
-// reversal found nothing is reversed again, everything else stays as it is.
+// reversal found nothing is reversed again, everything else stays as it is. So
+// does a void whose original was undone since: the yes gave back what the undo
+// gives back, and reversing it would take that again.
 func (f *Flow) Late(l replay.LinkKey) {
 	k, ok := f.Payments.FindSent(l)
-	if !ok {
+	if !ok || k.Class.Ending() != txn.EndUndo {
 		return
 	}
 	numbers := f.undoNumbers()
-	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Running || now.Payment == nil || // forgotten just now
-			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined {
+			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
+			of.Payment != nil && of.Payment.State != txn.Completed {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
-	})
+	}
+	now, err := f.changeWithOriginal(k, decide)
 	if err != nil {
 		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
 		return
 	}
 	f.enqueue(k, now)
+}
+
+// changeWithOriginal is a change of k in the turn of its original too, if any.
+func (f *Flow) changeWithOriginal(k txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error) {
+	if p, ok := f.Payments.Find(k); ok && p.Original != (txn.Key{}) {
+		return f.Payments.ChangeBoth(k, p.Original, decide)
+	}
+	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
 }
 
 // journalError names what the journal said. ErrFull and ErrBusy are refusals at

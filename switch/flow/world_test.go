@@ -73,16 +73,18 @@ type world struct {
 	during  func()   // runs while the acquirer holds a purchase
 	books   map[txn.STAN]int64
 	undone  map[txn.STAN]bool
+	taken   map[txn.STAN]txn.STAN // what a void in force took back
 	busy    bool
 	stopped error
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
 	noMore  bool // numbers are used up
+	serves  bool // the link carries every class
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}}
+	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: w.clock}
 	w.start()
@@ -106,7 +108,11 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	if sum != (recover.Summary{}) {
-		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered)
+		closed := ""
+		if sum.Closed > 0 {
+			closed = fmt.Sprintf(", %d closed", sum.Closed)
+		}
+		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
 }
 
@@ -131,7 +137,11 @@ func describe(r journal.Record) string {
 	case record.KindIntent:
 		k, _ := record.ParseKey(r.Key)
 		p, _ := record.ParsePayment(k, r.Body)
-		return fmt.Sprintf("%s trace=%d stan=%d amount=%d", name, k.Trace, p.Numbers.STAN, p.Amount.Minor)
+		class := ""
+		if k.Class != txn.Purchase {
+			class = " " + k.Class.String()
+		}
+		return fmt.Sprintf("%s%s trace=%d stan=%d amount=%d", name, class, k.Trace, p.Numbers.STAN, p.Amount.Minor)
 	}
 	k, _ := record.ParseKey(r.Key)
 	return fmt.Sprintf("%s trace=%d", name, k.Trace)
@@ -224,20 +234,32 @@ func (w *world) act() string {
 	return m
 }
 
+func (w *world) Serves(string, txn.Class) bool { return w.serves }
+
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
 	if act == "down" {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
 	}
-	w.say("to acquirer: 0200 stan=%d amount=%d pin=%v", s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	class := ""
+	if c := s.Payment.Key.Class; c != txn.Purchase {
+		class = " " + c.String()
+	}
+	w.say("to acquirer: 0200%s stan=%d amount=%d pin=%v", class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
+	}
+	if o := s.Original; o != nil {
+		return w.void(s, act)
 	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
 	}
 	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: s.Payment.Numbers.RRN, At: w.clock.Now()}
+	if s.Payment.Key.Class == txn.Balance {
+		a.Funds.Available = money.Amount{Minor: 123456, Currency: money.CNY}
+	}
 	switch act {
 	case "silent", "lost":
 		w.clock.Advance(2 * time.Second)
@@ -246,6 +268,27 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
 	case "slow":
 		w.clock.Advance(time.Minute)
+	case "mangle":
+		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
+	}
+	return a, nil
+}
+
+// void is the acquirer for voids: it gives back what the original took, once.
+func (w *world) void(s Send, act string) (txn.Answer, error) {
+	o, n := s.Original.Numbers.STAN, s.Payment.Numbers
+	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: w.clock.Now()}
+	switch {
+	case act == "lost", act == "decline", w.undone[n.STAN]:
+	case w.books[o] > 0:
+		w.taken[n.STAN], w.books[o] = o, 0
+	}
+	switch act {
+	case "silent", "lost":
+		w.clock.Advance(2 * time.Second)
+		return txn.Answer{}, ErrNoAnswer
+	case "decline":
+		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
 	case "mangle":
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
 	}
@@ -270,6 +313,13 @@ func (w *world) Reverse(_ context.Context, p txn.Payment, repeat bool) (txn.Code
 		return txn.CodeUnmatched, nil
 	}
 	w.undone[p.Numbers.STAN] = true
+	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
+		delete(w.taken, p.Numbers.STAN)
+		if !w.undone[o] {
+			w.books[o] = int64(p.Amount.Minor)
+		}
+		return txn.CodeApproved, nil
+	}
 	if w.books[p.Numbers.STAN] == 0 {
 		return txn.CodeUnmatched, nil
 	}
@@ -294,6 +344,12 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Original = k
 		r.Original.Class = txn.Purchase
 	}
+	switch class {
+	case txn.Balance:
+		r.Key.Type = 1
+	case txn.Void:
+		r.Key.Type = 23
+	}
 	return r
 }
 
@@ -302,5 +358,9 @@ func (w *world) answered(a txn.Answer) {
 		w.say("to terminal: nothing")
 		return
 	}
-	w.say("to terminal: %s %s%s", a.Code, a.Reason, map[bool]string{true: " (repeat)"}[a.Repeat])
+	funds := ""
+	if a.Funds != (txn.Funds{}) {
+		funds = fmt.Sprintf("available=%d", a.Funds.Available.Minor)
+	}
+	w.say("to terminal: %s %s%s%s", a.Code, a.Reason, funds, map[bool]string{true: " (repeat)"}[a.Repeat])
 }

@@ -38,14 +38,28 @@ type acquirer struct {
 // store-and-forward's for reversals.
 type acquirers map[string]*acquirer
 
+// Serves says whether a link's dialect carries a class.
+func (as acquirers) Serves(link string, c txn.Class) bool {
+	a := as[link] // nil when it left the configuration: an original may have gone there
+	return a != nil && a.dialect.Serves(c)
+}
+
 // Exchange asks the acquirer of s.Payment.Link.
 func (as acquirers) Exchange(ctx context.Context, s flow.Send) (txn.Answer, error) {
 	a := as[s.Payment.Link]
-	body, err := a.dialect.Purchase(make([]byte, 0, 1024), s.Payment, s.Card, s.PIN)
+	body, err := a.body(s)
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, txn.DeclineField.Why(err))
 	}
 	return a.ask(ctx, body, s.Payment, s.Payment.Numbers, s.Deadline)
+}
+
+func (a *acquirer) body(s flow.Send) ([]byte, error) {
+	room := make([]byte, 0, 1024)
+	if s.Original != nil {
+		return a.dialect.Void(room, s.Payment, s.Card, s.PIN, s.Original)
+	}
+	return a.dialect.Request(room, s.Payment, s.Card, s.PIN)
 }
 
 // Reverse sends the reversal of p and returns the acquirer's field 39.

@@ -188,7 +188,7 @@ func (n *Node) build() error {
 		}
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
-		"presumed_delivered", sum.Delivered, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
+		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
 }
 

@@ -149,12 +149,13 @@ func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) er
 	return nil
 }
 
-// fingerprint is a hash over token, amount and cryptogram. The token is keyed,
+// fingerprint is a hash over token, amount, original and cryptogram. The token is keyed,
 // so the hash gives nothing about the card number away.
 func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
+	b = append(b, in.OfRRN.String()...) // what a void takes back
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {

@@ -42,8 +42,12 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 	switch {
 	case err != nil:
 		ans = s.flow.Refuse(ctx, &in, err)
-	case in.Key.Class == txn.Purchase:
+	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash:
 		ans = s.flow.Authorize(ctx, &in)
+	case in.Key.Class == txn.Void:
+		ans = s.flow.Void(ctx, &in)
+	case in.Key.Class == txn.Balance:
+		ans = s.flow.Inquire(ctx, &in)
 	case in.Key.Class == txn.Reversal:
 		ans = s.flow.Reverse(ctx, &in)
 	case in.Key.Class == txn.SignOn:
@@ -64,7 +68,7 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 		return listen.Reply{Close: true}
 	}
 	body, err := s.build(ctx, v, a, keys, in.MACKey)
-	if err == nil && a.Approved() && in.Key.Class == txn.Purchase && !a.Repeat && s.clock.Mono() >= in.Deadline {
+	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && !a.Repeat && s.clock.Mono() >= in.Deadline {
 		clear(body)
 		s.flow.Delivered(in.Key, a, flow.NotWritten) // the MAC took too long
 		a = txn.Refusal(txn.DeclineDeadline, a.At)

@@ -35,6 +35,14 @@ const (
 	tagEvent
 	tagCount
 	tagKey
+	tagFunds // from here on version 2
+	tagOriginal
+)
+
+// A body is of the lowest version that has all its fields.
+const (
+	lastOfVersion1 = tagKey
+	lastTag        = tagOriginal
 )
 
 const (
@@ -49,6 +57,9 @@ func newEncoder(dst []byte) *encoder { return &encoder{append(dst, version)} }
 func (e *encoder) bytes(tag byte, v []byte) {
 	if len(v) == 0 {
 		return
+	}
+	if tag > lastOfVersion1 {
+		e.buf[0] = version2
 	}
 	e.buf = append(e.buf, tag)
 	e.buf = binary.AppendUvarint(e.buf, uint64(len(v)))
@@ -83,14 +94,40 @@ func (e *encoder) numbers(tag byte, n txn.Numbers) {
 	e.bytes(tag, append(b, n.RRN[:]...))
 }
 
+// funds: amount 8, currency 2, 1 for a debit.
+func (e *encoder) funds(f txn.Funds) {
+	if f.Available.Currency == 0 {
+		return
+	}
+	b := appendAmount(nil, f.Available)
+	if f.Debit {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	e.bytes(tagFunds, b)
+}
+
+func appendAmount(dst []byte, a money.Amount) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Minor))
+	return binary.BigEndian.AppendUint16(dst, uint16(a.Currency))
+}
+
+func setAmount(a *money.Amount, v []byte) bool {
+	if len(v) != 10 {
+		return false
+	}
+	*a = money.Amount{Minor: money.MinorUnits(binary.BigEndian.Uint64(v)), Currency: money.Currency(binary.BigEndian.Uint16(v[8:]))}
+	return true
+}
+
 func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e := newEncoder(dst)
 	e.bytes(tagFingerprint, p.Fingerprint[:])
 	e.bytes(tagMasked, []byte(p.Masked))
 	e.bytes(tagToken, p.Token[:])
 	e.bytes(tagSealedPAN, p.SealedPAN)
-	amount := binary.BigEndian.AppendUint64(nil, uint64(p.Amount.Minor))
-	e.bytes(tagAmount, binary.BigEndian.AppendUint16(amount, uint16(p.Amount.Currency)))
+	e.bytes(tagAmount, appendAmount(nil, p.Amount))
 	e.fixed(tagExpiry, p.Expiry[:])
 	e.fixed(tagPSN, p.PSN[:])
 	e.fixed(tagEntry, p.Entry[:])
@@ -105,6 +142,9 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
+	if p.Original != (txn.Key{}) {
+		e.bytes(tagOriginal, AppendKey(nil, p.Original))
+	}
 	return e.buf
 }
 
@@ -118,14 +158,19 @@ func appendAnswer(dst []byte, a txn.Answer) []byte {
 	e.time(tagAt, a.At)
 	e.fixed(tagSettle, a.SettleMD[:])
 	e.bytes(tagICC, a.ICC)
+	e.funds(a.Funds)
 	return e.buf
 }
 
 // fields walks a body and hands every field to set, which returns false for a
 // tag or length it does not know.
 func fields(body []byte, set func(tag byte, v []byte) bool) error {
-	if len(body) == 0 || body[0] != version {
+	if len(body) == 0 || body[0] != version && body[0] != version2 {
 		return ErrVersion
+	}
+	last := lastOfVersion1
+	if body[0] == version2 {
+		last = lastTag
 	}
 	for b := body[1:]; len(b) > 0; {
 		tag := b[0]
@@ -133,7 +178,7 @@ func fields(body []byte, set func(tag byte, v []byte) bool) error {
 		if w <= 0 || n > uint64(len(b)-1-w) {
 			return ErrForm
 		}
-		if !set(tag, b[1+w:1+w+int(n)]) {
+		if tag > last || !set(tag, b[1+w:1+w+int(n)]) {
 			return ErrForm
 		}
 		b = b[1+w+int(n):]
@@ -170,10 +215,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 	case tagSealedPAN:
 		p.SealedPAN = append([]byte(nil), v...)
 	case tagAmount:
-		if len(v) != 10 {
-			return false
-		}
-		p.Amount = money.Amount{Minor: money.MinorUnits(binary.BigEndian.Uint64(v)), Currency: money.Currency(binary.BigEndian.Uint16(v[8:]))}
+		return setAmount(&p.Amount, v)
 	case tagExpiry:
 		return fill(p.Expiry[:], v)
 	case tagPSN:
@@ -191,6 +233,10 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		p.Link = string(v)
 	case tagNumbers:
 		return setNumbers(&p.Numbers, v)
+	case tagOriginal:
+		k, err := ParseKey(v)
+		p.Original = k
+		return err == nil
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}
@@ -214,6 +260,11 @@ func setAnswer(a *txn.Answer, tag byte, v []byte) bool {
 		ok = fill(a.SettleMD[:], v)
 	case tagICC:
 		a.ICC = append([]byte(nil), v...)
+	case tagFunds:
+		if ok = len(v) == 11 && v[10] <= 1; ok {
+			setAmount(&a.Funds.Available, v[:10])
+			a.Funds.Debit = v[10] == 1
+		}
 	default:
 		ok = false
 	}

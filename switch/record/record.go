@@ -46,8 +46,12 @@ const (
 
 const _ = uint(FollowUps - UndoRoom - 1)
 
-// version is the first byte of every body.
-const version = 1
+// The first byte of every body is its version. What needs no field of the second
+// is written as the first, so that an earlier tapswitch reads all it can know.
+const (
+	version  = 1
+	version2 = 2
+)
 
 // Errors of the decoder.
 var (

@@ -4,6 +4,7 @@ package record
 
 import (
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -58,13 +59,29 @@ func records() []journal.Record {
 	}
 }
 
-// The golden file holds what version 1 wrote; it is never edited.
+// records2 are records that need the second version.
+func records2() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Amount.Minor = txn.Balance, 1, 0
+	a := answer()
+	a.Funds = txn.Funds{Available: money.Amount{Minor: 1234, Currency: money.CNY}, Debit: true}
+	void := full()
+	void.Key.Class, void.Key.Type, void.Original = txn.Void, 23, full().Key
+	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()}), Intent(void)}
+}
+
+// The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
+	golden(t, "testdata/v1.txt", records())
+	golden(t, "testdata/v2.txt", records2())
+}
+
+func golden(t *testing.T, file string, all []journal.Record) {
+	t.Helper()
 	var got strings.Builder
-	for _, r := range records() {
+	for _, r := range all {
 		fmt.Fprintf(&got, "%s %s %s\n", KindName(r.Kind), hex.EncodeToString(r.Key), hex.EncodeToString(r.Body))
 	}
-	const file = "testdata/v1.txt"
 	want, err := os.ReadFile(file)
 	if os.IsNotExist(err) && *rewrite {
 		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
@@ -104,12 +121,36 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A field of the second version is read there and refused in a first one.
+func TestSecondVersion(t *testing.T) {
+	r := records2()[0]
+	o, err := ParseOutcome(r.Body)
+	want := txn.Funds{Available: money.Amount{Minor: 1234, Currency: money.CNY}, Debit: true}
+	if err != nil || o.Answer.Funds != want || r.Body[0] != version2 {
+		t.Errorf("%+v, version %d, %v", o.Answer.Funds, r.Body[0], err)
+	}
+	if _, err := ParseOutcome(append([]byte{version}, r.Body[1:]...)); !errors.Is(err, ErrForm) {
+		t.Errorf("a first version with a field of the second: %v", err)
+	}
+	void := records2()[2]
+	if k, err := ParseKey(void.Key); err != nil || k.Class != txn.Void {
+		t.Errorf("void: %+v %v", k, err)
+	}
+	if p, err := ParsePayment(txn.Key{}, void.Body); err != nil || p.Original != full().Key {
+		t.Errorf("original %+v %v", p.Original, err)
+	}
+	if plain := records2()[1]; plain.Body[0] != version {
+		t.Errorf("what needs no new field is of version %d", plain.Body[0])
+	}
+}
+
 // What an intent reserves must hold its longest outcome, undo and undone, each
 // with the journal's own overhead.
 func TestFollowUpsFit(t *testing.T) {
 	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
+	rs[2] = records2()[0] // the longest outcome
 	undoing := size(rs[3]) + size(rs[4])
 	if all := size(rs[2]) + undoing + 256; all > FollowUps { // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
@@ -150,7 +191,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 			KindUndo:    func(b []byte) error { _, err := ParseUndo(b); return err },
 			KindUndone:  func(b []byte) error { _, err := ParseUndone(b); return err },
 		}[r.Kind]
-		if parse(nil) == nil || parse(append([]byte{2}, r.Body[1:]...)) == nil {
+		if parse(nil) == nil || parse(append([]byte{3}, r.Body[1:]...)) == nil {
 			t.Errorf("%s: another version was read", KindName(r.Kind))
 		}
 		if parse(append(append([]byte(nil), r.Body...), 250, 1, 0)) == nil {
@@ -163,7 +204,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range records() {
+	for _, r := range append(records(), records2()...) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

@@ -19,19 +19,20 @@ import (
 // host is an acquirer that outlives the switch's crashes: what it has booked
 // stays booked.
 type host struct {
-	debits  map[txn.STAN]int64  // effective, by the STAN of the purchase
-	undone  map[txn.STAN]bool   // reversals seen, also of unknown originals
-	request map[txn.STAN]string // what a STAN was used for
-	clash   string              // first STAN used for two things
-	mood    string              // of the next purchase: approve, decline, silent, lost
+	debits  map[txn.STAN]int64    // effective, by the STAN of the purchase
+	undone  map[txn.STAN]bool     // reversals seen, also of unknown originals
+	voided  map[txn.STAN]txn.STAN // voids in force, and what they took back
+	request map[txn.STAN]string   // what a STAN was used for
+	clash   string                // first STAN used for two things
+	mood    string                // of the next purchase: approve, decline, silent, lost
 }
 
 func newHost() *host {
-	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, request: map[txn.STAN]string{}}
+	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, voided: map[txn.STAN]txn.STAN{}, request: map[txn.STAN]string{}}
 }
 
 func (h *host) clone() *host {
-	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), request: maps.Clone(h.request), clash: h.clash, mood: h.mood}
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), request: maps.Clone(h.request), clash: h.clash, mood: h.mood}
 }
 
 // held is the sum of all effective debits.
@@ -50,10 +51,13 @@ func (h *host) use(stan txn.STAN, what string) {
 	h.request[stan] = what
 }
 
+// Serves implements flow.Acquirers.
+func (h *host) Serves(string, txn.Class) bool { return true }
+
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers
-	h.use(n.STAN, fmt.Sprintf("purchase of trace %d", s.Payment.Key.Trace))
+	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))
 	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: n.At}
 	switch h.mood {
 	case "decline":
@@ -62,8 +66,14 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	case "lost":
 		return txn.Answer{}, flow.ErrNoAnswer
 	}
-	if !h.undone[n.STAN] {
+	switch o := s.Original; {
+	case h.undone[n.STAN]:
+	case o == nil:
 		h.debits[n.STAN] += int64(s.Payment.Amount.Minor)
+	case h.debits[o.Numbers.STAN] == 0 && h.voided[n.STAN] == 0:
+		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
+	default:
+		h.debits[o.Numbers.STAN], h.voided[n.STAN] = 0, o.Numbers.STAN
 	}
 	if h.mood == "silent" {
 		return txn.Answer{}, flow.ErrNoAnswer
@@ -75,6 +85,13 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 func (h *host) Reverse(_ context.Context, p txn.Payment, _ bool) (txn.Code, error) {
 	h.use(p.Undo.STAN, fmt.Sprintf("reversal of trace %d", p.Key.Trace))
 	h.undone[p.Numbers.STAN] = true
+	if o := h.voided[p.Numbers.STAN]; o != 0 {
+		delete(h.voided, p.Numbers.STAN)
+		if !h.undone[o] {
+			h.debits[o] = int64(p.Amount.Minor)
+		}
+		return txn.CodeApproved, nil
+	}
 	if h.debits[p.Numbers.STAN] == 0 {
 		return txn.CodeUnmatched, nil
 	}

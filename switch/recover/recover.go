@@ -8,8 +8,9 @@
 //
 // How: Replay hands every record to the projections (payments, PIN tries,
 // numbers). Resolve then looks at each payment: an intent without an outcome
-// may have been sent and is reversed; an approval is presumed delivered, since
-// its answer may have been written; what was being reversed is queued again.
+// may have been sent and is reversed, or closed when its class moves no money
+// (txn.Class.Ending); an approval is presumed delivered, since its answer may
+// have been written; what was being reversed is queued again.
 //
 // Imported by: node, crash tests. Imports: switch/{txn,record,replay,journal}.
 package recover
@@ -48,6 +49,7 @@ type Summary struct {
 	Reversed  int // intents without outcome, now being reversed
 	Reversing int // reversals that were not acknowledged
 	Delivered int // approvals presumed delivered
+	Closed    int // without an outcome, of a class that moves no money
 }
 
 // Resolve gives every payment that was in flight its way to an end. next gives
@@ -68,19 +70,35 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 			sum.Reversing++
 			enqueue(p.Link, p.Key)
 		case txn.Intended, txn.Sent:
-			sum.Reversed++
-			failed = reverse(x, p, next, enqueue)
+			switch p.Key.Class.Ending() {
+			case txn.EndUndo:
+				sum.Reversed++
+				failed = reverse(x, p, next, enqueue)
+			case txn.EndClose:
+				sum.Closed++
+				failed = closed(x, p)
+			default:
+				failed = fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
+			}
 		}
 	})
 	return sum, failed
 }
 
-// reverse is the table's row for purchases. The other classes that will be
-// journaled get their own rows here.
-func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), enqueue func(string, txn.Key)) error {
-	if p.Key.Class != txn.Purchase {
-		return fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
+// closed is the row of classes that move no money.
+func closed(x *replay.Index, p txn.Payment) error {
+	_, err := x.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		o := record.Outcome{Event: txn.Closed, Answer: txn.Refusal(txn.DeclineNoAnswer, p.Numbers.At)}
+		return []journal.Record{record.MakeOutcome(now.Payment, o)}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover: end of terminal %s trace %06d: %w", p.Key.Terminal, p.Key.Trace, err)
 	}
+	return nil
+}
+
+// reverse is the row of classes by which money may have moved.
+func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), enqueue func(string, txn.Key)) error {
 	n, err := next()
 	if err != nil { // a start does not depend on numbers that may be used up
 		n = replay.SpareNumbers(&p)

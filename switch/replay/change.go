@@ -13,10 +13,11 @@ import (
 
 // View is what a change decides on: the payment as it stands.
 type View struct {
-	Payment   *txn.Payment // nil when only a claim or a tombstone exists
-	Known     bool         // a payment, a claim or a tombstone has this key
-	Running   bool         // a call of the flow owns it: its exchange may be under way
-	Tombstone bool         // its reversal came first
+	Payment   *txn.Payment  // nil when only a claim or a tombstone exists
+	Known     bool          // a payment, a claim or a tombstone has this key
+	Running   bool          // a call of the flow owns it: its exchange may be under way
+	Tombstone bool          // its reversal came first
+	Later     []txn.Payment // what names it as its original, in order
 }
 
 // Change takes the turn of k, lets decide look and choose records, makes them
@@ -26,7 +27,23 @@ type View struct {
 func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (View, error) {
 	e := x.take(k)
 	defer x.release(k, e)
-	records, err := decide(x.view(e))
+	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e)) })
+}
+
+// ChangeBoth is Change with the turn of k's original besides, so that nothing
+// else happens to that meanwhile. Turns are taken in this order alone: from what
+// names an original to the original.
+func (x *Index) ChangeBoth(k, original txn.Key, decide func(now, of View) ([]journal.Record, error)) (View, error) {
+	e := x.take(k)
+	defer x.release(k, e)
+	of := x.take(original)
+	defer x.release(original, of)
+	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e), x.view(of)) })
+}
+
+// change carries a decision out; the turn is the caller's.
+func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View, error) {
+	records, err := decide()
 	if err != nil {
 		return View{}, err
 	}
@@ -43,10 +60,35 @@ func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (
 	return x.view(e), nil
 }
 
+// Await waits until no call works on k and its answer is delivered, or until
+// the deadline.
+func (x *Index) Await(k txn.Key, until env.Mono) {
+	for {
+		x.mu.Lock()
+		e := x.payments[k]
+		if e == nil || !e.running && (e.p == nil || e.p.State != txn.Approved) {
+			x.mu.Unlock()
+			return
+		}
+		e.awaited = true
+		done := e.done
+		x.mu.Unlock()
+		if !done.Wait(until) {
+			return
+		}
+	}
+}
+
 func (x *Index) view(e *entry) View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return e.view()
+	v := e.view()
+	for _, k := range x.later[e.key] {
+		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
+			v.Later = append(v.Later, *o.p)
+		}
+	}
+	return v
 }
 
 // view copies what a change may see; the index's lock is held.

@@ -29,6 +29,8 @@ type Index struct {
 	mu       sync.Mutex // never held across a wait or a port call
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
+	rrns     map[txn.RRN]txn.Key
+	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
 	order    []txn.Key // in order of arrival, for forgetting
 }
@@ -46,6 +48,7 @@ func NewLinkKey(link string, n txn.Numbers) LinkKey {
 }
 
 type entry struct {
+	key       txn.Key
 	p         *txn.Payment
 	since     time.Time
 	tombstone bool      // its reversal came first
@@ -61,7 +64,7 @@ type entry struct {
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j,
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key),
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -142,6 +145,10 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	}
 	p.Reserved = r.Reserve
 	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+	x.rrns[p.Numbers.RRN] = k
+	if p.Original != (txn.Key{}) {
+		x.later[p.Original] = append(x.later[p.Original], k)
+	}
 	return move(p, txn.Journaled)
 }
 
@@ -159,7 +166,7 @@ func move(p *txn.Payment, e txn.Event) error {
 func (x *Index) entry(k txn.Key) *entry {
 	e := x.payments[k]
 	if e == nil {
-		e = &entry{since: x.clock.Now(), done: x.waits.NewEvent()}
+		e = &entry{key: k, since: x.clock.Now(), done: x.waits.NewEvent()}
 		x.payments[k] = e
 		x.order = append(x.order, k)
 	}
@@ -185,6 +192,14 @@ func (x *Index) FindSent(l LinkKey) (txn.Key, bool) {
 	return k, ok
 }
 
+// FindRRN returns the key of the payment that has this reference number.
+func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	k, ok := x.rrns[n]
+	return k, ok
+}
+
 // Each calls fn with a copy of every payment in order of arrival.
 func (x *Index) Each(fn func(txn.Payment)) {
 	x.mu.Lock()
@@ -207,7 +222,8 @@ func (x *Index) Len() int {
 // few is how many forget looks at.
 const few = 8
 
-// forget drops resting payments older than the window; the lock is held. It
+// forget drops resting payments older than the window; the lock is held. What
+// names an original is kept as long as that is: it says what is left of it. It
 // looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	oldest := x.clock.Now().Add(-x.cfg.Window)
@@ -221,12 +237,16 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && !e.p.State.Resting()) {
+		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || x.payments[e.p.Original] != nil)) {
 			x.order = append(x.order, k)
 			continue
 		}
 		if e.p != nil {
 			delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+			if x.rrns[e.p.Numbers.RRN] == k {
+				delete(x.rrns, e.p.Numbers.RRN)
+			}
+			delete(x.later, k)
 		}
 		delete(x.payments, k)
 	}

@@ -239,7 +239,7 @@ func TestRecordsThatMakeNoSenseAreRefused(t *testing.T) {
 		"unknown kind":           {Kind: 99},
 		"short key":              {Kind: record.KindIntent, Key: []byte("x")},
 		"outcome without intent": {Kind: record.KindOutcome, Key: k, Body: []byte{1}},
-		"other version":          {Kind: record.KindIntent, Key: k, Body: []byte{2}},
+		"other version":          {Kind: record.KindIntent, Key: k, Body: []byte{3}},
 	} {
 		x, _, _ := newIndex(10)
 		if err := x.Apply(r); err == nil {

@@ -120,7 +120,8 @@ func (w *Work) text(i item, text []byte) {
 
 // common sets what a request and its reversal share.
 func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
-	w.set(itemProcedure, "000000")
+	as, _ := asks(p.Key.Class)
+	w.set(itemProcedure, as.procedure)
 	w.number(itemAmount, uint64(p.Amount.Minor), 12)
 	w.number(itemCurrency, uint64(p.Amount.Currency), 3)
 	w.number(itemTrace, uint64(n.STAN), 6)
@@ -138,8 +139,28 @@ func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
 	w.text(itemMerchant, p.Key.Merchant[:])
 }
 
-// Purchase appends the request of p; its MAC is the last eight bytes.
-func (a *Acquirer) Purchase(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock) ([]byte, error) {
+// Request appends the request of p; its MAC is the last eight bytes.
+func (a *Acquirer) Request(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock) ([]byte, error) {
+	if p.Original != (txn.Key{}) {
+		return dst, fmt.Errorf("a %s without the original it names", p.Key.Class)
+	}
+	return a.request(dst, p, card, pin, nil)
+}
+
+// Void appends the request of p, which names o as what it takes back by field 90
+// and the authorization code; its MAC is the last eight bytes.
+func (a *Acquirer) Void(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock, o *txn.Payment) ([]byte, error) {
+	if p.Original != o.Key {
+		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)
+	}
+	return a.request(dst, p, card, pin, o)
+}
+
+func (a *Acquirer) request(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock, o *txn.Payment) ([]byte, error) {
+	if !a.Serves(p.Key.Class) {
+		return dst, fmt.Errorf("dialect %s does not carry %s", a.t.name, p.Key.Class)
+	}
+	as, _ := asks(p.Key.Class)
 	var w Work
 	defer w.Wipe()
 	w.grow()
@@ -165,7 +186,11 @@ func (a *Acquirer) Purchase(dst []byte, p *txn.Payment, card *txn.CardData, pin 
 		w.arena = card.ICC.AppendTo(w.arena, secret.ForWire)
 		w.put(itemChip, from)
 	}
-	return a.append(dst, &w, 0x0200|a.t.edition, p.Numbers.At, true)
+	if o != nil {
+		a.names(&w, o)
+		w.text(38, o.Answer.Auth[:])
+	}
+	return a.append(dst, &w, as.mti|a.t.edition, p.Numbers.At, true)
 }
 
 // room is what the items of a message take: the longest chip data, and twice
@@ -200,12 +225,18 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 	w.grow()
 	a.common(&w, p, p.Undo)
 	w.text(itemPAN, pan.Reveal(secret.ForWire))
-	w.set(itemOriginalMTI, "0200")
-	w.number(itemOriginalTrace, uint64(p.Numbers.STAN), 6)
-	w.time(itemOriginalSent, p.Numbers.At, sentForm)
-	w.time(itemOriginalLocal, p.Numbers.At, localForm)
-	w.set(itemOriginalAcquirer, a.profile.Institution)
+	a.names(&w, p)
 	return a.append(dst, &w, mti, p.Undo.At, true)
+}
+
+// names sets what names o as the original of another message.
+func (a *Acquirer) names(w *Work, o *txn.Payment) {
+	as, _ := asks(o.Key.Class)
+	w.set(itemOriginalMTI, as.mti.String())
+	w.number(itemOriginalTrace, uint64(o.Numbers.STAN), 6)
+	w.time(itemOriginalSent, o.Numbers.At, sentForm)
+	w.time(itemOriginalLocal, o.Numbers.At, localForm)
+	w.set(itemOriginalAcquirer, a.profile.Institution)
 }
 
 // Network appends a network management request with a code.

@@ -67,7 +67,7 @@ func TestEveryAcquirerDialect(t *testing.T) {
 	eachAcquirer(t, func(t *testing.T, a *Acquirer) {
 		p, card := payment(t)
 		pin, _ := secret.NewPINBlock(bytes.Repeat([]byte{7}, 8))
-		raw, err := a.Purchase(nil, p, card, pin)
+		raw, err := a.Request(nil, p, card, pin)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func reversal(t *testing.T, a *Acquirer, p *txn.Payment, pan secret.PAN) {
 func TestEveryReplyMustRepeat(t *testing.T) {
 	eachAcquirer(t, func(t *testing.T, a *Acquirer) {
 		p, card := payment(t)
-		raw, err := a.Purchase(nil, p, card, secret.PINBlock{})
+		raw, err := a.Request(nil, p, card, secret.PINBlock{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +213,7 @@ func TestPeers(t *testing.T) {
 		}
 		p, card := payment(t)
 		pin, _ := secret.NewPINBlock(bytes.Repeat([]byte{7}, 8))
-		raw, err := a.Purchase(nil, p, card, pin)
+		raw, err := a.Request(nil, p, card, pin)
 		if err != nil {
 			t.Fatal(err)
 		}

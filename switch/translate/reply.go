@@ -146,6 +146,12 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 		copy(r.Answer.SettleMD[:], date[len(date)-4:])
 	}
 	r.Answer.ICC = append([]byte(nil), v.Raw(55)...)
+	if p.Key.Class == txn.Balance && r.Answer.Approved() {
+		var err error
+		if r.Answer.Funds, err = parseFunds(v.AppendText(nil, 54)); err != nil {
+			return r, err
+		}
+	}
 	if !r.Answer.Approved() {
 		r.Answer.Reason = txn.DeclineAcquirer.Reason
 	}

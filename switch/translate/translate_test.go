@@ -91,8 +91,13 @@ func TestRefusedByName(t *testing.T) {
 		change func(map[int]string)
 		want   *txn.Decline
 	}{
-		{"void", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2300000700060" }, txn.DeclineUnsupported},
-		{"balance", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.DeclineUnsupported},
+		{"void without its original", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2300000700060" }, txn.DeclineField},
+		{"void without the reference number", 0x0200, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000007000041" }, txn.DeclineField},
+		{"void of a pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "200000", "06", "1100000700060" }, txn.DeclineUnsupported},
+		{"refund", 0x0220, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},
+		{"balance with a condition", 0x0200, func(f map[int]string) { f[3], f[25], f[60] = "310000", "06", "0100000700060" }, txn.DeclineUnsupported},
+		{"reversal of a balance inquiry", 0x0400, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.DeclineUnsupported},
+		{"cash from another account", 0x0200, func(f map[int]string) { f[3] = "012000" }, txn.DeclineUnsupported},
 		{"pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "030000", "06", "1000000700060" }, txn.DeclineUnsupported},
 		{"batch settlement", 0x0500, func(f map[int]string) { f[60] = "0000000720100" }, txn.DeclineUnsupported},
 		{"no terminal", 0x0200, func(f map[int]string) { delete(f, 41) }, txn.DeclineField},
@@ -189,7 +194,7 @@ func TestPurchaseAndReversalOnTheLink(t *testing.T) {
 	acq := NewAcquirer("12345678", "5999")
 	p, card := payment(t)
 	pin, _ := secret.NewPINBlock(bytes.Repeat([]byte{7}, 8))
-	raw, err := acq.Purchase(nil, p, card, pin)
+	raw, err := acq.Request(nil, p, card, pin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +258,7 @@ func TestReplyMustRepeatTheRequest(t *testing.T) {
 func TestRequestAndReplyHaveOneKey(t *testing.T) {
 	acq := NewAcquirer("12345678", "5999")
 	p, card := payment(t)
-	raw, err := acq.Purchase(nil, p, card, secret.PINBlock{})
+	raw, err := acq.Request(nil, p, card, secret.PINBlock{})
 	if err != nil {
 		t.Fatal(err)
 	}

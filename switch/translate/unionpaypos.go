@@ -22,18 +22,25 @@ type business struct {
 	procedure string // field 3, empty when the message has none
 	cond      string // field 25, empty when the message has none
 	class     txn.Class
+	of        txn.Class // what a reversal reverses
 }
 
 // businesses is what is served; everything else is DeclineUnsupported.
-// UnionPay POS: sale, its reversal, sign-on with a double-length MAC key (003),
-// sign-off, echo.
+// UnionPay POS: sale, its void, balance inquiry, the reversals, sign-on with a
+// double-length MAC key (003), sign-off, echo. Cash has the processing code of
+// ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
 	return []business{
-		{0x0200, 22, "000", "000000", "00", txn.Purchase},
-		{0x0400, 22, "000", "000000", "00", txn.Reversal},
-		{0x0800, 0, "003", "", "", txn.SignOn},
-		{0x0820, 0, "002", "", "", txn.SignOff},
-		{0x0820, 0, "301", "", "", txn.Echo},
+		{0x0200, 22, "000", "000000", "00", txn.Purchase, 0},
+		{0x0200, 22, "000", "010000", "00", txn.Cash, 0},
+		{0x0200, 1, "000", "310000", "00", txn.Balance, 0},
+		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
+		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
+		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
+		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
+		{0x0800, 0, "003", "", "", txn.SignOn, 0},
+		{0x0820, 0, "002", "", "", txn.SignOff, 0},
+		{0x0820, 0, "301", "", "", txn.Echo, 0},
 	}
 }
 
@@ -73,15 +80,16 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	if err := t.classify(&r, v, f60); err != nil {
 		return r, err
 	}
-	if r.Key.Class != txn.Purchase && r.Key.Class != txn.Reversal {
+	if r.Key.Class != txn.Reversal && r.Key.Class.Ending() == txn.EndNone {
 		return r, nil
 	}
 	if err := financial(&r, v); err != nil {
 		return r, err
 	}
+	if r.Key.Class == txn.Void {
+		return r, original(&r, v)
+	}
 	if r.Key.Class == txn.Reversal {
-		r.Original = r.Key
-		r.Original.Class = txn.Purchase
 		copy(r.Why[:], v.Raw(39))
 	}
 	return r, nil
@@ -103,6 +111,10 @@ func (t *Terminal) classify(r *txn.Request, v *iso8583.View, f60 unionpaypos.Fie
 		if row.mti == v.MTI() && row.type60 == r.Key.Type && row.network == string(f60.Network[:]) &&
 			row.procedure == procedure && row.cond == cond {
 			r.Key.Class = row.class
+			if row.of != 0 {
+				r.Original = r.Key
+				r.Original.Class = row.of
+			}
 			return nil
 		}
 	}
@@ -116,6 +128,9 @@ func financial(r *txn.Request, v *iso8583.View) error {
 		return missing("11 is")
 	}
 	amount, err := v.Uint(4)
+	if r.Key.Class == txn.Balance && !v.Has(4) {
+		amount, err = 0, nil
+	}
 	if err != nil || !v.Has(49) {
 		return missing("4 and 49 are")
 	}
@@ -137,6 +152,18 @@ func financial(r *txn.Request, v *iso8583.View) error {
 		}
 	}
 	return pinBlock(r, v)
+}
+
+// original reads what a void names: the reference number in 37, batch and trace
+// number in 61.
+func original(r *txn.Request, v *iso8583.View) error {
+	text := v.AppendText(nil, 61)
+	if len(text) < 12 || !allDigits(text) || len(v.Raw(37)) != len(r.OfRRN) {
+		return missing("37 and 61 (batch and trace number of the original) are")
+	}
+	copy(r.OfRRN[:], v.Raw(37))
+	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
+	return nil
 }
 
 // cardNumber takes field 2, or the number of track 2; both must agree.
@@ -220,6 +247,9 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	}
 	if len(a.ICC) > 0 {
 		b.SetBytes(55, a.ICC)
+	}
+	if a.Funds.Available.Currency != 0 {
+		b.SetString(54, fundsText(a.Funds))
 	}
 	if keys != nil {
 		b.SetBytes(62, appendKeys(nil, keys))

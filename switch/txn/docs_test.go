@@ -38,8 +38,8 @@ type stateDoc struct{ means, restart string }
 func stateDocs() map[State]stateDoc {
 	return map[State]stateDoc{
 		Received:  {"read from a terminal; nothing is durable and nothing left", "not known: the terminal may ask again"},
-		Intended:  {"the intent is durable; in the journal also what was forwarded, since that is no record of its own", "reversed: a byte may have left"},
-		Sent:      {"a byte may have left to the acquirer", "reversed (found as intended)"},
+		Intended:  {"the intent is durable; in the journal also what was forwarded, since that is no record of its own", "reversed: a byte may have left; closed when its class moves no money"},
+		Sent:      {"a byte may have left to the acquirer", "as intended: the journal keeps no record between"},
 		Approved:  {"the yes is durable; the terminal has not been told", "completed: the yes may have been written"},
 		Completed: {"the terminal was told yes, or may have been", "stays"},
 		Declined:  {"no, and nothing is held that could be undone", "stays"},
@@ -67,6 +67,7 @@ func eventDocs() map[Event]string {
 		UndoAsked:      "the terminal reversed it, or recovery did",
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
+		Closed:         "its end is not known and need not be: a class that moves no money",
 	}
 }
 

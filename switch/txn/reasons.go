@@ -78,6 +78,7 @@ var (
 	DeclineField       = reason(CodeFormat, "field_missing_or_malformed")
 	DeclineUnsupported = reason(CodeUnsupported, "transaction_not_supported")
 	DeclineAmount      = reason(CodeBadAmount, "amount_must_be_positive")
+	DeclineAmountGiven = reason(CodeBadAmount, "amount_in_balance_inquiry")
 	DeclineCurrency    = reason(CodeBadTxn, "currency_not_accepted")
 	DeclinePAN         = reason(CodeBadPAN, "pan_check_digit_wrong")
 	DeclineTrack       = reason(CodeBadPAN, "track_does_not_match_pan")
@@ -113,6 +114,7 @@ var (
 	DeclineKey     = reason(CodeSecurityFault, "key_unusable")
 	// The way to the acquirer.
 	DeclineNoRoute   = reason(CodeNoRoute, "no_route")
+	DeclineLinkClass = reason(CodeUnsupported, "transaction_not_supported_by_link")
 	DeclineLinkDown  = reason(CodeIssuerDown, "no_healthy_link")
 	DeclineNotSent   = reason(CodeIssuerDown, "not_sent")
 	DeclineNoAnswer  = reason(CodeNoAnswer, "acquirer_no_answer")
@@ -124,6 +126,12 @@ var (
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
+	// What a void names.
+	DeclineOriginalUnknown = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalDiffers = reason(CodeOriginal, "original_payment_differs")
+	DeclineOriginalState   = reason(CodeBadTxn, "original_payment_not_in_force")
+	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
+	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
@@ -134,14 +142,15 @@ var (
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
-		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired,
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired,
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
 		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
-		DeclineNoRoute, DeclineLinkDown, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
-		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
+		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
+		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

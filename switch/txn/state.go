@@ -50,12 +50,13 @@ const (
 	UndoAsked                       // the terminal reversed it, or recovery did
 	UndoAcked                       // reversal confirmed
 	UndoUnknown                     // the acquirer does not know the original
+	Closed                          // ended without undo: its class moves no money
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
-	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown",
+	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -76,11 +77,11 @@ func to(s State) arrow { return arrow{s, true} }
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended)},
-	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing)},
+	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
-		CheckFailed: to(Reversing), UndoAsked: to(Reversing)},
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
 	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),

@@ -11,27 +11,6 @@ import (
 	"tapswitch/internal/secret"
 )
 
-// Class is the kind of business a message asks for. Numbers are stored.
-type Class uint8
-
-// The classes in service; everything else is refused by name.
-const (
-	Purchase Class = iota + 1
-	Reversal       // the terminal's reversal of an earlier message
-	SignOn
-	SignOff
-	Echo
-	numClasses
-)
-
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo"}
-
-// String is the name used in events, metrics and dumps.
-func (c Class) String() string { return name(classNames[:], int(c)) }
-
-// Classes are all classes, for metrics labels.
-func Classes() []Class { return []Class{Purchase, Reversal, SignOn, SignOff, Echo} }
-
 // TerminalID is field 41, eight characters; MerchantID is field 42, fifteen.
 type (
 	TerminalID [8]byte
@@ -98,7 +77,8 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed
+	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
+	OfRRN    RRN     // Void: the reference number of what is taken back
 	Why      [2]byte // Reversal: field 39 of the request
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
@@ -123,7 +103,15 @@ type Answer struct {
 	At       time.Time // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte   // field 15 MMDD, zero when none
 	ICC      []byte    // field 55 to the card: tag 91; never sensitive
+	Funds    Funds     // of a balance inquiry
 	Repeat   bool      // told before
+}
+
+// Funds is what an inquiry learned of an account (ISO 8583:1987 DE 54, amount
+// type 02: available). A zero currency says that nothing was told.
+type Funds struct {
+	Available money.Amount
+	Debit     bool // the account is overdrawn by Available
 }
 
 // Approved reports a yes.
@@ -147,6 +135,7 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
+	Original    Key // what a void takes back, zero for others
 	Fingerprint Fingerprint
 	Masked      string   // card number, first six and last four
 	Token       [16]byte // keyed token of the card number

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Void takes a completed payment back, whole. Its life is a payment's: one whose
+// end is not known is reversed itself, and the original stands again. What
+// happens to one original takes turns: while a void is not at its end, another
+// void or the terminal's reversal of the original is refused, and once it is
+// approved the original can be neither voided nor reversed.
+func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	defer in.Card.Wipe()
+	r := f.report(ctx, in)
+	defer func() { r.end(ans) }()
+
+	// 1 to 3, as for a payment.
+	p, end, told := f.begin(ctx, r, in, f.check)
+	if told != nil {
+		return *told
+	}
+	defer func() { end(ans) }()
+
+	// 4: what it takes back, before a PIN is tried for it.
+	original, err := f.original(in)
+	if err != nil {
+		return f.refuse(err)
+	}
+	if err := voidable(p, replay.View{Payment: &original}); err != nil {
+		return f.refuse(err)
+	}
+	p.Original, p.Link = original.Key, original.Link
+
+	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
+	card, told := f.card(ctx, r, in, p)
+	if told != nil {
+		return *told
+	}
+	card.original = &original
+
+	// 8: the intent, in the original's turn: whoever comes later finds it there.
+	if err := f.intendOn(p, card.pin); err != nil {
+		return f.refuse(err)
+	}
+	r.step(StepIntended)
+
+	// 9 to 11, as for a payment.
+	return f.exchange(ctx, r, in, p, card)
+}
+
+// original finds the payment that a void names by its reference number and by
+// terminal, merchant, batch and trace: all must fit. One whose answer is on its
+// way is waited for.
+func (f *Flow) original(in *txn.Request) (txn.Payment, error) {
+	k, ok := f.Payments.FindRRN(in.OfRRN)
+	if !ok || k.Terminal != in.Original.Terminal || k.Merchant != in.Original.Merchant || k.Batch != in.Original.Batch || k.Trace != in.Original.Trace {
+		return txn.Payment{}, txn.DeclineOriginalUnknown
+	}
+	f.Payments.Await(k, in.Deadline)
+	p, ok := f.Payments.Find(k)
+	if !ok { // forgotten just now
+		return txn.Payment{}, txn.DeclineOriginalUnknown
+	}
+	return p, nil
+}
+
+// intendOn is intend in the turn of p's original too.
+func (f *Flow) intendOn(p *txn.Payment, v verified) error {
+	_, err := f.Payments.ChangeBoth(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
+		if now.Tombstone {
+			return nil, txn.DeclineTombstone // its reversal overtook it
+		}
+		if err := voidable(p, of); err != nil {
+			return nil, err
+		}
+		return append(v.records, record.Intent(p)), nil
+	})
+	if err != nil {
+		v.failed()
+		return journalError(err)
+	}
+	p.State = txn.Intended
+	return nil
+}
+
+// voidable is the ladder of what an original must be, one rule a line.
+func voidable(p *txn.Payment, of replay.View) error {
+	o := of.Payment
+	switch {
+	case o == nil:
+		return txn.DeclineOriginalUnknown
+	case !o.Key.Class.Voidable():
+		return txn.DeclineOriginalState
+	case o.Amount != p.Amount, o.Token != p.Token:
+		return txn.DeclineOriginalDiffers
+	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
+		return txn.DeclineOriginalBusy
+	case o.State != txn.Completed:
+		return txn.DeclineOriginalState
+	}
+	return untouched(of)
+}
+
+// untouched says that no void of a payment is in force or under way. One that
+// ended without effect, or was reversed to the end, is as if it had not been.
+func untouched(of replay.View) error {
+	for i := range of.Later {
+		switch s := of.Later[i].State; {
+		case s == txn.Completed:
+			return txn.DeclineOriginalVoided
+		case !s.Resting():
+			return txn.DeclineOriginalBusy
+		}
+	}
+	return nil
+}

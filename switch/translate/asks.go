@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"strconv"
+
+	"tapswitch/internal/money"
+	"tapswitch/iso8583"
+	"tapswitch/switch/txn"
+)
+
+// ask is how a class is asked of an acquirer: message type and field 3 of the
+// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 20 back
+// to the holder, 31 balance).
+type ask struct {
+	mti       iso8583.MTI
+	procedure string
+}
+
+// asks are the classes that acquirers can be asked.
+func asks(c txn.Class) (ask, bool) {
+	switch c {
+	case txn.Purchase:
+		return ask{0x0200, "000000"}, true
+	case txn.Cash:
+		return ask{0x0200, "010000"}, true
+	case txn.Void:
+		return ask{0x0200, "200000"}, true
+	case txn.Balance:
+		return ask{0x0200, "310000"}, true
+	}
+	return ask{}, false
+}
+
+// Serves says whether the link's dialect carries a class. Beyond the purchase,
+// only those that keep the 1987 edition's meanings do: how other hosts ask is for
+// their specifications to say.
+func (a *Acquirer) Serves(c txn.Class) bool {
+	_, known := asks(c)
+	return known && (c == txn.Purchase || a.t.family == family87)
+}
+
+// fundsSize is one part of field 54: account type 2, amount type 2, currency 3, a
+// letter C or D, amount 12 (ISO 8583:1987 DE 54).
+const fundsSize = 20
+
+// fundsText is what is available of an account, as a part of field 54.
+func fundsText(f txn.Funds) string {
+	sign := byte('C')
+	if f.Debit {
+		sign = 'D'
+	}
+	return fmt.Sprintf("0002%03d%c%012d", f.Available.Currency, sign, f.Available.Minor)
+}
+
+// parseFunds finds the available amount (type 02) among the parts of field 54.
+func parseFunds(text []byte) (f txn.Funds, err error) {
+	if len(text)%fundsSize != 0 {
+		return f, fmt.Errorf("field 54 is not of parts of %d characters", fundsSize)
+	}
+	for ; len(text) > 0; text = text[fundsSize:] {
+		if string(text[2:4]) != "02" {
+			continue
+		}
+		currency, err := strconv.ParseUint(string(text[4:7]), 10, 16)
+		if err != nil || currency == 0 {
+			return f, fmt.Errorf("field 54: the currency is no number")
+		}
+		minor, err := strconv.ParseUint(string(text[8:20]), 10, 63)
+		if err != nil || text[7] != 'C' && text[7] != 'D' {
+			return f, fmt.Errorf("field 54: the amount is not a letter C or D and digits")
+		}
+		return txn.Funds{Available: money.Amount{Minor: money.MinorUnits(minor), Currency: money.Currency(currency)}, Debit: text[7] == 'D'}, nil
+	}
+	return f, nil
+}

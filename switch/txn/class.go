@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+// Class is the kind of business a message asks for. Numbers are stored.
+type Class uint8
+
+// The classes in service; everything else is refused by name. Append only.
+const (
+	Purchase Class = iota + 1
+	Reversal       // the terminal's reversal of an earlier message
+	SignOn
+	SignOff
+	Echo
+	Balance // inquiry: moves no money
+	Cash    // withdrawal over the counter
+	Void    // takes a completed purchase or cash withdrawal back, whole
+	numClasses
+)
+
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void"}
+
+// String is the name used in events, metrics and dumps.
+func (c Class) String() string { return name(classNames[:], int(c)) }
+
+// Classes are all classes, for metrics labels.
+func Classes() (all []Class) {
+	for c := Purchase; c < numClasses; c++ {
+		all = append(all, c)
+	}
+	return all
+}
+
+// Ending is what becomes of a message whose end at the acquirer is not known:
+// no answer, an answer that failed its checks, one that cannot be told, or a
+// crash in between.
+type Ending uint8
+
+// The endings. A class that is not journaled has EndNone.
+const (
+	EndNone  Ending = iota
+	EndUndo         // money may have moved: reversed
+	EndClose        // no money can have moved: closed
+)
+
+// Ending is the rule of c, for the running switch and for recovery alike.
+func (c Class) Ending() Ending {
+	switch c {
+	case Purchase, Cash, Void:
+		return EndUndo
+	case Balance:
+		return EndClose
+	}
+	return EndNone
+}
+
+// Voidable says whether a void may take a payment of class c back.
+func (c Class) Voidable() bool { return c == Purchase || c == Cash }
