@@ -21,7 +21,7 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test lint tidy race sim faults bench bench-iso bench-hsm fuzz clean
+.PHONY: help setup build demo crashtest test lint tidy race sim faults bench bench-iso bench-hsm fuzz clean
 
 help: ## print every target with one line
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,11 @@ build: setup ## write bin/tapswitch and bin/libp11chaos.so
 
 demo: build ## tap cards on a simulated reader through the whole switch: make demo ARGS="--taps 20"
 	@bin/tapswitch demo $(ARGS)
+
+crashtest: KILLS = 50
+crashtest: SEED = 1
+crashtest: build ## kill a switch under load again and again: make crashtest KILLS=200 SEED=7
+	@bin/tapswitch crashtest --kills $(KILLS) --seed $(SEED)
 
 test: build lint ## everything a change must pass: vet, gofmt, staticcheck, all tests, the tree's own rules
 	$(GO) test ./...

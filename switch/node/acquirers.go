@@ -15,6 +15,7 @@ import (
 	"tapswitch/switch/link"
 	"tapswitch/switch/pin"
 	"tapswitch/switch/replay"
+	"tapswitch/switch/saf"
 	"tapswitch/switch/translate"
 	"tapswitch/switch/txn"
 )
@@ -62,8 +63,16 @@ func (a *acquirer) body(s flow.Send) ([]byte, error) {
 	return a.dialect.Request(room, s.Payment, s.Card, s.PIN)
 }
 
-// Reverse sends the reversal of p and returns the acquirer's field 39.
-func (as acquirers) Reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
+// Send sends what the store-and-forward owes of p and returns the acquirer's
+// field 39.
+func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+	if kind != saf.Reversal {
+		return txn.Code{}, fmt.Errorf("link %s: a %s is not built in this version", p.Link, kind)
+	}
+	return as.reverse(ctx, p, repeat)
+}
+
+func (as acquirers) reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
 	a := as[p.Link]
 	if a == nil {
 		return txn.Code{}, fmt.Errorf("link %s is no longer configured: a reversal waits for it", p.Link)

@@ -13,6 +13,7 @@ import (
 	"tapswitch/switch/flow"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/pin"
+	"tapswitch/switch/saf"
 	"tapswitch/switch/txn"
 )
 
@@ -81,8 +82,8 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	return a, nil
 }
 
-// Reverse implements saf.Sender.
-func (h *host) Reverse(_ context.Context, p txn.Payment, _ bool) (txn.Code, error) {
+// Send implements saf.Sender.
+func (h *host) Send(_ context.Context, _ saf.Kind, p txn.Payment, _ bool) (txn.Code, error) {
 	h.use(p.Undo.STAN, fmt.Sprintf("reversal of trace %d", p.Key.Trace))
 	h.undone[p.Numbers.STAN] = true
 	if o := h.voided[p.Numbers.STAN]; o != 0 {

@@ -20,9 +20,9 @@ import (
 	"sync"
 	"time"
 
+	"tapswitch/internal/assert"
 	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
-	"tapswitch/switch/record"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -33,10 +33,11 @@ type Config struct {
 	MaxRetry time.Duration // spacing doubles up to this
 }
 
-// Sender sends one reversal and returns the acquirer's field 39. An error says
-// that no usable answer came.
+// Sender sends the message of one kind about p, under the link's present keys,
+// and returns the acquirer's field 39. An error says that no usable answer came,
+// or that the kind is not built for the link.
 type Sender interface {
-	Reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error)
+	Send(ctx context.Context, kind Kind, p txn.Payment, repeat bool) (txn.Code, error)
 	// Up reports whether the link can carry it now.
 	Up(link string) bool
 }
@@ -62,6 +63,7 @@ type Queue struct {
 
 // Attempt is one delivery attempt, for metrics and the log.
 type Attempt struct {
+	Kind    Kind
 	Payment txn.Payment
 	Tries   int
 	Code    txn.Code // zero when no answer came
@@ -70,13 +72,19 @@ type Attempt struct {
 }
 
 type line struct {
-	items map[txn.Key]*item
+	items map[ident]*item
 	order uint64    // of arrival, given to the last item
 	wake  env.Event // renewed whenever it was woken
 }
 
+// ident is what an item is known by: a payment owes one message of a kind.
+type ident struct {
+	kind Kind
+	key  txn.Key
+}
+
 type item struct {
-	key   txn.Key
+	ident
 	order uint64
 	since env.Mono
 	due   env.Mono
@@ -85,9 +93,16 @@ type item struct {
 	taken bool // being delivered
 }
 
-// before says whether it is to be delivered before o.
+// before says whether it is to be delivered before o. Of two that are due at once
+// a reversal goes first: it gives a customer's money back.
 func (it *item) before(o *item) bool {
-	return it.due < o.due || it.due == o.due && it.order < o.order
+	switch {
+	case it.due != o.due:
+		return it.due < o.due
+	case it.kind != o.kind:
+		return it.kind < o.kind
+	}
+	return it.order < o.order
 }
 
 // New makes an empty queue; observe may be nil.
@@ -102,7 +117,7 @@ func New(cfg Config, world env.Env, p Payments, s Sender, observe func(Attempt))
 func (q *Queue) line(link string) *line {
 	l := q.lines[link]
 	if l == nil {
-		l = &line{items: make(map[txn.Key]*item), wake: q.world.Waits.NewEvent()}
+		l = &line{items: make(map[ident]*item), wake: q.world.Waits.NewEvent()}
 		q.lines[link] = l
 	}
 	return l
@@ -110,16 +125,23 @@ func (q *Queue) line(link string) *line {
 
 // Enqueue adds the reversal of k, once. One that is being delivered just now is
 // looked at again afterwards: a late yes may have reopened it.
-func (q *Queue) Enqueue(link string, k txn.Key) {
+func (q *Queue) Enqueue(link string, k txn.Key) { q.Add(link, Reversal, k) }
+
+// Add is Enqueue for any kind that has a rule.
+func (q *Queue) Add(link string, kind Kind, k txn.Key) {
+	id := ident{kind, k}
+	if _, ok := kind.rule(); !ok {
+		assert.Fail("saf: %s has no rule in this version", kind)
+	}
 	q.mu.Lock()
 	l, now := q.line(link), q.world.Clock.Mono()
-	if it := l.items[k]; it != nil {
+	if it := l.items[id]; it != nil {
 		it.again = it.taken
 		q.mu.Unlock()
 		return
 	}
 	l.order++
-	l.items[k] = &item{key: k, order: l.order, since: now, due: now}
+	l.items[id] = &item{ident: id, order: l.order, since: now, due: now}
 	q.mu.Unlock()
 	q.Nudge(link)
 }
@@ -238,54 +260,43 @@ func (q *Queue) pick(link string) (it item, wait env.Event, until env.Mono, clos
 	return *first, nil, 0, false
 }
 
-// attempt sends one reversal and makes the acquirer's word durable.
+// attempt sends one item and makes the acquirer's word durable.
 func (q *Queue) attempt(ctx context.Context, link string, it item) {
+	r, _ := it.kind.rule() // Add asked for it
 	p, ok := q.payments.Find(it.key)
-	if !ok || p.State != txn.Reversing {
-		q.remove(link, it.key)
+	if !ok || p.State != r.owes {
+		q.remove(link, it.ident)
 		return
 	}
-	code, err := q.sender.Reverse(ctx, p, it.tries > 0)
-	event, done := settles(code)
+	code, err := q.sender.Send(ctx, it.kind, p, it.tries > 0)
+	event, done := r.settles(code)
 	if err == nil && done {
 		_, err = q.payments.Change(it.key, func(now replay.View) ([]journal.Record, error) {
-			if now.Payment.State != txn.Reversing {
+			if now.Payment.State != r.owes {
 				return nil, nil
 			}
-			return []journal.Record{record.MakeUndone(now.Payment, record.Undone{Event: event, Code: code})}, nil
+			return []journal.Record{r.record(now.Payment, event, code)}, nil
 		})
 	}
 	done = done && err == nil
 	if done {
-		q.remove(link, it.key)
+		q.remove(link, it.ident)
 	} else {
 		q.later(link, it)
 	}
-	q.observe(Attempt{Payment: p, Tries: it.tries + 1, Code: code, Done: done, Err: err})
-}
-
-// settles says whether a code acknowledges a reversal. 25, 12 and 94 are
-// provisional: the acquirer does not know the original, and a late yes reopens.
-func settles(c txn.Code) (txn.Event, bool) {
-	switch c {
-	case txn.CodeApproved:
-		return txn.UndoAcked, true
-	case txn.CodeUnmatched, txn.CodeBadTxn, txn.CodeDuplicate:
-		return txn.UndoUnknown, true
-	}
-	return 0, false
+	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: it.tries + 1, Code: code, Done: done, Err: err})
 }
 
 // remove ends an item, or begins it anew when it was asked for meanwhile.
-func (q *Queue) remove(link string, k txn.Key) {
+func (q *Queue) remove(link string, id ident) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.line(link)
-	if it := l.items[k]; it.again {
+	if it := l.items[id]; it.again {
 		it.again, it.taken, it.tries, it.due = false, false, 0, q.world.Clock.Mono()
 		return
 	}
-	delete(l.items, k)
+	delete(l.items, id)
 }
 
 // later spaces the next attempt: Retry, then double, up to MaxRetry.
@@ -297,7 +308,7 @@ func (q *Queue) later(link string, it item) {
 	wait = min(wait, q.cfg.MaxRetry)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at := q.line(link).items[it.key]
+	at := q.line(link).items[it.ident]
 	at.tries, at.taken, at.again = at.tries+1, false, false
 	at.due = q.world.Clock.Mono().Add(wait)
 }

@@ -67,8 +67,8 @@ func (r *rig) Up(string) bool {
 	return !r.down
 }
 
-// Reverse implements Sender.
-func (r *rig) Reverse(_ context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
+// Send implements Sender.
+func (r *rig) Send(_ context.Context, _ Kind, p txn.Payment, repeat bool) (txn.Code, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sent = append(r.sent, fmt.Sprintf("%d/%d repeat=%v", p.Key.Trace, p.Undo.STAN, repeat))
@@ -285,5 +285,24 @@ func TestCloseEndsEveryLine(t *testing.T) {
 	}
 	if r.queue.Depth("acq") != 1 {
 		t.Error("what was not acknowledged is gone")
+	}
+}
+
+// Of two that are due at once the reversal goes first, whichever came first; of
+// two of a kind the older one.
+func TestReversalsBeforeAdvices(t *testing.T) {
+	at := func(k Kind, due env.Mono, order uint64) *item {
+		return &item{ident: ident{kind: k}, due: due, order: order}
+	}
+	for _, c := range []struct {
+		first, then *item
+	}{
+		{at(Reversal, 5, 2), at(Advice, 5, 1)},
+		{at(Advice, 4, 2), at(Reversal, 5, 1)},
+		{at(Advice, 5, 1), at(Advice, 5, 2)},
+	} {
+		if !c.first.before(c.then) || c.then.before(c.first) {
+			t.Errorf("%+v does not go before %+v", c.first, c.then)
+		}
 	}
 }

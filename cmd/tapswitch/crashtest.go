@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Bounds of a crash test.
+const (
+	maxKills  = 10_000
+	killLimit = 20 * time.Second // of one kill with its restart, on a slow machine
+	restLimit = 3 * time.Minute  // of setting up, and of coming to rest
+)
+
+// crashOptions are the flags of the crash test.
+type crashOptions struct {
+	kills int
+	seed  uint64
+	json  bool
+	dir   string
+}
+
+func newCrashtestCommand() *cobra.Command {
+	var o crashOptions
+	c := &cobra.Command{
+		Use:   "crashtest",
+		Short: "Kill a switch under load again and again, and hold its promises to what is left",
+		Long: "Start an HSM token, a switch, two acquirers and eight terminals on loopback, pay without pause, and\n" +
+			"kill the switch with SIGKILL at moments drawn from the seed: under load, while it starts, while it\n" +
+			"stops. The acquirers misbehave meanwhile and the terminals lose power. At the end all comes to rest,\n" +
+			"and terminals, acquirers' books and journal must agree payment by payment. Exit code 1 when a promise\n" +
+			"is broken; the last line is the verdict. The seed fixes what is done; when the machine does it, no seed can.\n" +
+			"A kill leaves what was written to the operating system: power cuts are the simulated disk's business.",
+		Example: "  tapswitch crashtest --kills 50\n  tapswitch crashtest --kills 50 --seed 1 --json --dir /tmp/crash",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.kills < 1 || o.kills > maxKills {
+				return usageError{fmt.Errorf("--kills %d: give a number from 1 to %d", o.kills, maxKills)}
+			}
+			return crashtest(c.Context(), o, c.OutOrStdout())
+		},
+	}
+	c.Flags().IntVar(&o.kills, "kills", 50, "how often the switch is killed")
+	c.Flags().Uint64Var(&o.seed, "seed", 1, "draws the moments of the kills, the payments and the acquirers' moods")
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a kill, and the verdict")
+	c.Flags().StringVar(&o.dir, "dir", "", "keep logs, books, terminals' memories and journal in this folder, which must be empty or new")
+	return c
+}
+
+func crashtest(ctx context.Context, o crashOptions, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, restLimit+time.Duration(o.kills)*killLimit)
+	defer cancel()
+	dir, remove, err := demoDir(o.dir)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	c, err := newCrash(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	defer c.strike()
+	if err := c.play(ctx, func(k kill) error { return showKill(out, o.json, k) }); err != nil {
+		return err
+	}
+	h, err := c.collect()
+	if err != nil {
+		return err
+	}
+	v := c.verdict(h)
+	if err := showVerdict(out, o.json, v); err != nil {
+		return err
+	}
+	if v.Verdict != crashKept {
+		return fmt.Errorf("%d findings, the first: %s", len(v.Broken), v.Broken[0])
+	}
+	return nil
+}
+
+// kill is one death of the switch.
+type kill struct {
+	Kill     int    `json:"kill"`
+	When     string `json:"when"`               // load, start, stop
+	ReadyMS  int64  `json:"ready_ms,omitempty"` // from its start to its readiness; none when killed before
+	AfterMS  int64  `json:"after_ms"`           // from the beginning of that moment to the kill
+	Payments int    `json:"payments"`           // sent by terminals so far
+}
+
+// The verdicts.
+const (
+	crashKept   = "kept"
+	crashBroken = "broken"
+)
+
+// crashVerdict is the end of a crash test.
+type crashVerdict struct {
+	Verdict  string         `json:"verdict"`
+	Broken   []string       `json:"broken"`
+	Kills    int            `json:"kills"`
+	When     map[string]int `json:"when"`
+	Payments int            `json:"payments"`
+	Outcomes map[string]int `json:"outcomes"` // at the terminals
+	States   map[string]int `json:"states"`   // in the journal
+	Records  uint64         `json:"records"`
+	Recovery recovery       `json:"recovery_ms"`
+	Mended   int            `json:"tokens_mended"` // kills in the middle of SoftHSM's own writing
+	Seed     uint64         `json:"seed"`
+	Seconds  float64        `json:"seconds"`
+}
+
+// recovery is how long it took from a start to readiness, links signed on.
+type recovery struct {
+	Least  int64 `json:"least"`
+	Median int64 `json:"median"`
+	Most   int64 `json:"most"`
+}
+
+func newRecovery(ready []int64) recovery {
+	if len(ready) == 0 {
+		return recovery{}
+	}
+	sorted := slices.Sorted(slices.Values(ready))
+	return recovery{Least: sorted[0], Median: sorted[len(sorted)/2], Most: sorted[len(sorted)-1]}
+}
+
+func (c *crash) verdict(h *history) crashVerdict {
+	v := crashVerdict{
+		Verdict: crashKept, Broken: h.judge(), Kills: len(c.kills), When: map[string]int{}, Outcomes: map[string]int{}, States: map[string]int{},
+		Payments: len(h.Sales), Records: h.Records, Recovery: newRecovery(c.ready), Mended: c.mended, Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
+	}
+	for _, k := range c.kills {
+		v.When[k.When]++
+	}
+	for _, s := range h.Sales {
+		v.Outcomes[string(s.Outcome)]++
+	}
+	for _, p := range h.Payments {
+		v.States[p.State.String()]++
+	}
+	if len(v.Broken) > 0 {
+		v.Verdict = crashBroken
+	}
+	return v
+}
+
+func showKill(out io.Writer, asJSON bool, k kill) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(k)
+	}
+	ready := "not ready yet"
+	if k.ReadyMS > 0 {
+		ready = fmt.Sprintf("ready in %d ms", k.ReadyMS)
+	}
+	_, err := fmt.Fprintf(out, "kill %4d  %-5s after %4d ms, %-18s  %6d payments\n", k.Kill, k.When, k.AfterMS, ready, k.Payments)
+	return err
+}
+
+func showVerdict(out io.Writer, asJSON bool, v crashVerdict) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(v)
+	}
+	var err error
+	for _, b := range v.Broken {
+		_, failed := fmt.Fprintln(out, "broken:", b)
+		err = errors.Join(err, failed)
+	}
+	_, failed := fmt.Fprintf(out, "%s: %d payments over %d kills (%d under load, %d starting, %d stopping); recovery %d to %d ms, half within %d; seed %d, %.1f s\n",
+		v.Verdict, v.Payments, v.Kills, v.When[whenLoad], v.When[whenStart], v.When[whenStop],
+		v.Recovery.Least, v.Recovery.Most, v.Recovery.Median, v.Seed, v.Seconds)
+	return errors.Join(err, failed)
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"tapswitch/simulators/card"
+)
+
+// The moments at which a switch is killed.
+const (
+	whenLoad  = "load"
+	whenStart = "start"
+	whenStop  = "stop"
+)
+
+// crashTills is how many terminals pay.
+const crashTills = 8
+
+// crash is a crash test at work. What has chance in it draws from streams of
+// its own, so that none changes what another does.
+type crash struct {
+	stage
+	seed   uint64
+	want   int // kills
+	began  time.Time
+	chance *rand.Rand // of kills
+
+	hosts map[string]*part
+	serve *part // the switch, nil between its lives
+	tills []*till
+	books map[string]string // what each host says of its own books at the end
+
+	token  tokenCopy
+	mended int // times a kill had hurt the token
+
+	kills []kill
+	ready []int64 // milliseconds of each start that was not cut short
+
+	quit   chan struct{} // closed when the load is to end
+	loads  sync.WaitGroup
+	ending sync.Once
+}
+
+// crashStream numbers the streams of chance.
+func crashStream(seed, n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+
+// newCrash prepares a stage and starts all but the switch.
+func newCrash(ctx context.Context, dir string, o crashOptions) (*crash, error) {
+	s, err := prepare(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &crash{stage: s, seed: o.seed, want: o.kills, began: time.Now(), chance: crashStream(o.seed, 0), hosts: map[string]*part{},
+		books: map[string]string{}, quit: make(chan struct{})}
+	if err := c.edit(); err != nil {
+		return nil, err
+	}
+	if c.token, err = copyToken(c.path("token")); err != nil {
+		return nil, err
+	}
+	counters, err := card.OpenCounters("")
+	if err != nil {
+		return nil, err
+	}
+	for i := range crashTills {
+		t, err := newTill(ctx, c.stage, i, crashStream(o.seed, uint64(1+i)), counters)
+		if err != nil {
+			return nil, errors.Join(err, c.closeTills())
+		}
+		c.tills = append(c.tills, t)
+	}
+	for _, name := range []string{linkA, linkB} {
+		if c.hosts[name], err = start(s.Dir, name, "", "simulate", "acquirer", "--config", name+".yaml"); err == nil {
+			_, err = c.hosts[name].await(ctx, partPatience, "ready", named("ready"))
+		}
+		if err != nil {
+			c.strike()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// tillID is the number of the i-th terminal; they share the first one's master key.
+func tillID(i int) string { return fmt.Sprintf("1000%04d", i+1) }
+
+// edit fits the demonstration's configuration: more terminals, shorter patience,
+// so that every kind of end comes often.
+func (c *crash) edit() error {
+	b, err := os.ReadFile(c.path("switch.yaml"))
+	if err != nil {
+		return err
+	}
+	one := fmt.Sprintf("  - {id: %q, merchant: %q, tmk: terminal/%s/tmk, status: active}\n", demoTerminal, demoMerchant, demoTerminal)
+	var all strings.Builder
+	for i := range crashTills {
+		all.WriteString(strings.Replace(one, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
+	}
+	text := string(b)
+	for _, e := range [][2]string{
+		{one, all.String()},
+		{"timeout_ms: 2000", "timeout_ms: 500"},
+		{"deadline_ms: 4000", "deadline_ms: 1500"},
+		{"drain_ms: 5000", "drain_ms: 1500"},
+		{"pin_tries: 3", "pin_tries: 10"},
+		{"retry_ms: 500, max_retry_ms: 5000", "retry_ms: 100, max_retry_ms: 1000"},
+	} {
+		if !strings.Contains(text, e[0]) {
+			return fmt.Errorf("crashtest: switch.yaml has no %q", e[0])
+		}
+		text = strings.ReplaceAll(text, e[0], e[1])
+	}
+	return os.WriteFile(c.path("switch.yaml"), []byte(text), 0o600)
+}
+
+// play is the whole test: load, kills, rest.
+func (c *crash) play(ctx context.Context, tell func(kill) error) error {
+	c.load(ctx)
+	for lives := 0; len(c.kills) < c.want && lives < 3*c.want+10; lives++ {
+		k, died, err := c.life(ctx)
+		if err != nil {
+			return err
+		}
+		if !died {
+			continue // it had stopped well before the blow
+		}
+		k.Kill, k.Payments = len(c.kills)+1, c.payments()
+		c.kills = append(c.kills, k)
+		if err := tell(k); err != nil {
+			return err
+		}
+	}
+	return c.rest(ctx)
+}
+
+// load starts the terminals' payments and the acquirers' moods.
+func (c *crash) load(ctx context.Context) {
+	for _, t := range c.tills {
+		c.loads.Add(1)
+		go func() {
+			defer c.loads.Done()
+			t.run(ctx, c.quit)
+		}()
+	}
+	c.loads.Add(1)
+	go func() {
+		defer c.loads.Done()
+		c.weather(ctx, crashStream(c.seed, 1000))
+	}()
+}
+
+// crashMoods are how the acquirers behave, one drawn after the other.
+func crashMoods() []string {
+	return []string{"normal", "normal", "normal", "silent once", "silent-before once", "late 700ms once", "late 50ms once",
+		"bad-mac once", "wrong-amount once", "duplicate once", "garbage once", "hangup once"}
+}
+
+// weather puts the acquirers into moods until the load ends.
+func (c *crash) weather(ctx context.Context, chance *rand.Rand) {
+	moods := crashMoods()
+	for {
+		for _, name := range []string{linkA, linkB} {
+			if c.hosts[name].say("mood "+moods[chance.IntN(len(moods))]) != nil {
+				return // it has ended; rest will say so
+			}
+		}
+		select {
+		case <-c.quit:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Duration(50+chance.IntN(200)) * time.Millisecond):
+		}
+	}
+}
+
+// life is one life of the switch, from its start to its kill. died is false when
+// it had stopped by itself before the blow, as it was told to.
+func (c *crash) life(ctx context.Context) (k kill, died bool, err error) {
+	k.When = []string{whenLoad, whenLoad, whenLoad, whenStart, whenStop}[c.chance.IntN(5)]
+	began := time.Now()
+	if err := c.startSwitch(); err != nil {
+		return k, false, err
+	}
+	if k.When == whenStart {
+		died, err = c.blow(ctx, &k, began, c.draw(c.usual()))
+		return k, died, err
+	}
+	if err := (&troupe{stage: c.stage, serve: c.serve}).awaitReady(ctx, partPatience); err != nil {
+		return k, false, err
+	}
+	k.ReadyMS = time.Since(began).Milliseconds()
+	c.ready = append(c.ready, k.ReadyMS)
+	at := time.Now()
+	if k.When == whenLoad {
+		died, err = c.blow(ctx, &k, at, 20*time.Millisecond+c.draw(time.Second))
+		return k, died, err
+	}
+	if err := sleep(ctx, 100*time.Millisecond+c.draw(400*time.Millisecond)); err != nil {
+		return k, false, err
+	}
+	at = time.Now()
+	if err := c.serve.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return k, false, fmt.Errorf("the switch: %w", err)
+	}
+	died, err = c.blow(ctx, &k, at, c.draw(300*time.Millisecond))
+	return k, died, err
+}
+
+// startSwitch begins a life; the last one has ended.
+func (c *crash) startSwitch() error {
+	mended, err := c.token.mend()
+	if err != nil {
+		return err
+	}
+	if mended {
+		c.mended++
+	}
+	c.serve, err = start(c.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml")
+	return err
+}
+
+// draw is a time below most.
+func (c *crash) draw(most time.Duration) time.Duration {
+	return time.Duration(c.chance.Int64N(int64(most)))
+}
+
+// usual is about how long a start takes.
+func (c *crash) usual() time.Duration {
+	if len(c.ready) == 0 {
+		return 500 * time.Millisecond
+	}
+	return time.Duration(newRecovery(c.ready).Median+1) * time.Millisecond
+}
+
+// blow kills the switch after a while. A switch that ended by itself has found
+// something wrong, unless it was told to stop.
+func (c *crash) blow(ctx context.Context, k *kill, since time.Time, after time.Duration) (died bool, err error) {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-c.serve.done:
+		if k.When == whenStop && c.serve.err == nil {
+			return false, nil
+		}
+		return false, fmt.Errorf("the switch %w (%v) before kill %d; its log is switch.log: %s", errPartEnded, c.serve.err, len(c.kills)+1, c.serve.tail.String())
+	}
+	err = c.serve.cmd.Process.Kill()
+	<-c.serve.done
+	k.AfterMS = time.Since(since).Milliseconds()
+	return !errors.Is(err, os.ErrProcessDone) && c.serve.err != nil, nil
+}
+
+// sleep waits, or gives up with ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// rest brings all to an end: the load, the terminals' reversals, the switch's,
+// and then every process.
+func (c *crash) rest(ctx context.Context) error {
+	began := time.Now()
+	if err := c.startSwitch(); err != nil {
+		return err
+	}
+	t := &troupe{stage: c.stage, serve: c.serve, hosts: c.hosts}
+	if err := t.awaitReady(ctx, partPatience); err != nil {
+		return err
+	}
+	c.ready = append(c.ready, time.Since(began).Milliseconds())
+	c.endLoad()
+	for _, name := range []string{linkA, linkB} {
+		c.hosts[name].forget()
+		if err := t.mood(ctx, tap{Host: name, Mood: "normal"}); err != nil {
+			return err
+		}
+	}
+	for _, till := range c.tills {
+		if err := till.drain(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.delivered(ctx, t); err != nil {
+		return err
+	}
+	return c.close(ctx)
+}
+
+func (c *crash) endLoad() {
+	c.ending.Do(func() { close(c.quit) })
+	c.loads.Wait()
+}
+
+// delivered waits until the switch has no reversal left. The gauge is a second
+// old at most, and a late answer may still come: it must be empty for a while.
+func (c *crash) delivered(ctx context.Context, t *troupe) error {
+	const calm = 3 // looks, a second apart
+	for empty := 0; empty < calm; {
+		if err := sleep(ctx, time.Second); err != nil {
+			return fmt.Errorf("reversals are not delivered: %w", err)
+		}
+		text, err := t.metrics(ctx)
+		if err != nil {
+			return err
+		}
+		empty++
+		if !strings.Contains("\n"+text, "\ntapswitch_saf_depth 0\n") {
+			empty = 0
+		}
+		if time.Since(c.began) > restLimit+time.Duration(c.want)*killLimit {
+			return errors.New("reversals are not delivered in time")
+		}
+	}
+	return nil
+}
+
+// close ends every process well and keeps what the hosts say of their books.
+func (c *crash) close(ctx context.Context) error {
+	c.serve.stop(partPatience)
+	if c.serve.err != nil {
+		return fmt.Errorf("the switch did not stop well: %w", c.serve.err)
+	}
+	for _, name := range []string{linkA, linkB} {
+		host := c.hosts[name]
+		if err := host.say("books"); err != nil {
+			return err
+		}
+		e, err := host.await(ctx, partPatience, "books", named("books"))
+		if err != nil {
+			return err
+		}
+		sum, _ := e["books"].(map[string]any)
+		c.books[name] = event(sum).text("check")
+		host.stop(partPatience)
+	}
+	return c.closeTills()
+}
+
+func (c *crash) closeTills() (err error) {
+	for _, t := range c.tills {
+		err = errors.Join(err, t.close())
+	}
+	return err
+}
+
+// strike ends what still runs, in any state. It may be called twice.
+func (c *crash) strike() {
+	c.endLoad()
+	c.serve.stop(time.Second)
+	for _, host := range c.hosts {
+		host.stop(time.Second)
+	}
+}
+
+// payments is how many sales left their terminals so far.
+func (c *crash) payments() (n int) {
+	for _, t := range c.tills {
+		n += int(t.sent.Load())
+	}
+	return n
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/hsm/soft"
+	"tapswitch/internal/env"
+	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
+	"tapswitch/iso8583/frame"
+	"tapswitch/simulators/card"
+	"tapswitch/terminal/host"
+	"tapswitch/terminal/kernel"
+)
+
+// sale is a line of a terminal's log: what it asked and what it was told.
+type sale struct {
+	Terminal string       `json:"terminal"`
+	Batch    string       `json:"batch"`
+	Trace    uint32       `json:"trace"`
+	Link     string       `json:"link"` // whose card it was
+	Amount   int64        `json:"amount_minor"`
+	Outcome  host.Outcome `json:"outcome"`
+	Code     string       `json:"code,omitempty"`
+	Reason   host.Reason  `json:"reason,omitempty"`
+	RRN      string       `json:"rrn,omitempty"`
+	Undone   bool         `json:"undone,omitempty"` // approved, then taken back by the shop
+}
+
+// till is a terminal of the crash test: the real terminal's conversation and
+// memory on the machine's disk, with cards but without a reader.
+type till struct {
+	id, dir, address string
+	tmk, storage     string // hex, published test values
+	chance           *rand.Rand
+	deck             map[string]card.Profile
+	counters         *card.Counters
+
+	soft *soft.Module
+	host *host.Host
+	log  *os.File
+	sent atomic.Int64
+	said []sale
+
+	failed error // of the last start
+}
+
+// crashStorage enciphers the terminals' memories; a test value.
+const crashStorage = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
+
+func newTill(ctx context.Context, s stage, i int, chance *rand.Rand, counters *card.Counters) (*till, error) {
+	t := &till{id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
+		chance: chance, counters: counters}
+	err := t.stock()
+	if err != nil {
+		return nil, err
+	}
+	if t.log, err = os.OpenFile(filepath.Join(s.Dir, "till-"+t.id+".jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+		return nil, err
+	}
+	return t, t.open(ctx)
+}
+
+// stock takes the deck of test cards.
+func (t *till) stock() error {
+	deck, err := card.Deck()
+	t.deck = map[string]card.Profile{}
+	for _, p := range deck {
+		t.deck[p.Name] = p
+	}
+	return err
+}
+
+// open starts the terminal on what its disk has.
+func (t *till) open(ctx context.Context) error {
+	world := env.Real()
+	var err error
+	if t.soft, err = soft.New(world.Rand, world.Clock); err != nil {
+		return err
+	}
+	tmk, err := testKey(t.tmk)
+	if err != nil {
+		return err
+	}
+	storage, err := testKey(t.storage)
+	if err != nil {
+		return err
+	}
+	keys, err := host.SoftKeys(ctx, t.soft, t.id, tmk, storage)
+	if err != nil {
+		return err
+	}
+	answer := 2 * time.Second
+	if t.chance.IntN(3) == 0 { // gives up early: its reversal meets the sale in flight
+		answer = 250 * time.Millisecond
+	}
+	opened, err := host.Open(ctx, world, keys, host.Config{
+		Terminal: t.id, Merchant: demoMerchant, Address: t.address, Answer: answer, Dial: time.Second, Currency: money.CNY, Dir: t.dir,
+		TPDU: frame.TPDU{0x60, 0, 3, 0, 0}, Header: frame.Header{0x60, 0x31, 0, 0x31, 1, 0},
+	})
+	if err == nil {
+		t.host = opened
+	}
+	return err
+}
+
+// power is a power cut and the start after it.
+func (t *till) power(ctx context.Context) error {
+	if t.host != nil {
+		err := t.host.Close()
+		t.host = nil
+		if err != nil {
+			return err
+		}
+	}
+	return t.open(ctx)
+}
+
+func testKey(digits string) (secret.Key, error) {
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return secret.Key{}, err
+	}
+	return secret.NewKey(b)
+}
+
+func (t *till) close() error {
+	if t.host == nil {
+		return t.log.Close()
+	}
+	return errors.Join(t.host.Close(), t.log.Close())
+}
+
+// run pays until quit is closed; a customer in between is served to his end.
+func (t *till) run(ctx context.Context, quit <-chan struct{}) {
+	for {
+		pause := time.Duration(1+t.chance.IntN(20)) * time.Millisecond
+		if !t.pay(ctx) {
+			pause = 30 * time.Millisecond // no switch there, or a reversal is due
+		}
+		select {
+		case <-quit:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// pay is one customer; false when nothing was sent. Now and then the terminal
+// loses power before, or the shop takes the sale back.
+func (t *till) pay(ctx context.Context) bool {
+	if t.host == nil || t.chance.IntN(40) == 0 {
+		if t.failed = t.power(ctx); t.failed != nil {
+			return false
+		}
+	}
+	if _, reason, err := t.host.Ready(ctx); err != nil || reason != host.ReasonNone {
+		return false
+	}
+	s := sale{Terminal: t.id, Link: linkA, Amount: int64(1 + t.chance.IntN(2000))}
+	name := "unionpay"
+	if t.chance.IntN(2) == 0 {
+		name, s.Link = "visa", linkB
+	}
+	ask, err := t.ask(ctx, name, s.Amount, t.chance.IntN(4) == 0)
+	if err != nil {
+		return false
+	}
+	r := t.host.Sale(ctx, ask)
+	if r.Outcome == host.NotSent {
+		return false
+	}
+	t.sent.Add(1)
+	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
+	if r.Outcome == host.Approved && t.chance.IntN(10) == 0 {
+		// Also one that is not acknowledged now is due, and drained later.
+		undo, _ := t.host.Reverse(ctx)
+		s.Undone = undo != nil && undo.Trace == r.Trace
+	}
+	t.note(s)
+	return true
+}
+
+// note keeps a line of the log.
+func (t *till) note(s sale) {
+	t.said = append(t.said, s)
+	_ = json.NewEncoder(t.log).Encode(s) // for people: the judge has the line itself
+}
+
+// plastic lets a card of the deck answer the kernel.
+type plastic struct{ card *card.Card }
+
+func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
+	answer, present := p.card.Transceive(apdu)
+	if !present {
+		return nil, io.EOF
+	}
+	return answer, nil
+}
+
+// ask reads a card for an amount and makes the sale of it.
+func (t *till) ask(ctx context.Context, name string, amount int64, withPIN bool) (host.Sale, error) {
+	c, err := card.New(t.deck[name], t.counters)
+	if err != nil {
+		return host.Sale{}, err
+	}
+	purchase, err := kernel.NewPurchase(env.Real().Rand, money.Amount{Minor: money.MinorUnits(amount), Currency: money.CNY}, time.Now(), 1)
+	if err != nil {
+		return host.Sale{}, err
+	}
+	out, err := kernel.Run(ctx, plastic{c}, kernel.DefaultConfig(), purchase)
+	if err != nil {
+		return host.Sale{}, err
+	}
+	if out.Kind != kernel.OnlineRequest {
+		return host.Sale{}, fmt.Errorf("card %s does not ask to go online", name)
+	}
+	s := host.Sale{Amount: money.MinorUnits(amount), Card: host.Card{PAN: out.PAN, PSN: out.PSN, Expiry: out.Expiry, Track2: out.Track2, ICC: out.ICC, Entry: host.Contactless}}
+	if !withPIN {
+		return s, nil
+	}
+	digits, err := secret.NewKey([]byte(t.deck[name].PIN))
+	if err != nil {
+		return host.Sale{}, err
+	}
+	s.PIN, err = t.soft.EncipherPIN(ctx, digits, hsm.PINTarget{Format: hsm.ISO0, Key: t.host.PINKey(), PAN: s.Card.PAN})
+	return s, err
+}
+
+// drain sends the terminal's own reversal until it is acknowledged.
+func (t *till) drain(ctx context.Context) error {
+	if t.host == nil {
+		return fmt.Errorf("terminal %s does not start: %w", t.id, t.failed)
+	}
+	for {
+		_, reason, err := t.host.Ready(ctx)
+		if _, due := t.host.Pending(); err == nil && reason == host.ReasonNone && !due {
+			return nil
+		}
+		if failed := sleep(ctx, 100*time.Millisecond); failed != nil {
+			return fmt.Errorf("terminal %s still owes a reversal (%s): %w", t.id, reason, errors.Join(err, failed))
+		}
+	}
+}
