@@ -297,8 +297,8 @@ func (w *world) void(s Send, act string) (txn.Answer, error) {
 
 func (w *world) Up(string) bool { return true }
 
-// Reverse is the acquirer for reversals.
-func (w *world) Reverse(_ context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
+// Send is the acquirer for reversals.
+func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
 	mti := "0400"
 	if repeat {
 		mti = "0401"
