@@ -214,7 +214,7 @@ func agreeCombined(t *testing.T, c chain, icc oda.Key) {
 func agreeFast(t *testing.T, c chain, icc oda.Key) {
 	f := oda.Fast{UN: [4]byte{1, 2, 3, 4}, Amount: [6]byte{0, 0, 0, 0, 0x12, 0x34}, Currency: [2]byte{0x01, 0x56}, Qualifiers: []byte{0x80, 0x00}}
 	terminal := append(append(append([]byte{}, f.UN[:]...), f.Amount[:]...), f.Currency[:]...)
-	sdad, related, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal)
+	sdad, related, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,10 @@ func agreeFast(t *testing.T, c chain, icc oda.Key) {
 			t.Errorf("%s changed: %v, want %v", name, err, w.want)
 		}
 	}
-	online := resign(c.icc, sdad, set(1, 0x95), terminal, related)
+	online, _, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal, true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := oda.FDDA(icc, online, f); !errors.Is(err, oda.ErrFormat) {
 		t.Errorf("signature of an online authorisation: %v, want ErrFormat", err)
 	}
