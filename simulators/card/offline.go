@@ -55,7 +55,7 @@ const (
 // Months of the deck's certificates, MMYY.
 const (
 	goodMonth = "1231"
-	pastMonth = "1219"
+	pastMonth = "1216"
 )
 
 // issuing is what an issuer may do wrong when it makes a card.

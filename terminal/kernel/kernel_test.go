@@ -54,6 +54,7 @@ func TestTranscripts(t *testing.T) {
 func play(t *testing.T, script []byte) []byte {
 	var out bytes.Buffer
 	var m *Machine
+	var last Step
 	skip := false
 	lines := bufio.NewScanner(bytes.NewReader(script))
 	for lines.Scan() {
@@ -82,15 +83,19 @@ func play(t *testing.T, script []byte) []byte {
 			step = m.Answer(notation(t, rest))
 		case "lost":
 			step = m.Lost()
+		case "present":
+			fmt.Fprint(&out, "----\n", present(t, m, rest, last))
+			continue
 		default:
 			t.Fatalf("unknown event %q", word)
 		}
+		last = step
 		fmt.Fprint(&out, "----\n", describe(t, step))
 	}
 	return out.Bytes()
 }
 
-func begin(t *testing.T, options string) *Machine {
+func begin(t testing.TB, options string) *Machine {
 	t.Helper()
 	cfg := DefaultConfig()
 	txn := Transaction{
@@ -115,10 +120,25 @@ func begin(t *testing.T, options string) *Machine {
 				a.ZeroOK = value == "yes"
 			case "sm":
 				a.SM = byte(n)
+			case "format05":
+				a.OnlineFormat = value != "yes"
+			case "oda", "when": // below
 			case "amount":
 				txn.Amount.Minor = money.MinorUnits(n)
 			default:
 				t.Fatalf("unknown option %q", o)
+			}
+		}
+	}
+	for _, o := range strings.Fields(options) {
+		name, value, _ := strings.Cut(o, "=")
+		var err error
+		switch name {
+		case "oda":
+			authenticateOffline(t, &cfg, value)
+		case "when":
+			if txn.When, err = time.Parse(time.DateOnly, value); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -178,6 +198,9 @@ func describe(t *testing.T, s Step) string {
 		fmt.Fprintf(&b, ": %s", o.Reason)
 	}
 	fmt.Fprintln(&b)
+	if a := o.Authentication; a.Result != 0 && a.Reason != ODANotAsked {
+		fmt.Fprintf(&b, "offline data authentication: %v %s, tvr %X, tsi %X\n", a.Result, a.Reason, a.TVR, a.TSI)
+	}
 	if o.Kind != OnlineRequest {
 		if !o.PAN.IsZero() || !o.Track2.IsZero() || !o.ICC.IsZero() {
 			t.Error("card data in an outcome that goes nowhere")
