@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +206,37 @@ func TestEveryByteOfTheCardCounts(t *testing.T) {
 // after it has said everything.
 func authenticated(t *testing.T, tag bertlv.Tag, out bool) (*Machine, Step) {
 	t.Helper()
+	return changed(t, tag, out, func(v []byte) { v[len(v)-1] ^= 0x01 })
+}
+
+// TestNamedFaultsOfElements: faults that more than one change of a byte makes.
+func TestNamedFaultsOfElements(t *testing.T) {
+	for _, c := range []struct {
+		tag    bertlv.Tag
+		change func(v []byte)
+		want   Reason
+	}{
+		{bertlv.CTQ, func(v []byte) { v[1] = ctq2DeviceCVM }, ODAQualifiersDiffer}, // "the phone has verified its holder"
+		{tagCardRelated, func(v []byte) { v[0] = 0 }, ODAVersionNotBuilt},
+		{tagCardRelated, func(v []byte) { v[1]++ }, ODASignatureHash},
+		{tagIssuerCertificate, func(v []byte) { v[0] ^= 1 }, ODAIssuerMalformed},
+		{tagIssuerRemainder, func(v []byte) { v[0] ^= 1 }, ODAIssuerHash},
+		{tagCardCertificate, func(v []byte) { v[0] ^= 1 }, ODACardMalformed},
+		{tagCardRemainder, func(v []byte) { v[0] ^= 1 }, ODACardHash},
+		{tagSignature, func(v []byte) { v[0] ^= 1 }, ODASignatureMalformed},
+		{tagStaticTags, func(v []byte) { v[0] = 0x5A }, ODAStaticMalformed},
+		{bertlv.AIP, func(v []byte) { v[0] |= 0x01 }, ODACardHash}, // the profile is signed: 9F4A says so
+		{bertlv.AIP, func(v []byte) { v[0] = 0 }, ODANotClaimed},
+	} {
+		_, step := changed(t, c.tag, false, c.change)
+		if a := step.Outcome.Authentication; step.Outcome.Kind != Declined || a.Reason != c.want || step.Outcome.Reason != c.want {
+			t.Errorf("%v: %v, %s, want %s", c.tag, step.Outcome.Kind, a.Reason, c.want)
+		}
+	}
+}
+
+func changed(t *testing.T, tag bertlv.Tag, out bool, change func(v []byte)) (*Machine, Step) {
+	t.Helper()
 	deck, err := card.Deck()
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +262,7 @@ func authenticated(t *testing.T, tag bertlv.Tag, out bool) (*Machine, Step) {
 			answer, _ := c.Transceive(step.APDU)
 			for _, template := range []bertlv.Tag{bertlv.ResponseFormat2, bertlv.RecordTemplate} {
 				if v, ok := bertlv.Path(answer[:len(answer)-2], template, tag); ok && !out {
-					v[len(v)-1] ^= 0x01 // in the answer itself
+					change(v) // in the answer itself
 				}
 			}
 			step = m.Answer(answer)
@@ -291,4 +325,28 @@ func record(t testing.TB, deck []card.Profile, oda string) (answers [][]byte) {
 		}
 	}
 	return answers
+}
+
+// TestReasonsPage: docs/reference/offline-authentication.md has every reason, and
+// no other.
+func TestReasonsPage(t *testing.T) {
+	code, err := os.ReadFile("authenticate.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/reference/offline-authentication.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(pattern string, in []byte) (all []string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllSubmatch(in, -1) {
+			all = append(all, string(m[1]))
+		}
+		slices.Sort(all)
+		return all
+	}
+	want, got := find(`Reason += "(oda_[a-z_]+)"`, code), find("(?m)^\\| `(oda_[a-z_]+)` \\|", page)
+	if !slices.Equal(want, got) || len(want) < 20 {
+		t.Errorf("the kernel has %q, the page %q", want, got)
+	}
 }
