@@ -102,6 +102,7 @@ batch: "000001"
 currency: 156
 country: 156
 limits: {cvm_minor: 100000, contactless_minor: 5000000}
+ca_keys: ca-keys.json
 state: terminal
 log: terminal.log
 `

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -79,6 +80,9 @@ func prepare(ctx context.Context, dir string) (stage, error) {
 	if err := card.WriteDeck(s.path("deck.json"), deck); err != nil {
 		return s, err
 	}
+	if err := s.writeCAKeys(); err != nil {
+		return s, err
+	}
 	for name, text := range s.files() {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
 			return s, err
@@ -88,6 +92,19 @@ func prepare(ctx context.Context, dir string) (stage, error) {
 		return s, err
 	}
 	return s, s.loadKeys(ctx)
+}
+
+// writeCAKeys tells the terminal the keys of the schemes that made the cards.
+func (s stage) writeCAKeys() error {
+	keys, err := card.TestCAKeys()
+	if err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(map[string]any{"keys": keys}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.path("ca-keys.json"), append(raw, '\n'), 0o600)
 }
 
 // The ports of a demonstration, on a loopback address of its own.

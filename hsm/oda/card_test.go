@@ -214,7 +214,7 @@ func agreeCombined(t *testing.T, c chain, icc oda.Key) {
 func agreeFast(t *testing.T, c chain, icc oda.Key) {
 	f := oda.Fast{UN: [4]byte{1, 2, 3, 4}, Amount: [6]byte{0, 0, 0, 0, 0x12, 0x34}, Currency: [2]byte{0x01, 0x56}, Qualifiers: []byte{0x80, 0x00}}
 	terminal := append(append(append([]byte{}, f.UN[:]...), f.Amount[:]...), f.Currency[:]...)
-	sdad, related, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal)
+	sdad, related, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,9 +247,19 @@ func agreeFast(t *testing.T, c chain, icc oda.Key) {
 			t.Errorf("%s changed: %v, want %v", name, err, w.want)
 		}
 	}
-	online := resign(c.icc, sdad, set(1, 0x95), terminal, related)
+	online, _, err := card.SignFast(c.icc, []byte{0x00, 0x1C}, [4]byte{5, 6, 7, 8}, [2]byte{0x80, 0x00}, terminal, true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := oda.FDDA(icc, online, f); !errors.Is(err, oda.ErrFormat) {
 		t.Errorf("signature of an online authorisation: %v, want ErrFormat", err)
+	}
+	f.Online = true
+	if n, err := oda.FDDA(icc, online, f); err != nil || !bytes.Equal(n, []byte{0x00, 0x1C}) {
+		t.Errorf("signature of an online authorisation: %X, %v", n, err)
+	}
+	if _, err := oda.FDDA(icc, sdad, f); !errors.Is(err, oda.ErrFormat) {
+		t.Errorf("signature of an offline approval with an online cryptogram: %v, want ErrFormat", err)
 	}
 }
 
@@ -294,6 +304,12 @@ func TestIssuerCertificateFields(t *testing.T) {
 		if err := check(c.bank.Signed, c.bank, number, time.Time{}); !errors.Is(err, oda.ErrDate) {
 			t.Errorf("without a date: %v, want ErrDate", err)
 		}
+		if lost := c.bank; len(lost.Remainder) > 0 {
+			lost.Remainder = nil
+			if err := check(lost.Signed, lost, number, then); !errors.Is(err, oda.ErrRemainder) {
+				t.Errorf("remainder missing: %v, want ErrRemainder", err)
+			}
+		}
 		for name, change := range map[string]func(in *card.Certificate){
 			"remainder": func(in *card.Certificate) { in.Remainder = append(bytes.Clone(in.Remainder), 0) },
 			"exponent":  func(in *card.Certificate) { in.Exponent = []byte{3, 0} },
@@ -332,6 +348,12 @@ func TestCardCertificateFields(t *testing.T) {
 			in.Signed = resign(c.issuer, in.Signed, w.change, in.Remainder, in.Exponent, c.static)
 			if err := check(in, number, c.static); !errors.Is(err, w.want) {
 				t.Errorf("set %d, %s: %v, want %v", i, name, err, w.want)
+			}
+		}
+		if lost := c.chip; len(lost.Remainder) > 0 {
+			lost.Remainder = nil
+			if err := check(lost, number, c.static); !errors.Is(err, oda.ErrRemainder) {
+				t.Errorf("remainder missing: %v, want ErrRemainder", err)
 			}
 		}
 		if err := check(c.chip, number, append(bytes.Clone(c.static), 0)); !errors.Is(err, oda.ErrHash) {

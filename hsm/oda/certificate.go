@@ -32,6 +32,11 @@ func RecoverIssuer(ca Key, in Signed, pan secret.PAN, at time.Time) (Issuer, err
 	if err != nil {
 		return Issuer{}, err
 	}
+	// A remainder that is missing is found before the hash, which it would make
+	// wrong: a card without a record and a forged one are two causes.
+	if cut(int(data[algorithmsAt+2]), data, keyAt, in) {
+		return Issuer{}, ErrRemainder
+	}
 	if err := sealed(data, in.Remainder, in.Exponent); err != nil {
 		return Issuer{}, err
 	}
@@ -49,6 +54,12 @@ func RecoverIssuer(ca Key, in Signed, pan secret.PAN, at time.Time) (Issuer, err
 	return Issuer{key, [3]byte(data[serialAt:])}, nil
 }
 
+// cut says that a key of size bytes does not fit its place and its remainder is
+// not there. It may be asked before the hash is checked: it grants nothing.
+func cut(size int, data []byte, keyAt int, in Signed) bool {
+	return size >= minModulus && size <= len(data) && size > len(data)-tailLen-keyAt && len(in.Remainder) == 0
+}
+
 // certified reads the end of a certificate from the algorithm indicators on: two
 // algorithms, length of key and exponent, and the key or its leftmost part, the
 // rest of which is the remainder.
@@ -60,6 +71,9 @@ func certified(data []byte, algorithmsAt, keyAt int, in Signed) (Key, error) {
 	room := data[keyAt : len(data)-tailLen]
 	if exponent != len(in.Exponent) {
 		return Key{}, ErrExponent
+	}
+	if cut(size, data, keyAt, in) {
+		return Key{}, ErrRemainder
 	}
 	if size < minModulus || size > len(data) || len(in.Remainder) != max(0, size-len(room)) {
 		return Key{}, ErrKeyLength

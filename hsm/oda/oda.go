@@ -43,6 +43,7 @@ var (
 	ErrExpiry      = errors.New("oda: expiry of the certificate is no month")
 	ErrDate        = errors.New("oda: no date given to check the expiry against")
 	ErrKeyLength   = errors.New("oda: key length of the certificate does not fit its place and remainder")
+	ErrRemainder   = errors.New("oda: remainder of the key is missing")
 	ErrExponent    = errors.New("oda: exponent is not the one the certificate speaks of")
 	ErrPadding     = errors.New("oda: padding is not BB")
 	ErrDynamic     = errors.New("oda: dynamic data does not fit its length")

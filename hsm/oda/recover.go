@@ -25,12 +25,14 @@ const (
 	tailLen = sha1.Size + 1
 )
 
-// Formats of recovered data (EMV Book 2, sections 5.3 to 6.6).
+// Formats of recovered data (EMV Book 2, sections 5.3 to 6.6; EMV Contactless
+// C-3 for the signature of an online authorisation).
 const (
 	formatIssuer  = 0x02
 	formatStatic  = 0x03
 	formatICC     = 0x04
 	formatDynamic = 0x05
+	formatOnline  = 0x95
 )
 
 func (k Key) check() error {

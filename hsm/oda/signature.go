@@ -90,12 +90,12 @@ func SDA(issuer Key, ssad, static []byte) (dac [2]byte, err error) {
 	return s.DAC, nil
 }
 
-// dynamic opens signed dynamic application data (tag 9F4B), checks frame, hash
-// over what the terminal added, lengths and padding, and returns the card's
-// dynamic number (tag 9F4C) and the dynamic data behind it.
-func dynamic(icc Key, sdad []byte, terminal ...[]byte) (number, behind []byte, err error) {
+// dynamic opens signed dynamic application data (tag 9F4B) of one format, checks
+// frame, hash over what the terminal added, lengths and padding, and returns the
+// card's dynamic number (tag 9F4C) and the dynamic data behind it.
+func dynamic(icc Key, format byte, sdad []byte, terminal ...[]byte) (number, behind []byte, err error) {
 	const sizeAt, dataAt = 3, 4
-	data, err := icc.open(sdad, formatDynamic)
+	data, err := icc.open(sdad, format)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,7 +125,7 @@ func dynamic(icc Key, sdad []byte, terminal ...[]byte) (number, behind []byte, e
 // DDA checks a dynamic signature (EMV Book 2, 6.5.2) over ddol, the values the
 // terminal sent with INTERNAL AUTHENTICATE, and returns the dynamic number.
 func DDA(icc Key, sdad, ddol []byte) (number []byte, err error) {
-	number, _, err = dynamic(icc, sdad, ddol)
+	number, _, err = dynamic(icc, formatDynamic, sdad, ddol)
 	return number, err
 }
 
@@ -145,7 +145,7 @@ func CDA(icc Key, response []byte, un [4]byte, terminal []byte) (Combined, error
 	if err != nil {
 		return Combined{}, err
 	}
-	number, behind, err := dynamic(icc, r.sdad, un[:])
+	number, behind, err := dynamic(icc, formatDynamic, r.sdad, un[:])
 	if err != nil {
 		return Combined{}, err
 	}
@@ -204,12 +204,14 @@ type Fast struct {
 	Currency   [2]byte // 5F2A
 	Card       []byte  // 9F69: version, the card's unpredictable number, its qualifiers
 	Qualifiers []byte  // 9F6C as the card sent it, nil when it did not
+	Online     bool    // the signature goes with an online cryptogram, not an offline approval
 }
 
 // FDDA checks a contactless dynamic signature of Visa's fDDA version 01 (VCPS;
 // EMV Contactless C-3): the signature covers UN, amount, currency and the card
-// authentication related data. Version 00 is refused by ErrVersion, the
-// signature of an online authorisation (format 95) by ErrFormat.
+// authentication related data. Version 00 is refused by ErrVersion. The signature
+// of an online authorisation has format 95, that of an offline approval 05: the
+// one in place of the other is refused by ErrFormat.
 func FDDA(icc Key, sdad []byte, f Fast) (number []byte, err error) {
 	if len(f.Card) < 7 || len(f.Card) > 16 {
 		return nil, ErrCardData
@@ -220,6 +222,10 @@ func FDDA(icc Key, sdad []byte, f Fast) (number []byte, err error) {
 	if f.Qualifiers != nil && !bytes.Equal(f.Qualifiers, f.Card[5:7]) {
 		return nil, ErrQualifiers
 	}
-	number, _, err = dynamic(icc, sdad, f.UN[:], f.Amount[:], f.Currency[:], f.Card)
+	format := byte(formatDynamic)
+	if f.Online {
+		format = formatOnline
+	}
+	number, _, err = dynamic(icc, format, sdad, f.UN[:], f.Amount[:], f.Currency[:], f.Card)
 	return number, err
 }

@@ -87,7 +87,7 @@ func tableTerminal() []Row {
 		{Packages: "terminal/pn532", May: tier0()},
 		{Packages: "terminal/serial", May: tier0()},
 		// The kernels are pure machines; run.go plays one of them on a card.
-		{Packages: "terminal/kernel", May: slices.Concat(tier0(), []string{"iso8583/bertlv", "terminal/reader"}), Tests: []string{"simulators/card", "simulators/reader"}},
+		{Packages: "terminal/kernel", May: slices.Concat(tier0(), []string{"iso8583/bertlv", "hsm/oda", "terminal/reader"}), Tests: []string{"simulators/card", "simulators/reader"}},
 		{Packages: "terminal/...", May: pos, Tests: []string{"simulators/card", "simulators/reader"}},
 	}
 }

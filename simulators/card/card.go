@@ -4,6 +4,7 @@ package card
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/hex"
 	"fmt"
 )
@@ -42,11 +43,13 @@ type Card struct {
 	counters *Counters
 	mk       key16
 	pdol     []byte
+	own      *rsa.PrivateKey // nil without offline data authentication
 
 	selected []byte // AID
 	started  bool   // GPO was answered
 	apdus    int
-	refused  int // taps a phone has refused already
+	refused  int    // taps a phone has refused already
+	related  []byte // 9F69 of this transaction; nil when it was not signed
 }
 
 // New makes a card; its transaction counter is counters' entry for its plastic.
@@ -69,14 +72,20 @@ func New(p Profile, counters *Counters) (*Card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %q: pdol must be hex", ErrProfile, p.Name)
 	}
-	return &Card{p: p, counters: counters, mk: mk, pdol: pdol}, nil
+	c := &Card{p: p, counters: counters, mk: mk, pdol: pdol}
+	if !p.Offline.none() {
+		if c.own, err = p.Offline.check(); err != nil {
+			return nil, fmt.Errorf("%q: offline: %w", p.Name, err)
+		}
+	}
+	return c, nil
 }
 
 // Name is the name of its profile.
 func (c *Card) Name() string { return c.p.Name }
 
 // PowerOn is what entering the field does: everything selected is forgotten.
-func (c *Card) PowerOn() { c.selected, c.started, c.apdus = nil, false, 0 }
+func (c *Card) PowerOn() { c.selected, c.started, c.related, c.apdus = nil, false, nil, 0 }
 
 // Transceive answers one command. present is false when the card has left the
 // field instead.
@@ -142,7 +151,7 @@ func (c *Card) doSelect(p1, p2 byte, name []byte) ([]byte, uint16) {
 	if p1 != 0x04 || p2 != 0x00 {
 		return nil, swP1P2
 	}
-	c.selected, c.started = nil, false
+	c.selected, c.started, c.related = nil, false, nil
 	if string(name) == ppse {
 		return c.directory(), swOK
 	}
@@ -190,13 +199,18 @@ func (c *Card) readRecord(number, p2 byte) ([]byte, uint16) {
 		return nil, swP1P2
 	case !c.started:
 		return nil, swConditions
+	case c.related != nil && p2>>3 == offlineSFI:
+		if record := c.offlineRecord(number); record != nil {
+			return tlv(nil, 0x70, record), swOK
+		}
+		return nil, swNoRecord
 	case c.p.RecordBytes == 0, p2>>3 != recordSFI, number != recordNumber:
 		return nil, swNoRecord
 	}
 	expiry, _ := hex.DecodeString(c.p.Expiry + expiryFirstDay)
 	record := tlv(nil, 0x5F24, expiry)
 	record = tlv(record, 0x5A, packed(c.p.PAN))
-	record = tlv(record, 0x90, bytes.Repeat([]byte{0xC5}, c.p.RecordBytes))
+	record = tlv(record, 0xDF30, bytes.Repeat([]byte{0xC5}, c.p.RecordBytes))
 	return tlv(nil, 0x70, record), swOK
 }
 

@@ -2,6 +2,11 @@
 
 package card
 
+import (
+	"slices"
+	"sync"
+)
+
 // Keys is the published test key material that the deck's cards are made with:
 // what an issuer's HSM must be given to verify them.
 type Keys struct {
@@ -39,19 +44,20 @@ const pinFromMinor = 100000
 // base is a card before its options: a plastic with its number and scheme.
 type base struct {
 	plastic, pan, psn, aid, label, cryptogram string
+	scheme                                    string // whose key certifies it; empty for a card that is not certified
 }
 
 // plastics are the cards that exist; Visa and UnionPay numbers are published
 // test numbers, those beginning with 9 belong to nobody.
 func plastics() map[string]base {
 	return map[string]base{
-		"unionpay": {"unionpay-0069", "6224242300000069", "01", aidUnionPayDebit, "UnionPay Debit", UnionPayCVN01},
+		"unionpay": {"unionpay-0069", "6224242300000069", "01", aidUnionPayDebit, "UnionPay Debit", UnionPayCVN01, "UnionPay"},
 		// 6299999999999999 has a wrong check digit: it is in public traces as it is.
-		"trace":   {"unionpay-9999", "6299999999999999", "00", aidUnionPayDebit, "PBOC Debit", UnionPayCVN01},
-		"visa":    {"visa-0119", "4761739001010119", "01", aidVisa, "Visa Credit", VisaCVN10},
-		"visa18":  {"visa-0010", "4761739001010010", "01", aidVisa, "Visa Debit", VisaCVN18},
-		"unknown": {"unknown-0006", "9999990000000006", "01", aidUnionPayCredit, "Nobody's Card", UnionPayCVN01},
-		"other":   {"other-0011", "5413330089020011", "03", aidMastercard, "Mastercard", VisaCVN10},
+		"trace":   {"unionpay-9999", "6299999999999999", "00", aidUnionPayDebit, "PBOC Debit", UnionPayCVN01, ""},
+		"visa":    {"visa-0119", "4761739001010119", "01", aidVisa, "Visa Credit", VisaCVN10, "Visa"},
+		"visa18":  {"visa-0010", "4761739001010010", "01", aidVisa, "Visa Debit", VisaCVN18, "Visa"},
+		"unknown": {"unknown-0006", "9999990000000006", "01", aidUnionPayCredit, "Nobody's Card", UnionPayCVN01, ""},
+		"other":   {"other-0011", "5413330089020011", "03", aidMastercard, "Mastercard", VisaCVN10, ""},
 	}
 }
 
@@ -62,10 +68,33 @@ func cvm(kind string, from int64) option {
 	return func(p *Profile) { p.CVM = CVM{Kind: kind, FromMinor: from} }
 }
 
+// offline changes a card's offline data authentication.
+func offline(change func(*Offline)) option { return func(p *Profile) { change(&p.Offline) } }
+
+// forgesODA signs for another amount.
+func forgesODA(o *Offline) { o.WrongSignature = true }
+
+// misissued are the cards whose certificates are wrong.
+func misissued() map[string]issuing {
+	return map[string]issuing{
+		"visa-oda-expired":   {issuerMonth: pastMonth},
+		"visa-oda-other-pan": {pan: "4761739001010010"},
+	}
+}
+
 // Deck is the demonstration deck, in the order in which a tutorial shows it.
 // Names end in how the card differs from the ordinary one of its plastic, which
-// wants an online PIN from 1000.00 on.
+// wants an online PIN from 1000.00 on and has offline data authentication, where
+// its plastic has a key.
 func Deck() ([]Profile, error) {
+	deck, err := madeDeck()
+	return slices.Clone(deck), err
+}
+
+// madeDeck signs the certificates once: that takes a tenth of a second.
+var madeDeck = sync.OnceValues(makeDeck)
+
+func makeDeck() ([]Profile, error) {
 	plastics := plastics()
 	var deck []Profile
 	for _, c := range []struct {
@@ -79,17 +108,25 @@ func Deck() ([]Profile, error) {
 		{"unionpay-phone-locked", "unionpay", []option{func(p *Profile) {
 			p.CVM = CVM{Kind: CVMDevice, UnconfirmedTaps: 1}
 		}}},
-		{"unionpay-records", "unionpay", []option{func(p *Profile) { p.RecordBytes = 176 }}},
+		{"unionpay-records", "unionpay", []option{func(p *Profile) { p.RecordBytes, p.Offline = 176, Offline{} }}},
 		{"unionpay-forged", "unionpay", []option{func(p *Profile) { p.Faults.Forged = true }}},
 		{"unionpay-removed", "unionpay", []option{func(p *Profile) { p.Faults.RemovedAfter = 2 }}},
 		{"unionpay-declines", "unionpay", []option{func(p *Profile) { p.Decision = "aac" }}},
 		{"unionpay-offline", "unionpay", []option{func(p *Profile) { p.Decision = "tc" }}},
+		{"unionpay-oda-forged", "unionpay", []option{offline(forgesODA)}},
 		{"unionpay-trace", "trace", nil},
 		{"visa", "visa", nil},
 		{"visa-pin", "visa", []option{cvm(CVMOnlinePIN, 0)}},
 		{"visa-no-pin", "visa", []option{cvm(CVMNone, 0)}},
 		{"visa-signature", "visa", []option{cvm(CVMSignature, 0)}},
 		{"visa-forged", "visa", []option{func(p *Profile) { p.Faults.Forged = true }}},
+		{"visa-oda-forged", "visa", []option{offline(forgesODA)}},
+		{"visa-oda-online", "visa", []option{offline(forgesODA), offline(func(o *Offline) { o.OnlineIfFailed = true })}},
+		{"visa-oda-interface", "visa", []option{offline(forgesODA), offline(func(o *Offline) { o.InterfaceIfFailed = true })}},
+		{"visa-oda-expired", "visa", nil},
+		{"visa-oda-other-pan", "visa", nil},
+		{"visa-oda-no-remainder", "visa", []option{offline(func(o *Offline) { o.LeaveOut = []string{"9F48"} })}},
+		{"visa-no-oda", "visa", []option{func(p *Profile) { p.Offline = Offline{} }}},
 		{"visa18", "visa18", nil},
 		{"visa18-pin", "visa18", []option{cvm(CVMOnlinePIN, 0)}},
 		{"visa18-no-pin", "visa18", []option{cvm(CVMNone, 0)}},
@@ -97,7 +134,7 @@ func Deck() ([]Profile, error) {
 		{"unknown-bin", "unknown", nil},
 		{"mastercard", "other", nil},
 	} {
-		p, err := plastics[c.plastic].profile(c.name, TestKeys())
+		p, err := plastics[c.plastic].profile(c.name, TestKeys(), misissued()[c.name])
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +146,7 @@ func Deck() ([]Profile, error) {
 	return deck, nil
 }
 
-func (b base) profile(name string, keys Keys) (Profile, error) {
+func (b base) profile(name string, keys Keys, how issuing) (Profile, error) {
 	imk := keys.VisaIMK
 	if b.cryptogram == UnionPayCVN01 {
 		imk = keys.UnionPayIMK
@@ -118,7 +155,7 @@ func (b base) profile(name string, keys Keys) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
-	return Profile{
+	p := Profile{
 		Name:         name,
 		Plastic:      b.plastic,
 		Applications: []Application{{AID: b.aid, Label: b.label, Priority: 1}},
@@ -132,5 +169,9 @@ func (b base) profile(name string, keys Keys) (Profile, error) {
 		IMK:          imk,
 		Cryptogram:   b.cryptogram,
 		CVM:          CVM{Kind: CVMOnlinePIN, FromMinor: pinFromMinor},
-	}, nil
+	}
+	if b.scheme != "" {
+		p.Offline, err = p.issue(b.scheme, how)
+	}
+	return p, err
 }

@@ -38,12 +38,17 @@ func (c *Card) processingOptions(p1, p2 byte, data []byte) ([]byte, uint16) {
 		return nil, swConditions
 	}
 	c.started, c.refused = true, 0 // a phone locks itself again after the payment
-	return c.answer(asked, ttq, atc), swOK
+	body, err := c.answer(asked, ttq, atc)
+	if err != nil {
+		return nil, swConditions
+	}
+	return body, swOK
 }
 
-func (c *Card) answer(asked map[uint32][]byte, ttq []byte, atc uint16) []byte {
+func (c *Card) answer(asked map[uint32][]byte, ttq []byte, atc uint16) ([]byte, error) {
 	iad := c.iad()
-	aip := c.aip()
+	aip := c.p.aip()
+	qualifiers := c.qualifiers(asked[0x9F02], ttq)
 	counter := []byte{byte(atc >> 8), byte(atc)}
 	ac := c.cryptogram(asked, aip, atc, iad)
 	if c.p.Faults.Forged {
@@ -52,6 +57,9 @@ func (c *Card) answer(asked map[uint32][]byte, ttq []byte, atc uint16) []byte {
 	body := tlv(nil, 0x82, aip)
 	if c.p.RecordBytes > 0 {
 		body = tlv(body, 0x94, []byte{recordSFI << 3, recordNumber, recordNumber, 0})
+	}
+	if c.asked(ttq) {
+		body = tlv(body, 0x94, []byte{offlineSFI << 3, 1, offlineRecords, offlineSigned})
 	}
 	body = tlv(body, 0x9F36, counter)
 	body = tlv(body, 0x57, c.track2())
@@ -64,12 +72,21 @@ func (c *Card) answer(asked map[uint32][]byte, ttq []byte, atc uint16) []byte {
 		psn, _ := hex.DecodeString(c.p.PSN)
 		body = tlv(body, 0x5F34, psn)
 	}
-	body = tlv(body, 0x9F6C, c.qualifiers(asked[0x9F02], ttq))
-	return tlv(nil, 0x77, body)
+	body = tlv(body, 0x9F6C, qualifiers)
+	if c.asked(ttq) {
+		sdad, err := c.signature(asked, atc, [2]byte(qualifiers))
+		if err != nil {
+			return nil, err
+		}
+		if !c.p.Offline.leaves(0x9F4B) {
+			body = tlv(body, 0x9F4B, sdad)
+		}
+	}
+	return tlv(nil, 0x77, body), nil
 }
 
-func (c *Card) aip() []byte {
-	if c.p.Cryptogram == UnionPayCVN01 {
+func (p *Profile) aip() []byte {
+	if p.Cryptogram == UnionPayCVN01 {
 		return []byte{0x7C, 0x00}
 	}
 	return []byte{0x20, 0x00}
@@ -129,9 +146,16 @@ func (c *Card) track2() []byte {
 	return packed(c.p.PAN + "D" + c.p.Expiry + c.p.ServiceCode + c.p.PVKI + c.p.PVV + filler)
 }
 
-// qualifiers says how the holder is to be verified for this amount.
+// qualifiers says how the holder is to be verified for this amount, and what
+// becomes of the payment when offline data authentication fails.
 func (c *Card) qualifiers(amount, ttq []byte) []byte {
 	ctq := []byte{0, 0}
+	if c.p.Offline.OnlineIfFailed {
+		ctq[0] |= ctqOnline
+	}
+	if c.p.Offline.InterfaceIfFailed {
+		ctq[0] |= ctqInterface
+	}
 	minor, err := strconv.ParseInt(hex.EncodeToString(amount), 10, 64)
 	if err != nil {
 		minor = c.p.CVM.FromMinor // no number: the card asks to be on the safe side
@@ -145,9 +169,9 @@ func (c *Card) qualifiers(amount, ttq []byte) []byte {
 	}
 	switch c.p.CVM.Kind {
 	case CVMOnlinePIN:
-		ctq[0] = ctqPIN
+		ctq[0] |= ctqPIN
 	case CVMSignature:
-		ctq[0] = ctqSignature
+		ctq[0] |= ctqSignature
 	}
 	return ctq
 }

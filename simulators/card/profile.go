@@ -52,8 +52,10 @@ type Profile struct {
 	CVM        CVM    `json:"cvm"`
 	Faults     Faults `json:"faults,omitzero"`
 
+	Offline Offline `json:"offline,omitzero"` // none: no offline data authentication
+
 	PDOL        string `json:"pdol,omitempty"`         // hex; the usual one when empty
-	RecordBytes int    `json:"record_bytes,omitempty"` // answers with a record file; its certificate has so many bytes
+	RecordBytes int    `json:"record_bytes,omitempty"` // answers with a record file that has so many bytes nobody asks for
 }
 
 // Application is one entry of the card's directory.
@@ -107,6 +109,7 @@ func (p *Profile) Check() error {
 		{oneOf(p.Decision, "", "arqc", "aac", "tc"), "decision is arqc, aac or tc"},
 		{oneOf(p.CVM.Kind, CVMNone, CVMOnlinePIN, CVMDevice, CVMSignature), "cvm kind is not known"},
 		{p.RecordBytes >= 0 && p.RecordBytes <= 200, "record_bytes is 0 to 200"},
+		{p.RecordBytes == 0 || p.Offline.none(), "record_bytes and offline are two files: give one"},
 	} {
 		if !rule.ok {
 			return fmt.Errorf("%w: %q: %s", ErrProfile, p.Name, rule.what)
@@ -114,6 +117,11 @@ func (p *Profile) Check() error {
 	}
 	if _, err := parseKey(p.IMK); err != nil {
 		return fmt.Errorf("%q: imk: %w", p.Name, err)
+	}
+	if !p.Offline.none() {
+		if _, err := p.Offline.check(); err != nil {
+			return fmt.Errorf("%w: %q: offline must have an index of one byte, certificates and two primes in hex", ErrProfile, p.Name)
+		}
 	}
 	return p.checkApplications()
 }

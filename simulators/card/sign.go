@@ -23,6 +23,7 @@ const (
 	signStatic   = 0x03
 	signICC      = 0x04
 	signDynamic  = 0x05
+	signOnline   = 0x95 // a dynamic signature with an online cryptogram (VCPS)
 	sha1AndRSA   = 0x01
 	signTrailer  = 0xBC
 	signHeader   = 0x6A
@@ -120,18 +121,18 @@ func SignStatic(issuer *rsa.PrivateKey, dac [2]byte, static []byte) ([]byte, err
 }
 
 // signDynamicData signs a dynamic number and what follows it.
-func signDynamicData(card *rsa.PrivateKey, number, behind []byte, terminal ...[]byte) ([]byte, error) {
+func signDynamicData(card *rsa.PrivateKey, format byte, number, behind []byte, terminal ...[]byte) ([]byte, error) {
 	if len(number) < 2 || len(number) > 8 {
 		return nil, ErrSign
 	}
 	data := append(append([]byte{byte(len(number))}, number...), behind...)
-	return seal(card, signDynamic, append([]byte{sha1AndRSA, byte(len(data))}, data...), terminal...)
+	return seal(card, format, append([]byte{sha1AndRSA, byte(len(data))}, data...), terminal...)
 }
 
 // SignDynamic answers INTERNAL AUTHENTICATE (DDA): tag 9F4B over the terminal's
 // DDOL values.
 func SignDynamic(card *rsa.PrivateKey, number, ddol []byte) ([]byte, error) {
-	return signDynamicData(card, number, nil, ddol)
+	return signDynamicData(card, signDynamic, number, nil, ddol)
 }
 
 // Generated is what a card's answer to GENERATE AC says, before it is signed.
@@ -152,7 +153,7 @@ func SignCombined(card *rsa.PrivateKey, g Generated, un [4]byte, terminal []byte
 	rest := tlv(nil, 0x9F10, g.IAD)
 	sum := sha1.Sum(append(append(append([]byte{}, terminal...), out...), rest...))
 	behind := append(append([]byte{g.CID}, g.Cryptogram[:]...), sum[:]...)
-	sdad, err := signDynamicData(card, g.Number, behind, un[:])
+	sdad, err := signDynamicData(card, signDynamic, g.Number, behind, un[:])
 	if err != nil {
 		return nil, err
 	}
@@ -162,9 +163,14 @@ func SignCombined(card *rsa.PrivateKey, g Generated, un [4]byte, terminal []byte
 // SignFast makes the signature of a contactless fDDA of version 01 and the card
 // authentication related data (9F69) that goes with it: version, the card's own
 // unpredictable number and its transaction qualifiers. terminal is 9F37, 9F02
-// and 5F2A, one behind the other.
-func SignFast(card *rsa.PrivateKey, number []byte, cardUN [4]byte, qualifiers [2]byte, terminal []byte) (sdad, related []byte, err error) {
+// and 5F2A, one behind the other; online says that the signature goes with an
+// online cryptogram.
+func SignFast(card *rsa.PrivateKey, number []byte, cardUN [4]byte, qualifiers [2]byte, terminal []byte, online bool) (sdad, related []byte, err error) {
 	related = append(append([]byte{0x01}, cardUN[:]...), qualifiers[:]...)
-	sdad, err = signDynamicData(card, number, nil, terminal, related)
+	format := byte(signDynamic)
+	if online {
+		format = signOnline
+	}
+	sdad, err = signDynamicData(card, format, number, nil, terminal, related)
 	return sdad, related, err
 }

@@ -28,6 +28,10 @@ type Application struct {
 	ZeroOK   bool    // amounts of zero are allowed
 	MaxMinor money.MinorUnits
 	CVMMinor money.MinorUnits // from here on the holder must be verified
+	// OnlineFormat says that a card's signature with an online cryptogram has the
+	// format that Visa gave it (95), not that of an offline approval (05). Public
+	// sources are silent on UnionPay: ask your acquirer.
+	OnlineFormat bool
 }
 
 // Config is the terminal's side of every transaction. Amount limits are in the
@@ -38,6 +42,9 @@ type Config struct {
 	Capabilities [3]byte // 9F33
 	Type         byte    // 9F35
 	Serial       [8]byte // 9F1E, ASCII
+
+	CAKeys  []CAKey              // of the schemes whose cards are authenticated offline; see AuthenticateOffline
+	Revoked []RevokedCertificate // issuer certificates that count no more
 }
 
 // The bits used of TTQ and CTQ.
@@ -45,10 +52,14 @@ const (
 	ttq1EMV        = 0x20
 	ttq1OnlinePIN  = 0x04
 	ttq1Signature  = 0x02
+	ttq1ODA        = 0x01
 	ttq2Online     = 0x80
 	ttq2CVM        = 0x40
+	ttq4FDDA       = 0x80
 	ctq1OnlinePIN  = 0x80
 	ctq1Signature  = 0x40
+	ctq1Online     = 0x20 // when offline data authentication fails
+	ctq1Interface  = 0x10 // the same
 	ctq2DeviceCVM  = 0x80
 	minAID, maxAID = 5, 16
 )
@@ -59,7 +70,7 @@ func DefaultConfig() Config {
 	ttq := [4]byte{ttq1EMV | ttq1OnlinePIN | ttq1Signature, 0, 0x40, 0}
 	app := func(aid string, kernel ID, version uint16) Application {
 		b, _ := hex.DecodeString(aid)
-		return Application{AID: b, Kernel: kernel, Version: version, TTQ: ttq, MaxMinor: 5_000_000, CVMMinor: 100_000}
+		return Application{AID: b, Kernel: kernel, Version: version, TTQ: ttq, MaxMinor: 5_000_000, CVMMinor: 100_000, OnlineFormat: kernel == Visa}
 	}
 	return Config{
 		Applications: []Application{
@@ -100,7 +111,7 @@ func (c *Config) Validate() error {
 			}
 		}
 	}
-	return nil
+	return c.validateKeys()
 }
 
 // Transaction is what is being paid.

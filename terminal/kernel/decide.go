@@ -32,7 +32,6 @@ var mandatory = [...]struct {
 
 // decide ends the tap with what the card decided.
 func (m *Machine) decide() Step {
-	defer m.data.wipe()
 	for _, want := range mandatory {
 		v, ok := m.data.find(want.tag)
 		switch {
@@ -54,13 +53,34 @@ func (m *Machine) decide() Step {
 		// it must not count as one.
 		return m.end(Declined, OfflineNotBuilt)
 	}
-	cvm, why := m.holder()
-	if why != "" {
-		return m.end(Declined, why)
-	}
+	return m.online()
+}
+
+// online ends the tap of a card that wants its issuer asked: who it is, whether
+// it is genuine, how its holder is verified, and what the issuer is told.
+func (m *Machine) online() Step {
 	step := m.end(OnlineRequest, "")
-	if why := m.fill(step.Outcome, cvm); why != "" {
-		return m.end(EndApplication, why)
+	o := step.Outcome
+	refuse := func(kind Kind, why Reason) Step {
+		o.PAN.Wipe()
+		o.Track2.Wipe()
+		last := m.end(kind, why)
+		last.Outcome.Authentication = o.Authentication
+		return last
+	}
+	if why := m.identify(o); why != "" {
+		return refuse(EndApplication, why)
+	}
+	o.Authentication = m.authenticate(o.PAN)
+	if kind := m.afterAuthentication(o.Authentication); kind != 0 {
+		return refuse(kind, o.Authentication.Reason)
+	}
+	var why Reason
+	if o.CVM, why = m.holder(); why != "" {
+		return refuse(Declined, why)
+	}
+	if why := m.fillICC(o); why != "" {
+		return refuse(EndApplication, why)
 	}
 	return step
 }
@@ -114,9 +134,8 @@ func (m *Machine) holder() (CVM, Reason) {
 	return NoCVM, ""
 }
 
-// fill puts the card's data into the outcome.
-func (m *Machine) fill(o *Outcome, cvm CVM) Reason {
-	o.CVM = cvm
+// identify puts number, expiry and track of the card into the outcome.
+func (m *Machine) identify(o *Outcome) Reason {
 	raw, _ := m.data.find(bertlv.Track2Equivalent)
 	track := strings.TrimSuffix(strings.ToUpper(hex.EncodeToString(raw)), "F")
 	number, rest, ok := strings.Cut(track, "D")
@@ -142,7 +161,7 @@ func (m *Machine) fill(o *Outcome, cvm CVM) Reason {
 			return DataMalformed
 		}
 	}
-	return m.fillICC(o)
+	return ""
 }
 
 func decimal(s string) bool {

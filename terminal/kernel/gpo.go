@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 
+	"tapswitch/hsm/oda"
 	"tapswitch/iso8583/bertlv"
 )
 
@@ -126,11 +127,14 @@ func (m *Machine) processed(answer []byte, sw uint16) Step {
 	return m.nextRecord()
 }
 
-// recordID is one record of one file.
-type recordID struct{ file, number byte }
+// recordID is one record of one file; signed when the card's certificate covers it.
+type recordID struct {
+	file, number byte
+	signed       bool
+}
 
 // fileLocator lists the records a card wants read: groups of file, first and
-// last record, and how many of them are signed.
+// last record, and how many of them, from the first on, are signed.
 func fileLocator(b []byte) (list []recordID, ok bool) {
 	const maxFile = 30
 	if len(b)%4 != 0 {
@@ -138,14 +142,14 @@ func fileLocator(b []byte) (list []recordID, ok bool) {
 	}
 	for ; len(b) > 0; b = b[4:] {
 		file, first, last := b[0]>>3, b[1], b[2]
-		if b[0]&7 != 0 || file == 0 || file > maxFile || first == 0 || last < first {
+		if b[0]&7 != 0 || file == 0 || file > maxFile || first == 0 || last < first || int(b[3]) > int(last)-int(first)+1 {
 			return nil, false
 		}
 		for n := int(first); n <= int(last); n++ {
 			if len(list) == maxRecords {
 				return nil, false
 			}
-			list = append(list, recordID{file, byte(n)})
+			list = append(list, recordID{file, byte(n), n < int(first)+int(b[3])})
 		}
 	}
 	return list, true
@@ -170,6 +174,9 @@ func (m *Machine) record(answer []byte, sw uint16) Step {
 	}
 	if why := m.data.add(body); why != "" {
 		return m.end(EndApplication, why)
+	}
+	if r := m.records[0]; r.signed {
+		m.signed = append(m.signed, oda.Record{SFI: r.file, Data: bytes.Clone(answer)})
 	}
 	m.records = m.records[1:]
 	return m.nextRecord()
@@ -231,7 +238,15 @@ func (d *cardData) processingOptions(answer []byte) Reason {
 	return d.set(bertlv.AFL, body[2:])
 }
 
-// wipe overwrites the card's data; the outcome has its own copies.
+// forget overwrites what the card said; the outcome has its own copies.
+func (m *Machine) forget() {
+	m.data.wipe()
+	for _, r := range m.signed {
+		clear(r.Data)
+	}
+	m.signed, m.records = nil, nil
+}
+
 func (d *cardData) wipe() {
 	for _, v := range d.values {
 		clear(v)

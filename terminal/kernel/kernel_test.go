@@ -54,6 +54,7 @@ func TestTranscripts(t *testing.T) {
 func play(t *testing.T, script []byte) []byte {
 	var out bytes.Buffer
 	var m *Machine
+	var last Step
 	skip := false
 	lines := bufio.NewScanner(bytes.NewReader(script))
 	for lines.Scan() {
@@ -82,15 +83,19 @@ func play(t *testing.T, script []byte) []byte {
 			step = m.Answer(notation(t, rest))
 		case "lost":
 			step = m.Lost()
+		case "present":
+			fmt.Fprint(&out, "----\n", present(t, m, rest, last))
+			continue
 		default:
 			t.Fatalf("unknown event %q", word)
 		}
+		last = step
 		fmt.Fprint(&out, "----\n", describe(t, step))
 	}
 	return out.Bytes()
 }
 
-func begin(t *testing.T, options string) *Machine {
+func begin(t testing.TB, options string) *Machine {
 	t.Helper()
 	cfg := DefaultConfig()
 	txn := Transaction{
@@ -115,10 +120,25 @@ func begin(t *testing.T, options string) *Machine {
 				a.ZeroOK = value == "yes"
 			case "sm":
 				a.SM = byte(n)
+			case "format05":
+				a.OnlineFormat = value != "yes"
+			case "oda", "when": // below
 			case "amount":
 				txn.Amount.Minor = money.MinorUnits(n)
 			default:
 				t.Fatalf("unknown option %q", o)
+			}
+		}
+	}
+	for _, o := range strings.Fields(options) {
+		name, value, _ := strings.Cut(o, "=")
+		var err error
+		switch name {
+		case "oda":
+			authenticateOffline(t, &cfg, value)
+		case "when":
+			if txn.When, err = time.Parse(time.DateOnly, value); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -178,6 +198,9 @@ func describe(t *testing.T, s Step) string {
 		fmt.Fprintf(&b, ": %s", o.Reason)
 	}
 	fmt.Fprintln(&b)
+	if a := o.Authentication; a.Result != 0 && a.Reason != ODANotAsked {
+		fmt.Fprintf(&b, "offline data authentication: %v %s, tvr %X, tsi %X\n", a.Result, a.Reason, a.TVR, a.TSI)
+	}
 	if o.Kind != OnlineRequest {
 		if !o.PAN.IsZero() || !o.Track2.IsZero() || !o.ICC.IsZero() {
 			t.Error("card data in an outcome that goes nowhere")
@@ -271,21 +294,37 @@ func FuzzMachine(f *testing.F) {
 		notation(f, "6F(84(A000000333010101) A5(9F38(9F6604 9F3704)))9000"),
 		notation(f, "77(82(7C00) 94(08010100) 9F36(0ADC) 57(6299999999999999D201120101234567899F) 9F10(07010103A0000001) 9F26(08AD03EE811AFAD4))9000"),
 		notation(f, "70(5F24(201131))9000"))
+	f.Add(
+		notation(f, "6F(84(325041592E5359532E4444463031) A5(BF0C(61(4F(A0000000031010) 87(01)))))9000"),
+		notation(f, "6F(84(A0000000031010) A5(9F38(9F6604 9F0206 5F2A02 9F3704)))9000"),
+		notation(f, "77(82(2000) 94(08010101) 9F36(0001) 57(4761739001010010D31122011143900000) 9F10(06010A03A00000) 9F26(0102030405060708) 9F27(80) 9F6C(2000) 9F4B(00))9000"),
+		notation(f, "70(8F(E0) 90(00) 9F32(03) 9F46(00) 9F47(03) 9F69(01000000002000))9000"))
 	f.Fuzz(func(t *testing.T, a, b, c, d []byte) {
-		m := begin(t, "")
-		step := m.Start()
-		for n := 0; step.Outcome == nil; n++ {
-			if n > maxCommands {
-				t.Fatal("the kernel does not end")
-			}
-			step = m.Answer([][]byte{a, b, c, d}[min(n, 3)])
-		}
-		if o := step.Outcome; o.Kind == OnlineRequest {
-			if o.PAN.IsZero() || o.Track2.IsZero() || o.CVM == 0 || o.Expiry == "" || bertlv.Check(o.ICC.AppendTo(nil, secret.ForTest)) != nil {
-				t.Fatal("an online request lacks what the host needs")
-			}
-		} else if o.Reason == "" {
-			t.Fatal("a refusal without a reason")
+		for _, options := range []string{"", "oda=yes"} {
+			ends(t, options, [][]byte{a, b, c, d})
 		}
 	})
+}
+
+// ends plays answers, the last one again and again, and checks the outcome.
+func ends(t *testing.T, options string, answers [][]byte) {
+	t.Helper()
+	m := begin(t, options)
+	step := m.Start()
+	for n := 0; step.Outcome == nil; n++ {
+		if n > maxCommands {
+			t.Fatal("the kernel does not end")
+		}
+		step = m.Answer(bytes.Clone(answers[min(n, len(answers)-1)]))
+	}
+	if o := step.Outcome; o.Kind == OnlineRequest {
+		if o.PAN.IsZero() || o.Track2.IsZero() || o.CVM == 0 || o.Expiry == "" || bertlv.Check(o.ICC.AppendTo(nil, secret.ForTest)) != nil {
+			t.Fatal("an online request lacks what the host needs")
+		}
+		if auth := o.Authentication; auth.Result == ODASucceeded {
+			t.Fatal("data that nobody signed is authenticated")
+		}
+	} else if o.Reason == "" {
+		t.Fatal("a refusal without a reason")
+	}
 }

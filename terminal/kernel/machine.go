@@ -5,6 +5,7 @@ package kernel
 import (
 	"bytes"
 
+	"tapswitch/hsm/oda"
 	"tapswitch/iso8583/bertlv"
 )
 
@@ -43,7 +44,8 @@ type Machine struct {
 	chosen  candidate
 	label   string
 	data    cardData
-	records []recordID // to be read
+	records []recordID   // to be read
+	signed  []oda.Record // read, and covered by the card's certificate
 }
 
 // New prepares one transaction.
@@ -72,6 +74,14 @@ func (m *Machine) Start() Step {
 
 // Answer takes the card's answer to the last APDU: data and status word.
 func (m *Machine) Answer(answer []byte) Step {
+	step := m.answer(answer)
+	if step.Outcome != nil {
+		m.forget()
+	}
+	return step
+}
+
+func (m *Machine) answer(answer []byte) Step {
 	if len(answer) < 2 {
 		return m.end(TryAgain, ReaderFailed) // no card says less than a status word
 	}
@@ -91,7 +101,10 @@ func (m *Machine) Answer(answer []byte) Step {
 }
 
 // Lost says that the card left the field.
-func (m *Machine) Lost() Step { return m.end(TryAgain, CardRemoved) }
+func (m *Machine) Lost() Step {
+	m.forget()
+	return m.end(TryAgain, CardRemoved)
+}
 
 func (m *Machine) end(kind Kind, why Reason) Step {
 	m.state = atEnd
@@ -114,7 +127,8 @@ func (m *Machine) directory(fci []byte, sw uint16) Step {
 
 // next selects the next candidate.
 func (m *Machine) next() Step {
-	m.chosen, m.label, m.data = candidate{}, "", cardData{}
+	m.forget()
+	m.chosen, m.label = candidate{}, ""
 	if len(m.list) == 0 {
 		return m.end(EndApplication, m.why)
 	}

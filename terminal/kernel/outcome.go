@@ -97,6 +97,9 @@ type Outcome struct {
 	AID    []byte // the card's name of the application
 	Label  string // what to print on the slip
 
+	// Authentication is there for an OnlineRequest and for what it refused.
+	Authentication Authentication
+
 	CVM         CVM
 	PAN         secret.PAN
 	PSN         string // two digits, empty when the card has none

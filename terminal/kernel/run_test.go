@@ -71,13 +71,18 @@ func (b *bench) present(name string) reader.Card {
 
 func (b *bench) pay(c reader.Card, minor money.MinorUnits) (kernel.Outcome, error) {
 	b.t.Helper()
+	return b.payWith(kernel.DefaultConfig(), c, minor)
+}
+
+func (b *bench) payWith(cfg kernel.Config, c reader.Card, minor money.MinorUnits) (kernel.Outcome, error) {
+	b.t.Helper()
 	b.tap++
 	txn, err := kernel.NewPurchase(strings.NewReader("0123"), money.Amount{Minor: minor, Currency: money.CNY},
 		time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), b.tap)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return kernel.Run(b.context(), c, kernel.DefaultConfig(), txn)
+	return kernel.Run(b.context(), c, cfg, txn)
 }
 
 func TestTaps(t *testing.T) {
@@ -125,6 +130,52 @@ func TestTaps(t *testing.T) {
 		}
 		if c.kind == kernel.OnlineRequest && genuine(t, o) != c.genuine {
 			t.Errorf("%s, %d: cryptogram is genuine: %v", c.card, c.minor, !c.genuine)
+		}
+	}
+}
+
+// TestTapsAuthenticatedOffline: the long answers and records go through all of
+// the reader, and the cryptogram is still what the issuer computes from field 55,
+// whatever became of the authentication.
+func TestTapsAuthenticatedOffline(t *testing.T) {
+	b := newBench(t)
+	cfg := kernel.DefaultConfig()
+	cfg.AuthenticateOffline(kernel.DeckKeys(t), nil)
+	for _, c := range []struct {
+		card   string
+		minor  money.MinorUnits
+		kind   kernel.Kind
+		result kernel.ODA
+		reason kernel.Reason
+		cvm    kernel.CVM
+	}{
+		{"unionpay", 1234, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.NoCVM},
+		{"unionpay", 100000, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.OnlinePIN},
+		{"unionpay-phone", 100000, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.DeviceCVM},
+		{"unionpay-records", 1234, kernel.OnlineRequest, kernel.ODANotPerformed, kernel.ODANotGiven, kernel.NoCVM},
+		{"unionpay-oda-forged", 1234, kernel.Declined, kernel.ODAFailed, kernel.ODASignatureHash, 0},
+		{"unionpay-trace", 1234, kernel.OnlineRequest, kernel.ODANotPerformed, kernel.ODANotGiven, kernel.NoCVM},
+		{"visa", 1234, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.NoCVM},
+		{"visa-signature", 1234, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.Signature},
+		{"visa18-pin", 1234, kernel.OnlineRequest, kernel.ODASucceeded, "", kernel.OnlinePIN},
+		{"visa-oda-online", 1234, kernel.OnlineRequest, kernel.ODAFailed, kernel.ODASignatureHash, kernel.NoCVM},
+		{"visa-oda-interface", 1234, kernel.TryAnother, kernel.ODAFailed, kernel.ODASignatureHash, 0},
+		{"visa-oda-expired", 1234, kernel.Declined, kernel.ODAFailed, kernel.ODAIssuerExpired, 0},
+		{"visa-oda-other-pan", 1234, kernel.Declined, kernel.ODAFailed, kernel.ODACardOther, 0},
+		{"visa-oda-no-remainder", 1234, kernel.Declined, kernel.ODAFailed, kernel.ODADataMissing, 0},
+		{"unionpay-declines", 1234, kernel.Declined, 0, "", 0},
+		{"unionpay-offline", 1234, kernel.Declined, 0, "", 0},
+	} {
+		o, err := b.payWith(cfg, b.present(c.card), c.minor)
+		if err != nil {
+			t.Errorf("%s, %d: %v", c.card, c.minor, err)
+			continue
+		}
+		if a := o.Authentication; o.Kind != c.kind || a.Result != c.result || a.Reason != c.reason || o.CVM != c.cvm {
+			t.Errorf("%s, %d: got %v, %q, %v, %q, %v", c.card, c.minor, o.Kind, o.Reason, a.Result, a.Reason, o.CVM)
+		}
+		if o.Kind == kernel.OnlineRequest && !genuine(t, o) {
+			t.Errorf("%s, %d: cryptogram is not genuine", c.card, c.minor)
 		}
 	}
 }

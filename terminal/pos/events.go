@@ -31,6 +31,10 @@ type Event struct {
 	AID         string           `json:"aid,omitempty"`
 	Label       string           `json:"label,omitempty"`
 	CVM         string           `json:"cvm,omitempty"`
+	ODA         string           `json:"oda,omitempty"` // of a result: fdda, failed, not_performed
+	ODAReason   string           `json:"oda_reason,omitempty"`
+	TVR         string           `json:"tvr,omitempty"`
+	TSI         string           `json:"tsi,omitempty"`
 	Code        string           `json:"code,omitempty"`
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
@@ -126,7 +130,7 @@ func (p *printer) human(e Event) string {
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
 	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
 }
 
 func (p *printer) amount(e Event) string {

@@ -42,6 +42,7 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: e.AmountMinor}) })
 	defer tap.wipe()
 	e.Card, e.Kernel, e.AID, e.Label, e.CVM = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label, tap.CVM
+	e.ODA, e.ODAReason, e.TVR, e.TSI = tap.Offline.Result, tap.Offline.Reason, tap.Offline.TVR, tap.Offline.TSI
 	e.MSCard = milliseconds(tap.Took)
 	if tap.Outcome != "" {
 		e.end(tap.Outcome, tap.Reason, tap.Err)

@@ -56,8 +56,16 @@ type Tap struct {
 	Kernel  int
 	AID     string
 	Label   string
+	Offline Offline
 	Took    time.Duration // with the card in the field
 	Err     error         // for the operator
+}
+
+// Offline is what came of offline data authentication.
+type Offline struct {
+	Result   string // fdda, failed, not_performed; empty when the terminal does not ask
+	Reason   string // why it failed or was not performed
+	TVR, TSI string // hex: the terminal's own record
 }
 
 // wipe overwrites the card data.
@@ -89,6 +97,7 @@ func newContactless(cfg Config, random io.Reader, now func() time.Time) (*contac
 		k.Applications[i].MaxMinor = cfg.ContactlessLimit
 		k.Applications[i].CVMMinor = cfg.CVMLimit
 	}
+	k.AuthenticateOffline(cfg.CAKeys, cfg.Revoked)
 	if err := k.Validate(); err != nil {
 		return nil, err
 	}
@@ -165,7 +174,7 @@ func failed(err error) Tap {
 
 // translate puts the kernel's outcome into the till's words.
 func translate(out kernel.Outcome) Tap {
-	tap := Tap{Reason: string(out.Reason), Kernel: int(out.Kernel), AID: fmt.Sprintf("%X", out.AID), Label: out.Label}
+	tap := Tap{Reason: string(out.Reason), Kernel: int(out.Kernel), AID: fmt.Sprintf("%X", out.AID), Label: out.Label, Offline: offline(out.Authentication)}
 	switch out.Kind {
 	case kernel.OnlineRequest:
 		tap.Card = host.Card{PAN: out.PAN, PSN: out.PSN, Expiry: out.Expiry, Track2: out.Track2, ICC: out.ICC, Entry: host.Contactless}
@@ -187,6 +196,22 @@ func translate(out kernel.Outcome) Tap {
 		}
 	}
 	return tap
+}
+
+func offline(a kernel.Authentication) Offline {
+	if a.Result == 0 || a.Reason == kernel.ODANotAsked {
+		return Offline{}
+	}
+	o := Offline{Reason: string(a.Reason), TVR: fmt.Sprintf("%X", a.TVR), TSI: fmt.Sprintf("%X", a.TSI)}
+	switch a.Result {
+	case kernel.ODASucceeded:
+		o.Result = "fdda"
+	case kernel.ODAFailed:
+		o.Result = "failed"
+	default:
+		o.Result = "not_performed"
+	}
+	return o
 }
 
 func cvmName(c kernel.CVM) string {

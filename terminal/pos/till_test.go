@@ -36,6 +36,7 @@ type rig struct {
 	t      *testing.T
 	sw     *hosttest.Switch
 	chip   *reader.Reader // with newRigWithReader
+	more   []string       // lines of the configuration
 	dir    string
 	in     *io.PipeWriter
 	events chan pos.Event
@@ -71,7 +72,7 @@ func writeFile(t *testing.T, name, content string) {
 func source() pos.Source { return pos.Source{ReadFile: os.ReadFile, LookupEnv: os.LookupEnv} }
 
 // settings writes a configuration for the fake switch.
-func settings(t *testing.T, dir, address string) pos.Config {
+func settings(t *testing.T, dir, address string, more ...string) pos.Config {
 	t.Helper()
 	writeFile(t, filepath.Join(dir, "tmk.hex"), hosttest.TMK+"\n")
 	writeFile(t, filepath.Join(dir, "terminal.yaml"), fmt.Sprintf(`version: 1
@@ -84,7 +85,7 @@ reader: reader.tty
 timeouts: { answer_ms: 300, connect_ms: 1000, card_ms: 1000, pin_ms: 1000 }
 state: state
 log: terminal.log
-`, address))
+%s`, address, strings.Join(more, "\n")))
 	cfg, err := pos.Load(filepath.Join(dir, "terminal.yaml"), source())
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func newRig(t *testing.T, taps pos.Tapper) *rig {
 
 func (r *rig) start(taps pos.Tapper) {
 	r.t.Helper()
-	cfg := settings(r.t, r.dir, r.sw.Address())
+	cfg := settings(r.t, r.dir, r.sw.Address(), r.more...)
 	log, err := pos.OpenLog(cfg.Log)
 	if err != nil {
 		r.t.Fatal(err)
