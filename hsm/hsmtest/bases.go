@@ -91,6 +91,7 @@ func (s *suite) dukptPINs(a hsm.Algorithm, f hsm.PINFormat, ksn string) []functi
 		{"DUKPT ChangeOffset new block", allow, func(ctx C, k *hsm.Key) error {
 			return second(m.ChangeOffset(ctx, known, in(k), offset))
 		}},
+		s.dukptChange(in),
 	}
 }
 

@@ -72,7 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) Module) {
 }
 
 func cases() []testCase {
-	return slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases(), pinCases())
+	return slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), pinChangeCases(), keyblockCases(), pinCases())
 }
 
 // Names are the tests of the suite, for pages that say what holds what.
