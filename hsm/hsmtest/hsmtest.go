@@ -116,6 +116,8 @@ type suite struct {
 	*testing.T
 	m   Module
 	seq atomic.Uint32
+
+	initial bool // vectors of TDES DUKPT are served from the initial key
 }
 
 // vector is one line of a vector file.
