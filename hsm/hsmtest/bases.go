@@ -54,6 +54,7 @@ func (s *suite) dukptUnder(a hsm.Algorithm) []function {
 		{"VerifyDUKPTMAC", allow, func(ctx context.Context, k *hsm.Key) error {
 			return s.m.VerifyDUKPTMAC(ctx, of(k, hsm.TDES2), hsm.Response, hsm.DUKPTCMAC, data, data[:8])
 		}},
+		s.dukptUpdate(number),
 		{"EncipherDUKPTData", allow, func(ctx context.Context, k *hsm.Key) error {
 			return second(s.m.EncipherDUKPTData(ctx, of(k, a), hsm.Request, hsm.ECB(), data))
 		}},

@@ -23,6 +23,8 @@ func dukptCases() []testCase {
 		{"vectors/dukpt.aes data", aesDataVectors},
 		{"vectors/dukpt.aes.key, by what they make", aesKeyVectors},
 		{"vectors/dukpt.tdes from initial keys", fromInitialKeys},
+		{"vectors/dukpt.aes.update_key, and what travels under it", updateVectors},
+		{"refuse/updates of DUKPT initial keys of a wrong form", wrongUpdates},
 		{"dukpt/every type of key, from BDK and from IK", everyDUKPTKey},
 		{"dukpt/many devices under one BDK", manyDevices},
 		{"trap/KSN of 8 bytes lacks its leading FFFF", trapShortKSN},

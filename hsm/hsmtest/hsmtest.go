@@ -60,6 +60,7 @@ type Module interface {
 	hsm.KeyChecker
 	hsm.DUKPTMACer
 	hsm.DUKPTDataCipher
+	hsm.DUKPTUpdater
 	hsm.DataCipher
 }
 

@@ -74,6 +74,7 @@ func Custodies() []Custody {
 		{"PIN functions, block under DUKPT: TDES", "CKM_DES3_ECB, CKM_DES3_CBC", true, true, "as the MAC under TDES DUKPT; the PIN itself as TranslatePIN"},
 		{"EncipherDUKPTData, DecipherDUKPTData: AES", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_ECB, CKM_AES_CBC, CKM_DES3_ECB, CKM_DES3_CBC", false, false, "the whole chain is derived inside"},
 		{"EncipherDUKPTData, DecipherDUKPTData: TDES", "CKM_DES3_ECB, CKM_DES3_CBC", true, false, "as the MAC"},
+		{"DUKPTUpdateKey", "CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_CMAC, CKM_AES_KEY_WRAP", false, false, "derived and wrapped inside; the next initial key then goes as in GenerateSet and ImportKeyBlock"},
 		{"EncipherData, DecipherData", "CKM_DES3_ECB, CKM_DES3_CBC, CKM_AES_ECB, CKM_AES_CBC", false, false, ""},
 		{"GenerateSet under a TMK or ZMK", "C_GenerateRandom, CKM_DES3_ECB, CKM_AES_KEY_WRAP", true, false, "no module in service wraps under double-length DES by plain PKCS#11"},
 		{"LoadSet under a TMK or ZMK", "CKM_DES3_ECB, CKM_AES_KEY_WRAP", true, false, "sign-on of a terminal, key exchange of a link"},
