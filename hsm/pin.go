@@ -231,15 +231,6 @@ func PermitPIN(op Operation, in EncipheredPIN, now time.Time) error {
 	return nil
 }
 
-// PermitPINKey refuses a key that must not or cannot do op with a block of
-// format f, whoever the card is.
-func PermitPINKey(op Operation, f PINFormat, k *Key, now time.Time) error {
-	if err := Permit(op, k, now); err != nil {
-		return err
-	}
-	return f.takes(DUKPTKey{Base: k})
-}
-
 // permitPINKey refuses a key that must not do op; with a KSN the key must be a
 // base key, whose transaction keys are made for PINs alone.
 func permitPINKey(op Operation, d DUKPTKey, now time.Time) error {

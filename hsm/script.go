@@ -4,6 +4,8 @@ package hsm
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"tapswitch/internal/secret"
 )
@@ -67,17 +69,43 @@ type ScriptProtector interface {
 
 // PINChange is a new PIN on its way to a card.
 type PINChange struct {
-	AC, SMI, SMC *Key            // IMKAC (for ScriptVIS alone), IMKSMI, IMKSMC
-	Zone         *Key            // TPK or ZPK of the PIN blocks
-	New          secret.PINBlock // format 0
-	Current      secret.PINBlock // format 0; zero when the card need not know the old PIN
+	AC, SMI, SMC *Key          // IMKAC (for ScriptVIS alone), IMKSMI, IMKSMC
+	New          EncipheredPIN // as it arrived: any format, and any key a PIN arrives under
+	Current      EncipheredPIN // likewise; without a Block when the card need not know the old PIN
 	// Header is CLA INS P1 P2 Lc; zero: 84 24 00, 02 (01 with a current PIN) and
 	// the right length. A header that is given is taken as it is.
 	Header [5]byte
 }
 
+// Blocks are those in which PINs arrive; none of a block that is not there.
+func (p PINChange) Blocks() []EncipheredPIN {
+	if p.Current.Block.IsZero() {
+		return []EncipheredPIN{p.New}
+	}
+	return []EncipheredPIN{p.New, p.Current}
+}
+
+// Permit refuses PIN blocks that must not or cannot be deciphered for the card
+// of s: their PINs go on in a block for an IC card (PCI PIN 3-3, format 2), and
+// must be that card's.
+func (p PINChange) Permit(s Script, now time.Time) error {
+	for _, in := range p.Blocks() {
+		if in.Format.BlockLen() != 0 && Translation(in.Format, ISO2) != ToCardOnly {
+			return fmt.Errorf("%w: %s does not go on to an IC card (PCI PIN 3-3)", ErrPINFormat, in.Format)
+		}
+		if err := PermitPIN(OpTranslateFrom, in, now); err != nil {
+			return err
+		}
+		if !in.PAN.Equal(s.PAN) {
+			return fmt.Errorf("%w: the PIN belongs to another card than the script", ErrInput)
+		}
+	}
+	return nil
+}
+
 // PINChanger makes whole PIN CHANGE/UNBLOCK commands: header, enciphered PIN
-// block, MAC. ErrPINBlock: a block does not decipher to format 0 of this account.
+// block, MAC. ErrPINFormat: a format that arrives from no host; ErrPINBlock: a
+// block does not decipher to its format with this card number.
 type PINChanger interface {
 	ChangePIN(ctx context.Context, s Script, p PINChange) ([]byte, error)
 }

@@ -5,6 +5,7 @@ package clear
 import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/dukpt"
+	"tapswitch/hsm/emvkey"
 )
 
 // Masked writes the masked base derivation key (BDK) of the double-length key
@@ -15,6 +16,23 @@ func (r *Room) Masked() []byte {
 	copy(out, r.Key(16))
 	dukpt.Mask(out)
 	return out
+}
+
+// Carry enciphers the TDES initial key in Key for the carrier in Companion(16),
+// random bytes that become a double-length key: ECB under the carrier gives the
+// initial key. What it returns is as public as the carrier's own wrapped form.
+func (r *Room) Carry() (carried [16]byte) {
+	carrier, out := r.Companion(16), r.mem[scratchAt:scratchAt+16]
+	emvkey.OddParity(carrier)
+	copy(out, r.Key(16))
+	for _, half := range [][]byte{out[:8], out[8:]} {
+		r.decipher(carrier[:8], half)
+		r.encipher(carrier[8:], half)
+		r.decipher(carrier[:8], half)
+	}
+	copy(carried[:], out)
+	clear(r.mem[scratchAt:used])
+	return carried
 }
 
 // DUKPTInitial replaces the TDES BDK in Key by the initial key of ksn's device.

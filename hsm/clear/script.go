@@ -10,55 +10,51 @@ import (
 	"tapswitch/hsm/pinblock"
 )
 
-// More places in a Room, between the PIN and the key: what a PIN change holds
-// besides them. The tree's three keys lie from keyAt on.
+// More places in a Room: what a PIN change holds besides a PIN and a key, and the
+// other PIN, which no reading of a block may touch. The tree's three keys lie
+// from keyAt on.
 const (
-	currentAt = 32
 	scriptAt  = 48
+	currentAt = 128
 	treeLen   = 48
 )
 
 // The places do not overlap and fit what is wiped.
 const (
-	_ = uint(currentAt - (pinAt + pinblock.MaxPIN))
-	_ = uint(scriptAt - (currentAt + pinblock.MaxPIN))
+	_ = uint(scriptAt - (fieldAt + 16))
 	_ = uint(keyAt - (scriptAt + 16))
+	_ = uint(currentAt - (companionAt + 32))
+	_ = uint(scratchAt - (currentAt + pinblock.MaxPIN))
 	_ = uint(used - (keyAt + treeLen))
 )
 
-// TakePIN checks that Block is of format 0 and of this account, and keeps its
-// PIN for ScriptBlock: as the current one, or as the new one.
-func (r *Room) TakePIN(account hsm.Account12, current bool) error {
-	at := pinAt
-	if current {
-		at = currentAt
-	}
-	pin := (*[pinblock.MaxPIN]byte)(r.mem[at:])
-	clear(pin[:]) // digits end at the first zero byte
-	if _, err := pinblock.Decode0(pin, r.Block(), account); err != nil {
-		return fmt.Errorf("%w: %w", hsm.ErrPINBlock, err)
-	}
-	return nil
+// KeepCurrent puts the PIN that ReadPIN has read aside for ScriptBlock: it is the
+// card's current one, and the new one is read next.
+func (r *Room) KeepCurrent() {
+	kept := r.mem[currentAt : currentAt+pinblock.MaxPIN]
+	clear(kept) // digits end at the first zero byte
+	copy(kept, r.digits())
 }
 
-// taken is the PIN that TakePIN kept, nothing when it kept none.
-func (r *Room) taken(at int) []byte {
+// current is the PIN that KeepCurrent kept, nothing when it kept none.
+func (r *Room) current() []byte {
 	n := 0
-	for n < pinblock.MaxPIN && r.mem[at+n] != 0 {
+	for n < pinblock.MaxPIN && r.mem[currentAt+n] != 0 {
 		n++
 	}
-	return r.mem[at : at+n : at+n]
+	return r.mem[currentAt : currentAt+n : currentAt+n]
 }
 
-// ScriptBlock puts the script's PIN block into Block: of the PINs taken, and for
-// Visa's form of the left half of the card's AC key in Key(8), any parity.
+// ScriptBlock puts the script's PIN block into Block: of the PIN that ReadPIN has
+// read and the one kept before it, and for Visa's form of the left half of the
+// card's AC key in Key(8), any parity.
 func (r *Room) ScriptBlock(form hsm.ScriptBlock) error {
 	switch form {
 	case hsm.ScriptVIS:
 		r.OddParity(8)
-		return emvkey.VIS(r.Block(), r.Key(8), r.taken(pinAt), r.taken(currentAt))
+		return emvkey.VIS(r.Block(), r.Key(8), r.digits(), r.current())
 	case hsm.ScriptISO2:
-		return emvkey.ISO2(r.Block(), r.taken(pinAt))
+		return emvkey.ISO2(r.Block(), r.digits())
 	}
 	return fmt.Errorf("%w: script PIN block %d is not built", hsm.ErrInput, form)
 }

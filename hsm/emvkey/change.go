@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"tapswitch/hsm"
-	"tapswitch/hsm/pinblock"
 	"tapswitch/internal/secret"
 )
 
 // Change is a PIN change command made ready: all but PINs and keys.
 type Change struct {
 	Block   hsm.ScriptBlock
-	Account hsm.Account12
 	Card    [16]byte // derivation data of the AC card key, whose left half ScriptVIS takes
 	Chained bool     // the block is enciphered by CBC
 	Header  [5]byte
@@ -23,11 +21,8 @@ type Change struct {
 
 // PrepareChange checks and lays out a PIN change.
 func PrepareChange(s hsm.Script, p hsm.PINChange) (c Change, err error) {
-	if p.New.Len() != 8 || p.Current.Len() != 0 && p.Current.Len() != 8 {
-		return Change{}, fmt.Errorf("%w: a PIN change takes format 0 PIN blocks of 8 bytes", hsm.ErrInput)
-	}
 	c.Block = s.Rules.Block
-	if !p.Current.IsZero() {
+	if !p.Current.Block.IsZero() {
 		if c.Block = s.Rules.Current; c.Block == 0 {
 			return Change{}, fmt.Errorf("%w: these cards' PIN change has no place for a current PIN", hsm.ErrInput)
 		}
@@ -36,9 +31,6 @@ func PrepareChange(s hsm.Script, p hsm.PINChange) (c Change, err error) {
 		return Change{}, fmt.Errorf("%w: script PIN block %d is not built", hsm.ErrInput, c.Block)
 	}
 	pan := s.PAN.Reveal(secret.ForHSM)
-	if c.Account, err = pinblock.Account(pan); err != nil {
-		return Change{}, fmt.Errorf("%w: %w", hsm.ErrInput, err)
-	}
 	if c.Card, err = CardData(s.Option, pan, s.PSN); err != nil {
 		return Change{}, err
 	}

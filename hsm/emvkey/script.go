@@ -93,7 +93,7 @@ func PINHeader(p hsm.PINChange, size, macLen int) [5]byte {
 		return p.Header
 	}
 	how := byte(0x02)
-	if !p.Current.IsZero() {
+	if !p.Current.Block.IsZero() {
 		how = 0x01
 	}
 	return [5]byte{0x84, 0x24, 0x00, how, byte(size + macLen)}

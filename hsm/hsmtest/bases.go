@@ -54,6 +54,7 @@ func (s *suite) dukptUnder(a hsm.Algorithm) []function {
 		{"VerifyDUKPTMAC", allow, func(ctx context.Context, k *hsm.Key) error {
 			return s.m.VerifyDUKPTMAC(ctx, of(k, hsm.TDES2), hsm.Response, hsm.DUKPTCMAC, data, data[:8])
 		}},
+		s.dukptUpdate(number),
 		{"EncipherDUKPTData", allow, func(ctx context.Context, k *hsm.Key) error {
 			return second(s.m.EncipherDUKPTData(ctx, of(k, a), hsm.Request, hsm.ECB(), data))
 		}},
@@ -91,6 +92,7 @@ func (s *suite) dukptPINs(a hsm.Algorithm, f hsm.PINFormat, ksn string) []functi
 		{"DUKPT ChangeOffset new block", allow, func(ctx C, k *hsm.Key) error {
 			return second(m.ChangeOffset(ctx, known, in(k), offset))
 		}},
+		s.dukptChange(in),
 	}
 }
 

@@ -22,6 +22,9 @@ func dukptCases() []testCase {
 		{"vectors/dukpt.aes MAC", aesMACVectors},
 		{"vectors/dukpt.aes data", aesDataVectors},
 		{"vectors/dukpt.aes.key, by what they make", aesKeyVectors},
+		{"vectors/dukpt.tdes from initial keys", fromInitialKeys},
+		{"vectors/dukpt.aes.update_key, and what travels under it", updateVectors},
+		{"refuse/updates of DUKPT initial keys of a wrong form", wrongUpdates},
 		{"dukpt/every type of key, from BDK and from IK", everyDUKPTKey},
 		{"dukpt/many devices under one BDK", manyDevices},
 		{"trap/KSN of 8 bytes lacks its leading FFFF", trapShortKSN},
@@ -64,7 +67,11 @@ func (s *suite) dukptOf(v vector, t hsm.Algorithm) hsm.DUKPTKey {
 	if name := v.text("key_type"); name != "" {
 		t = types[name]
 	}
-	return s.dukptKey(hsm.BDK, v.bytes(s, "bdk"), v.text("ksn"), t)
+	base := v.bytes(s, "bdk")
+	if number := v.bytes(s, "ksn"); s.initial && len(number) != 12 {
+		return s.dukptKey(hsm.IK, initialTDES(s, base, number), v.text("ksn"), t)
+	}
+	return s.dukptKey(hsm.BDK, base, v.text("ksn"), t)
 }
 
 // directionOf reads request or response out of a function's name.

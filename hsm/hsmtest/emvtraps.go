@@ -298,7 +298,7 @@ func trapScriptParity(s *suite) {
 		key[14+i] ^= ^c
 	}
 	p := hsm.PINChange{AC: s.key(hsm.IMKAC, value), SMI: s.key(hsm.IMKSMI, value), SMC: s.key(hsm.IMKSMC, value),
-		Zone: s.key(hsm.ZPK, unhex(s, otherKey)), New: s.pinBlock(unhex(s, otherKey), "1234", testPAN)}
+		New: s.arrived(hsm.ZPK, hsm.ISO0, unhex(s, otherKey), "1234", testPAN)}
 	got, err := s.m.ChangePIN(s.Context(), sc, p)
 	if err != nil || len(got) != 29 {
 		s.Fatalf("%X, %v", got, err)

@@ -60,6 +60,7 @@ type Module interface {
 	hsm.KeyChecker
 	hsm.DUKPTMACer
 	hsm.DUKPTDataCipher
+	hsm.DUKPTUpdater
 	hsm.DataCipher
 }
 
@@ -72,7 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) Module) {
 }
 
 func cases() []testCase {
-	return slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), keyblockCases(), pinCases())
+	return slices.Concat(firstCases(), checkCases(), dukptCases(), dataCases(), macCases(), cardCases(), smCases(), chipCases(), pinChangeCases(), keyblockCases(), pinCases())
 }
 
 // Names are the tests of the suite, for pages that say what holds what.
@@ -116,6 +117,8 @@ type suite struct {
 	*testing.T
 	m   Module
 	seq atomic.Uint32
+
+	initial bool // vectors of TDES DUKPT are served from the initial key
 }
 
 // vector is one line of a vector file.

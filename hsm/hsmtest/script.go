@@ -178,13 +178,12 @@ func (s *suite) change(v vector) hsm.PINChange {
 }
 
 func pinChangeVectors(s *suite) {
-	zone := s.key(hsm.ZPK, unhex(s, otherKey))
 	n := 0
 	for _, v := range load(s, "emv_sm", "emv.pin_change_apdu") {
 		p := s.change(v)
-		p.Zone, p.New = zone, s.pinBlock(unhex(s, otherKey), v.text("pin"), v.text("pan"))
+		p.New = s.arrived(hsm.ZPK, hsm.ISO0, unhex(s, otherKey), v.text("pin"), v.text("pan"))
 		if v.text("current_pin") != "" {
-			p.Current = s.pinBlock(unhex(s, otherKey), v.text("current_pin"), v.text("pan"))
+			p.Current = s.arrived(hsm.ZPK, hsm.ISO0, unhex(s, otherKey), v.text("current_pin"), v.text("pan"))
 		}
 		got, err := s.m.ChangePIN(s.Context(), s.script(v), p)
 		if err != nil || upper(got) != v.want() {
@@ -207,9 +206,11 @@ func pinFromZoneVectors(s *suite) {
 		}
 		rules.Current = rules.Block
 		p := s.change(v)
-		p.Zone, p.New, p.Header = s.key(hsm.ZPK, v.bytes(s, "zpk")), s.block(v.bytes(s, "new_pin_block")), [5]byte(v.bytes(s, "header"))
+		in := hsm.EncipheredPIN{Format: hsm.ISO0, Key: s.key(hsm.ZPK, v.bytes(s, "zpk")), PAN: s.pan(v.text("pan"))}
+		p.New, p.Current, p.Header = in, in, [5]byte(v.bytes(s, "header"))
+		p.New.Block = s.block(v.bytes(s, "new_pin_block"))
 		if v.text("current_pin_block") != "" {
-			p.Current = s.block(v.bytes(s, "current_pin_block"))
+			p.Current.Block = s.block(v.bytes(s, "current_pin_block"))
 		}
 		got, err := s.m.ChangePIN(s.Context(), s.scriptWith(v, rules), p)
 		if err != nil || len(got) < 5 || upper(got[5:]) != v.want() {
@@ -225,8 +226,8 @@ func (s *suite) scriptFunctions() []function {
 	m, value := s.m, unhex(s, testKey)
 	rules, _ := hsm.VisaCVN10.ScriptRules()
 	sc := hsm.Script{Rules: rules, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}}
-	in := s.pinBlock(value, "1234", testPAN)
-	change := hsm.PINChange{AC: s.key(hsm.IMKAC, value), SMI: s.key(hsm.IMKSMI, value), SMC: s.key(hsm.IMKSMC, value), Zone: s.key(hsm.ZPK, value), New: in}
+	in := s.arrived(hsm.ZPK, hsm.ISO0, value, "1234", testPAN)
+	change := hsm.PINChange{AC: s.key(hsm.IMKAC, value), SMI: s.key(hsm.IMKSMI, value), SMC: s.key(hsm.IMKSMC, value), New: in}
 	with := func(put func(p *hsm.PINChange, k *hsm.Key)) func(ctx context.Context, k *hsm.Key) error {
 		return func(ctx context.Context, k *hsm.Key) error {
 			p := change
@@ -247,7 +248,8 @@ func (s *suite) scriptFunctions() []function {
 		{"ChangePIN AC", imkac, with(func(p *hsm.PINChange, k *hsm.Key) { p.AC = k })},
 		{"ChangePIN SMI", []hsm.Usage{hsm.IMKSMI}, with(func(p *hsm.PINChange, k *hsm.Key) { p.SMI = k })},
 		{"ChangePIN SMC", []hsm.Usage{hsm.IMKSMC}, with(func(p *hsm.PINChange, k *hsm.Key) { p.SMC = k })},
-		{"ChangePIN zone", []hsm.Usage{hsm.TPK, hsm.ZPK}, with(func(p *hsm.PINChange, k *hsm.Key) { p.Zone = k })},
+		{"ChangePIN new block", []hsm.Usage{hsm.TPK, hsm.ZPK}, with(func(p *hsm.PINChange, k *hsm.Key) { p.New.Key = k })},
+		{"ChangePIN current block", []hsm.Usage{hsm.TPK, hsm.ZPK}, with(func(p *hsm.PINChange, k *hsm.Key) { p.Current = in; p.Current.Key = k })},
 		{"ARPC2", imkac, func(ctx context.Context, k *hsm.Key) error { return second(m.ARPC2(ctx, k, c, hsm.CSU{})) }},
 		{"VerifyGiven", imkac, func(ctx context.Context, k *hsm.Key) error { return m.VerifyGiven(ctx, k, g) }},
 		{"GivenARPC1", imkac, func(ctx context.Context, k *hsm.Key) error { return second(m.GivenARPC1(ctx, k, g, [2]byte{})) }},
@@ -259,9 +261,9 @@ func wrongScripts(s *suite) {
 	rules, _ := hsm.MChipCVN16.ScriptRules()
 	sc := hsm.Script{Rules: rules, PAN: s.pan(testPAN), PSN: [2]byte{'0', '0'}}
 	smi, smc := s.good(hsm.IMKSMI), s.good(hsm.IMKSMC)
-	good := s.pinBlock(unhex(s, testKey), "1234", testPAN)
+	good := s.arrived(hsm.ZPK, hsm.ISO0, unhex(s, testKey), "1234", testPAN)
 	with := func(change func(sc *hsm.Script, p *hsm.PINChange)) error {
-		wrong, p := sc, hsm.PINChange{AC: s.good(hsm.IMKAC), SMI: smi, SMC: smc, Zone: s.good(hsm.ZPK), New: good}
+		wrong, p := sc, hsm.PINChange{AC: s.good(hsm.IMKAC), SMI: smi, SMC: smc, New: good}
 		change(&wrong, &p)
 		_, err := s.m.ChangePIN(s.Context(), wrong, p)
 		return err
@@ -274,14 +276,15 @@ func wrongScripts(s *suite) {
 	other := sc
 	other.Rules.Session = 0
 	for name, err := range map[string]error{
-		"no new PIN":          with(func(_ *hsm.Script, p *hsm.PINChange) { p.New = secret.PINBlock{} }),
-		"AES PIN block":       with(func(_ *hsm.Script, p *hsm.PINChange) { p.New = s.block(make([]byte, 16)) }),
+		"no new PIN":          with(func(_ *hsm.Script, p *hsm.PINChange) { p.New.Block = secret.PINBlock{} }),
+		"AES PIN block":       with(func(_ *hsm.Script, p *hsm.PINChange) { p.New.Block = s.block(make([]byte, 16)) }),
 		"current PIN, M/Chip": with(func(_ *hsm.Script, p *hsm.PINChange) { p.Current = good }),
 		"no block":            with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.Block = 0 }),
 		"no session key":      with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.Session = 9 }),
 		"no padding":          with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.Padding = 0 }),
 		"MAC of 3":            with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.MAC = 3 }),
 		"MAC of 9":            with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Rules.MAC = 9 }),
+		"PIN of another card": with(func(_ *hsm.Script, p *hsm.PINChange) { p.New.PAN = s.pan("6224242300990069") }),
 		"short PAN":           with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.PAN = s.pan("12345678") }),
 		"option 2":            with(func(sc *hsm.Script, _ *hsm.PINChange) { sc.Option = 2 }),
 		"script of nothing":   enciphered(hsm.ScriptPad2, 0),
@@ -295,12 +298,12 @@ func wrongScripts(s *suite) {
 		}
 	}
 	err := with(func(_ *hsm.Script, p *hsm.PINChange) {
-		p.New = s.pinBlock(unhex(s, testKey), "1234", "6224242300990069")
+		p.New.Block = s.pinBlock(unhex(s, testKey), "1234", "6224242300990069")
 	})
 	if !errors.Is(err, hsm.ErrPINBlock) {
 		s.Errorf("PIN block of another account: %v, want ErrPINBlock", err)
 	}
-	err = with(func(_ *hsm.Script, p *hsm.PINChange) { p.Zone = s.pinKey(hsm.ZPK, hsm.ISO4, unhex(s, testKey)) })
+	err = with(func(_ *hsm.Script, p *hsm.PINChange) { p.New.Key = s.pinKey(hsm.ZPK, hsm.ISO4, unhex(s, testKey)) })
 	if !errors.Is(err, hsm.ErrUsage) {
 		s.Errorf("format 0 under an AES zone key: %v, want ErrUsage", err)
 	}

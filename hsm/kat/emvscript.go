@@ -228,17 +228,24 @@ func pinChange(ctx context.Context, m Module, in Inputs) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.Zone, err = load(ctx, m, hsm.ZPK, zone); err != nil {
+	key, err := load(ctx, m, hsm.ZPK, zone)
+	if err != nil {
 		return "", err
 	}
-	if p.New, err = enciphered(ctx, m, in.Text("pin"), in.Text("pan")); err != nil {
+	p.New, p.Current = under0(key, s.PAN), under0(key, s.PAN)
+	if p.New.Block, err = enciphered(ctx, m, in.Text("pin"), in.Text("pan")); err != nil {
 		return "", err
 	}
-	if p.Current, err = enciphered(ctx, m, in.Text("current_pin"), in.Text("pan")); err != nil {
+	if p.Current.Block, err = enciphered(ctx, m, in.Text("current_pin"), in.Text("pan")); err != nil {
 		return "", err
 	}
 	out, err := m.ChangePIN(ctx, s, p)
 	return Hex(out), err
+}
+
+// under0 is a format 0 block of a zone key that is still to come.
+func under0(key *hsm.Key, pan secret.PAN) hsm.EncipheredPIN {
+	return hsm.EncipheredPIN{Format: hsm.ISO0, Key: key, PAN: pan}
 }
 
 // blockOf0 is an enciphered PIN block of an input, none when it is empty.
@@ -264,13 +271,15 @@ func pinFromZone(ctx context.Context, m Module, in Inputs) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.Zone, err = keyFrom(ctx, m, in, "zpk", hsm.ZPK); err != nil {
+	key, err := keyFrom(ctx, m, in, "zpk", hsm.ZPK)
+	if err != nil {
 		return "", err
 	}
-	if p.New, err = blockOf0(in, "new_pin_block"); err != nil {
+	p.New, p.Current = under0(key, s.PAN), under0(key, s.PAN)
+	if p.New.Block, err = blockOf0(in, "new_pin_block"); err != nil {
 		return "", err
 	}
-	if p.Current, err = blockOf0(in, "current_pin_block"); err != nil {
+	if p.Current.Block, err = blockOf0(in, "current_pin_block"); err != nil {
 		return "", err
 	}
 	if err := fill(in, "header", p.Header[:]); err != nil {

@@ -46,6 +46,6 @@ func missing() map[string]Function {
 		return func(context.Context, Module, Inputs) (string, error) { return "", unsupported{why} }
 	}
 	return map[string]Function{
-		"fpe.ff1_encrypt": say("PKCS#11 has no mechanism for format-preserving encryption (FF1); card numbers are kept by token and AES-GCM"),
+		"fpe.ff1_encrypt": say("PKCS#11 has no mechanism for format-preserving encryption (FF1 of NIST SP 800-38G), and the driver has no such function to build of AES: card numbers are kept by token and AES-GCM"),
 	}
 }

@@ -30,11 +30,13 @@ type entry struct {
 
 // pair is a key's session objects: the key; for MAC keys the companion K1‖K1 under
 // which the CBC part of algorithm 3 is single DES, for a TDES base derivation key its
-// masked form; and for triple DES key block protection keys their two variants.
+// masked form, for an initial key its carrier; and for triple DES key block protection
+// keys their two variants.
 type pair struct {
 	whole    p11.ObjectHandle
 	doubled  p11.ObjectHandle    // 0 when there is none
 	variants [2]p11.ObjectHandle // by keyblock.Purpose; 0 when there are none
+	carried  [carriedLen]byte    // of a new initial key, under its carrier
 }
 
 // parts are the objects in the order in which they are wrapped, 0 where there is none.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -180,9 +182,89 @@ func (r *rig) nothingLeft() {
 	}
 }
 
-// TestEveryCallFails lets the k-th call of every function fail, for every k,
-// beginning with keys that are not unwrapped: the end is the right one or a
-// refusal, never another, and then the function is served.
+// longHang is how long the module hangs in TestLongHang.
+const longHang = 30 * time.Second
+
+// inChild is set in the environment of a process that runs one test alone.
+const inChild = "TAPSWITCH_TEST_IN_CHILD"
+
+// TestLongHang lets every call of the module hang for half a minute, as when the
+// network to it is gone: all that time every function is refused within a second,
+// by no more goroutines and calls than there are sessions; when the module
+// returns every function is served within five seconds, and no goroutine, worker,
+// session or object is left over.
+//
+// There is one module in a process, and this one waits long: it has a process of
+// its own, and this one goes on to the tests behind it. So it stands in front of
+// those that take long.
+func TestLongHang(t *testing.T) {
+	if os.Getenv(inChild) != "" {
+		hangLong(t)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), inChild+"=1")
+	var said strings.Builder
+	child.Stdout, child.Stderr = &said, &said
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Parallel() // from here on when the others are through
+	if err := child.Wait(); err != nil || !strings.Contains(said.String(), "--- PASS: "+t.Name()) {
+		t.Errorf("in a process of its own: %v\n%s", err, &said)
+	}
+	t.Log(said.String())
+}
+
+func hangLong(t *testing.T) {
+	r := chaotic(t, func(c *Config) { c.Sessions, c.Timeout = 3, 500*time.Millisecond })
+	r.learn()
+	goroutines := runtime.NumGoroutine()
+	r.tell("hang * 0 0")
+	end := time.Now().Add(longHang)
+	var calls sync.WaitGroup
+	for _, call := range r.all { // as many at once as there are functions
+		calls.Go(func() { r.refusedInTime(call) })
+	}
+	calls.Wait()
+	rounds := 0
+	for ; time.Now().Before(end); time.Sleep(250 * time.Millisecond) {
+		rounds++
+		for _, call := range r.all {
+			r.refusedInTime(call)
+		}
+		r.refusedInTime(func(context.Context) error { return r.Health() })
+		if n := runtime.NumGoroutine(); n > goroutines+r.cfg.Sessions {
+			t.Fatalf("%d goroutines while %d calls hang, %d before", n, r.cfg.Sessions, goroutines)
+		}
+		if n := r.counters(); n.Inside != uint64(r.cfg.Sessions) {
+			t.Fatalf("%d calls hang in the module, want one for each of %d sessions", n.Inside, r.cfg.Sessions)
+		}
+	}
+	t.Logf("%d functions were refused in each of %d rounds", len(r.all), rounds)
+	r.tell()
+	r.recovers()
+	r.nothingLeft()
+	if n := r.pool.hanging(); n != 0 {
+		t.Errorf("%d workers still count as hanging", n)
+	}
+	until(t, 5*time.Second, "no goroutine more than before", func() bool { return runtime.NumGoroutine() <= goroutines })
+}
+
+// refusedInTime calls a function that must be refused within a second.
+func (r *rig) refusedInTime(call func(context.Context) error) {
+	from := time.Now()
+	err := call(context.Background())
+	if took := time.Since(from); !errors.Is(err, hsm.ErrUnavailable) || took > time.Second {
+		r.Errorf("while the module hangs: %v after %v", err, took)
+	}
+}
+
+// TestEveryCallFails lets the k-th call of every function fail, for every k up to
+// 20 and ever fewer behind, beginning with keys that are not unwrapped: the end is
+// the right one or a refusal, never another, and then the function is served.
 func TestEveryCallFails(t *testing.T) {
 	r := chaotic(t, func(c *Config) { c.Sessions = 1 })
 	r.learn()
@@ -190,7 +272,7 @@ func TestEveryCallFails(t *testing.T) {
 		p11.CKR_USER_NOT_LOGGED_IN, p11.CKR_HOST_MEMORY, p11.CKR_OBJECT_HANDLE_INVALID, p11.CKR_DEVICE_ERROR, p11.CKR_PIN_LOCKED}
 	struck := 0
 	for _, name := range r.names() {
-		for k, hit := 1, true; hit; k++ {
+		for k, hit := 1, true; hit; k += 1 + k/20 { // the longest are chains of one call
 			code := codes[struck%len(codes)]
 			r.forget()
 			before := r.counters().Struck
@@ -246,14 +328,19 @@ func TestHang(t *testing.T) {
 // TestLaterCallsHang lets one call hang in the middle of a function whose caller
 // leaves, and ends the hang: the objects that the function made are gone.
 func TestLaterCallsHang(t *testing.T) {
-	r := chaotic(t, func(c *Config) { c.Sessions, c.Timeout = 1, 50*time.Millisecond })
+	r := chaotic(t, func(c *Config) { c.Sessions = 1 })
 	r.learn()
 	goroutines := runtime.NumGoroutine()
+	impatient := func(name string) error { // most calls are over in far less
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		return r.all[name](ctx)
+	}
 	for _, name := range r.names() {
 		for k, hit := 1, true; hit; k += 4 {
 			r.forget()
 			r.tell(fmt.Sprintf("hang * %d 0", k))
-			err := r.all[name](t.Context())
+			err := impatient(name)
 			hit = errors.Is(err, hsm.ErrUnavailable)
 			if !hit && !same(err, r.good[name]) {
 				t.Errorf("%s, call %d hangs: %v", name, k, err)

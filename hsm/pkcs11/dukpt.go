@@ -21,14 +21,13 @@ var (
 )
 
 // permitDUKPT refuses a base key that must not be used before what is wrong with
-// the rest, and a TDES initial key: its first derivation step is an xor with key
-// bytes, which no module in service does, and its bytes never leave the module.
+// the rest, and a TDES initial key of the time before they had a carrier.
 func (m *Module) permitDUKPT(base *hsm.Key, check func() error) error {
 	if err := m.permit(hsm.OpDUKPT, base); err != nil {
 		return err
 	}
-	if base.Usage == hsm.IK && base.Algorithm.IsTDES() {
-		return fmt.Errorf("%w: IK %q: a TDES initial key cannot be used in a PKCS#11 module, which has no xor of keys; bring in the BDK instead", hsm.ErrInput, base.Name)
+	if hasCarrier(base.Usage, base.Algorithm) && len(base.Wrapped) == wrappedLen(base.Algorithm.Size()) {
+		return fmt.Errorf("%w: IK %q was stored by a version that could not use it, without what derivation needs; bring it in again", hsm.ErrInput, base.Name)
 	}
 	return check()
 }
@@ -73,18 +72,16 @@ func (w *worker) dukptKeys(d hsm.DUKPTKey, use dukpt.Use, may abilities) (pair, 
 }
 
 // dukptTDES makes a working key in the worker's locked page. The module makes
-// the initial key from the BDK, so that is all that leaves it.
+// the initial key from the BDK, or deciphers one that is kept, so that is all that
+// leaves it.
 func (w *worker) dukptTDES(d hsm.DUKPTKey, use dukpt.Use, may abilities) (keys pair, err error) {
 	base, err := w.objects(d.Base)
 	if err != nil {
 		return pair{}, err
 	}
 	defer w.room.Wipe()
-	id, key := d.KSN.ID(), w.room.Key(16)
-	if err := w.ecb(true, base.whole, id[:], key[:8]); err != nil {
-		return pair{}, err
-	}
-	if err := w.ecb(true, base.doubled, id[:], key[8:]); err != nil {
+	key := w.room.Key(16)
+	if err := w.dukptInitial(d, base, key); err != nil {
 		return pair{}, err
 	}
 	w.room.DUKPTWorking(d.KSN, use)
@@ -99,6 +96,18 @@ func (w *worker) dukptTDES(d hsm.DUKPTKey, use dukpt.Use, may abilities) (keys p
 		return pair{}, w.fault("bring in a transaction key", err)
 	}
 	return keys, nil
+}
+
+// dukptInitial puts a device's TDES initial key into the worker's locked page.
+func (w *worker) dukptInitial(d hsm.DUKPTKey, base pair, key []byte) error {
+	if hasCarrier(d.Base.Usage, d.Base.Algorithm) {
+		return w.ecb(true, base.doubled, carriedOf(d.Base), key)
+	}
+	id := d.KSN.ID()
+	if err := w.ecb(true, base.whole, id[:], key[:8]); err != nil {
+		return err
+	}
+	return w.ecb(true, base.doubled, id[:], key[8:])
 }
 
 // derived is the PKCS#11 type of a derived key.

@@ -41,21 +41,27 @@ func TestNoDUKPTKeysInMemory(t *testing.T) {
 			room.Wipe()
 		}
 	})
+	initial := n.canary(t, m, "IK", hsm.IK, func(value []byte) {
+		copy(room.Key(16), value)
+		room.DUKPTWorking(ksn, dukpt.MACRequest)
+		n.add("working key of an IK", room.Key(16))
+		room.Wipe()
+	})
 	if err := room.Close(); err != nil {
 		t.Fatal(err)
 	}
 	key, data := hsm.DUKPTKey{Base: base, KSN: ksn, Type: hsm.TDES2}, bytes.Repeat([]byte{'m'}, 64)
-	pan, err := secret.NewPAN([]byte("6224242300000069"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	none, err := secret.NewPINBlock(data[:8])
-	if err != nil {
+	pan, err1 := secret.NewPAN([]byte("6224242300000069"))
+	none, err2 := secret.NewPINBlock(data[:8])
+	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	in := hsm.EncipheredPIN{Block: none, Format: hsm.ISO0, Key: base, KSN: ksn, Type: hsm.TDES2, PAN: pan}
 	pvk := benchKey(t, m, hsm.PVK, hsm.TDES2)
 	for range 250 {
+		if _, err := m.DUKPTMAC(t.Context(), hsm.DUKPTKey{Base: initial, KSN: ksn, Type: hsm.TDES2}, hsm.Request, hsm.DUKPTRetail, data); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := m.GeneratePVV(t.Context(), in, pvk, '1'); !errors.Is(err, hsm.ErrPINBlock) { // under the PIN key, to nothing
 			t.Fatal(err)
 		}

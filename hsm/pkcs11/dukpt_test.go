@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
@@ -72,12 +73,35 @@ const (
 	aesKSN = "123456789012345600000001"
 )
 
-// TestTDESInitialKeyIsRefused by name: its bytes would have to leave.
-func TestTDESInitialKeyIsRefused(t *testing.T) {
+// TestInitialKeyOfOldForm: a TDES initial key that was stored when only its wrapped
+// form was kept is refused by name; one that was altered does not open.
+func TestInitialKeyOfOldForm(t *testing.T) {
 	m := module(t)
 	d := dukptKey(t, m, hsm.IK, hsm.TDES2, "6AC292FAA1315B4D858AB3A3D7D5933A", "FFFF9876543210E00001", hsm.TDES2)
-	if _, err := m.DUKPTMAC(t.Context(), d, hsm.Request, hsm.DUKPTCMAC, []byte("x")); !errors.Is(err, hsm.ErrInput) || !strings.Contains(err.Error(), "BDK") {
-		t.Errorf("MAC under a TDES initial key: %v", err)
+	mac := func(change func(k *hsm.Key)) error {
+		k := *d.Base
+		k.Wrapped = bytes.Clone(k.Wrapped)
+		change(&k)
+		other := d
+		other.Base = &k
+		_, err := m.DUKPTMAC(t.Context(), other, hsm.Request, hsm.DUKPTCMAC, []byte("x"))
+		return err
+	}
+	if err := mac(func(*hsm.Key) {}); err != nil {
+		t.Error(err)
+	}
+	if err := mac(func(k *hsm.Key) { k.Wrapped = k.Wrapped[:24] }); !errors.Is(err, hsm.ErrInput) || !strings.Contains(err.Error(), "bring it in again") {
+		t.Errorf("of the old form: %v", err)
+	}
+	for name, change := range map[string]func(k *hsm.Key){
+		"what is carried altered": func(k *hsm.Key) { k.Wrapped[len(k.Wrapped)-1] ^= 1 },
+		"what is carried missing": func(k *hsm.Key) { k.Wrapped = k.Wrapped[:48] },
+		"nothing":                 func(k *hsm.Key) { k.Wrapped = nil },
+		"a few bytes":             func(k *hsm.Key) { k.Wrapped = k.Wrapped[:15] },
+	} {
+		if err := mac(change); !errors.Is(err, hsm.ErrBinding) {
+			t.Errorf("%s: %v, want ErrBinding", name, err)
+		}
 	}
 }
 

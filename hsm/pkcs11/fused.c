@@ -145,13 +145,13 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 }
 
 // working fills t with the nine attributes of a key that stays inside, sensitive
-// and not extractable, and may do what may says.
+// and, unless it may be wrapped, not extractable, and may do what may says.
 static void working(ts_attribute *t, ts_ulong *class, ts_ulong *type, int may)
 {
 	static unsigned char bit[2] = { 0, 1 };
 	ts_attribute all[] = {
 		{ CKA_CLASS, class, sizeof *class }, { CKA_KEY_TYPE, type, sizeof *type },
-		{ CKA_TOKEN, &bit[0], 1 }, { CKA_SENSITIVE, &bit[1], 1 }, { CKA_EXTRACTABLE, &bit[0], 1 },
+		{ CKA_TOKEN, &bit[0], 1 }, { CKA_SENSITIVE, &bit[1], 1 }, { CKA_EXTRACTABLE, &bit[!!(may & TS_WRAPPED)], 1 },
 		{ CKA_ENCRYPT, &bit[!!(may & TS_ENCRYPT)], 1 }, { CKA_DECRYPT, &bit[!!(may & TS_DECRYPT)], 1 },
 		{ CKA_SIGN, &bit[!!(may & TS_SIGN)], 1 }, { CKA_DERIVE, &bit[!!(may & TS_DERIVE)], 1 },
 	};

@@ -122,9 +122,10 @@ const (
 	mayDecrypt abilities = C.TS_DECRYPT
 	maySign    abilities = C.TS_SIGN
 	mayDerive  abilities = C.TS_DERIVE
+	mayWrapped abilities = C.TS_WRAPPED // be wrapped: of a key that is kept, until it is
 )
 
-// deriveCipher makes a key of keyType, sensitive and not extractable, of data
+// deriveCipher makes a key of keyType, sensitive and not extractable unless told, of data
 // enciphered under base by the mechanism and cut to size bytes.
 func (f functions) deriveCipher(s p11.SessionHandle, mechanism uint, base p11.ObjectHandle, data []byte, keyType uint, size int, may abilities) (p11.ObjectHandle, error) {
 	if keyType == p11.CKK_DES2 || keyType == p11.CKK_DES3 {

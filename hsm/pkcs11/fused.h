@@ -40,7 +40,7 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value
 	ts_ulong *key);
 
 // What a working key may do.
-enum { TS_ENCRYPT = 1, TS_DECRYPT = 2, TS_SIGN = 4, TS_DERIVE = 8 };
+enum { TS_ENCRYPT = 1, TS_DECRYPT = 2, TS_SIGN = 4, TS_DERIVE = 8, TS_WRAPPED = 16 };
 
 // ts_derive_working makes a session key of n bytes, whole blocks, enciphered under
 // base by the mechanism, cut to len bytes; len is 0 for types of a fixed length.

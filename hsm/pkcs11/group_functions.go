@@ -30,6 +30,7 @@ var (
 	_ hsm.PINChanger         = (*Group)(nil)
 	_ hsm.DUKPTMACer         = (*Group)(nil)
 	_ hsm.DUKPTDataCipher    = (*Group)(nil)
+	_ hsm.DUKPTUpdater       = (*Group)(nil)
 	_ hsm.DataCipher         = (*Group)(nil)
 	_ hsm.Tokener            = (*Group)(nil)
 	_ hsm.Sealer             = (*Group)(nil)
@@ -197,6 +198,11 @@ func (g *Group) DecipherDUKPTData(ctx context.Context, d hsm.DUKPTKey, dir hsm.D
 	return over(ctx, g, func(ctx context.Context, m *Module) ([]byte, error) {
 		return m.DecipherDUKPTData(ctx, d, dir, mode, data)
 	})
+}
+
+// DUKPTUpdateKey implements hsm.DUKPTUpdater.
+func (g *Group) DUKPTUpdateKey(ctx context.Context, base *hsm.Key, ksn hsm.KSN, spec hsm.Spec) (hsm.Key, error) {
+	return over(ctx, g, func(ctx context.Context, m *Module) (hsm.Key, error) { return m.DUKPTUpdateKey(ctx, base, ksn, spec) })
 }
 
 // EncipherData implements hsm.DataCipher.

@@ -44,7 +44,7 @@ func (m *Module) Generate(ctx context.Context, spec hsm.Spec) (hsm.Key, error) {
 // the cipher of the same block in either.
 func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	mechanism := uint(p11.CKM_AES_KEY_GEN)
-	if hasMasked(spec.Usage, spec.Algorithm) || hasVariants(spec.Usage, spec.Algorithm) {
+	if u, a := spec.Usage, spec.Algorithm; hasMasked(u, a) || hasVariants(u, a) || hasCarrier(u, a) {
 		return w.generateMasked(spec)
 	}
 	if _, err := keyType(spec.Algorithm); err != nil {
@@ -87,8 +87,9 @@ func (w *worker) generate(spec hsm.Spec) (pair, error) {
 	return keys, nil
 }
 
-// generateMasked makes a random key whose companions are its xor with masks: no
-// module in service xors keys, so the key is in the worker's locked page once.
+// generateMasked makes a random key whose companions are its xor with masks, or
+// carry it to where it is xored: no module in service xors keys, so the key is in
+// the worker's locked page once.
 func (w *worker) generateMasked(spec hsm.Spec) (pair, error) {
 	if err := w.fresh(&hsm.WorkingKey{Spec: spec}); err != nil {
 		return pair{}, err
@@ -126,6 +127,12 @@ func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 	}
 	value := w.room.Key(sizeIn(spec.Algorithm))
 	clear(value[spec.Algorithm.Size():])
+	if hasCarrier(spec.Usage, spec.Algorithm) {
+		if err := w.m.fused.random(w.session, w.room.Companion(carriedLen)); err != nil {
+			return pair{}, w.fault("generate a key", err)
+		}
+		keys.carried = w.room.Carry()
+	}
 	values := [...]func() []byte{
 		func() []byte { return value },
 		w.companion(spec),
@@ -146,8 +153,11 @@ func (w *worker) imported(spec hsm.Spec) (keys pair, err error) {
 
 // companion writes the second object's value beside the clear key.
 func (w *worker) companion(spec hsm.Spec) func() []byte {
-	if hasMasked(spec.Usage, spec.Algorithm) {
+	switch {
+	case hasMasked(spec.Usage, spec.Algorithm):
 		return w.room.Masked
+	case hasCarrier(spec.Usage, spec.Algorithm):
+		return func() []byte { return w.room.Companion(carriedLen) }
 	}
 	return w.room.Doubled
 }
@@ -169,6 +179,9 @@ func (w *worker) keep(spec hsm.Spec, keys pair) (out made, err error) {
 			return made{}, w.fault("wrap a key", err)
 		}
 		k.Wrapped = append(k.Wrapped, blob...)
+	}
+	if hasCarrier(spec.Usage, spec.Algorithm) {
+		k.Wrapped = append(k.Wrapped, keys.carried[:]...)
 	}
 	w.id = k.AppendBound(w.id[:0])
 	if k.Binding, err = w.bind(w.id); err != nil {

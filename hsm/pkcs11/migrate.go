@@ -111,6 +111,7 @@ func (g *Migration) Rewrap(k hsm.Key) (hsm.Key, error) {
 		}
 		next.Wrapped = append(next.Wrapped, moved...)
 	}
+	next.Wrapped = append(next.Wrapped, carriedOf(&k)...) // under its carrier, which has moved
 	w.id = next.AppendBound(w.id[:0])
 	next.Binding, err = w.bindUnder(g.to.binding, w.id)
 	return next, err

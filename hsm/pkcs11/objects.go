@@ -40,6 +40,15 @@ func hasDoubled(u hsm.Usage, a hsm.Algorithm) bool {
 // right half of a TDES DUKPT initial key is made.
 func hasMasked(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.BDK && a == hsm.TDES2 }
 
+// hasCarrier reports whether a key carries a second key, under which it lies
+// enciphered behind the wrapped ones: a TDES DUKPT initial key, whose first
+// derivation step is a xor that no module in service does, and which must come
+// out into the locked page for it, as it does when it is made of a BDK.
+func hasCarrier(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.IK && a == hsm.TDES2 }
+
+// carriedLen is the length of a key under its carrier.
+const carriedLen = 16
+
 // hasVariants reports whether a key carries its two variants for key blocks of the
 // versions A and C: no module in service xors a key by plain PKCS#11.
 func hasVariants(u hsm.Usage, a hsm.Algorithm) bool { return u == hsm.KBPK && a.IsTDES() }
@@ -50,7 +59,7 @@ const firstVariant = 2
 // companions says which of pair.parts a key has.
 func companions(u hsm.Usage, a hsm.Algorithm) [4]bool {
 	variants := hasVariants(u, a)
-	return [4]bool{true, hasDoubled(u, a) || hasMasked(u, a), variants, variants}
+	return [4]bool{true, hasDoubled(u, a) || hasMasked(u, a) || hasCarrier(u, a), variants, variants}
 }
 
 // keyType is the PKCS#11 type of an algorithm.
@@ -126,6 +135,7 @@ func (w *worker) hold(keys pair) pair {
 }
 
 // blobsOf takes apart what is wrapped: the key, and its companion if it has one.
+// What is carried behind them is no blob.
 func blobsOf(k *hsm.Key) (blobs [][]byte, ok bool) {
 	size, want := wrappedLen(sizeIn(k.Algorithm)), 0
 	for _, there := range companions(k.Usage, k.Algorithm) {
@@ -133,7 +143,16 @@ func blobsOf(k *hsm.Key) (blobs [][]byte, ok bool) {
 			want++
 		}
 	}
-	return slices.Collect(slices.Chunk(k.Wrapped, size)), len(k.Wrapped) == want*size
+	wrapped := k.Wrapped[:len(k.Wrapped)-len(carriedOf(k))]
+	return slices.Collect(slices.Chunk(wrapped, size)), len(wrapped) == want*size
+}
+
+// carriedOf is a key under its carrier, nil when it has none.
+func carriedOf(k *hsm.Key) []byte {
+	if !hasCarrier(k.Usage, k.Algorithm) || len(k.Wrapped) < carriedLen {
+		return nil
+	}
+	return k.Wrapped[len(k.Wrapped)-carriedLen:]
 }
 
 // bind computes the CMAC of bound content under the newest second local master key.

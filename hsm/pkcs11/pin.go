@@ -86,26 +86,32 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 	return secret.NewPINBlock(out[:to.Format.BlockLen()])
 }
 
-// readPIN brings the PIN of a block into the worker's locked page. The page must
-// hold nothing yet that is needed later: a key of TDES DUKPT is made there.
+// readPIN brings the PIN of a block into the worker's locked page.
 func (w *worker) readPIN(in hsm.EncipheredPIN) error {
-	if in.KSN.IsZero() {
-		source, err := w.pinCipher(in.Key)
-		if err != nil {
-			return err
-		}
-		return w.room.ReadPIN(source, in)
-	}
-	d := in.DUKPT()
-	if err := w.m.permitDUKPT(d.Base, func() error { return checkPIN(d) }); err != nil {
-		return err
-	}
-	key, err := w.dukptPIN(d)
+	source, made, err := w.pinSource(in)
 	if err != nil {
 		return err
 	}
-	defer w.destroy(key)
-	return w.room.ReadPIN(w.blockCipher(key, d.Type), in)
+	defer w.destroy(made)
+	return w.room.ReadPIN(source, in)
+}
+
+// pinSource is the cipher under which a block arrived; the object that was made
+// for it, 0 for none, is the caller's to destroy. The worker's locked page must
+// hold nothing yet that is needed later: a key of TDES DUKPT is made there.
+func (w *worker) pinSource(in hsm.EncipheredPIN) (source clear.Cipher, made p11.ObjectHandle, err error) {
+	if in.KSN.IsZero() {
+		source, err = w.pinCipher(in.Key)
+		return source, 0, err
+	}
+	d := in.DUKPT()
+	if err := w.m.permitDUKPT(d.Base, func() error { return checkPIN(d) }); err != nil {
+		return nil, 0, err
+	}
+	if made, err = w.dukptPIN(d); err != nil {
+		return nil, 0, err
+	}
+	return w.blockCipher(made, d.Type), made, nil
 }
 
 // permitPIN checks a PIN block, and the key under which its PIN becomes a

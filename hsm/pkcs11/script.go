@@ -9,13 +9,9 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/emvkey"
-	"tapswitch/internal/secret"
 )
 
-var (
-	_ hsm.ScriptProtector = (*Module)(nil)
-	_ hsm.PINChanger      = (*Module)(nil)
-)
+var _ hsm.ScriptProtector = (*Module)(nil)
 
 // scriptKeys derives the session key of a script: inside, but for Visa's, which
 // is a xor of keys: its bytes are in the worker's locked page until it is
@@ -100,89 +96,4 @@ func (m *Module) EncipherScript(ctx context.Context, smc *hsm.Key, s hsm.Script,
 		return nil, err
 	}
 	return out, nil
-}
-
-// ChangePIN makes a whole PIN change command. The PINs, and of Visa's cards the
-// session keys and the left half of the card's AC key, are in the worker's
-// locked page.
-func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) ([]byte, error) {
-	change, err := emvkey.PrepareChange(s, p)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.permitChange(p, change.Block); err != nil {
-		return nil, err
-	}
-	blocks := [2][8]byte{}
-	p.New.AppendTo(blocks[0][:0], secret.ForHSM)
-	p.Current.AppendTo(blocks[1][:0], secret.ForHSM)
-	sealed, mac := make([]byte, change.Size()), new([8]byte)
-	err = m.do(ctx, func(w *worker) error {
-		if err := w.changeBlock(p, change, blocks); err != nil {
-			return err
-		}
-		text, err := w.room.ScriptText(s.Rules.Padding)
-		if err != nil {
-			return err
-		}
-		if err := w.encipherScript(p.SMC, s, change.Chained, text, sealed); err != nil {
-			return err
-		}
-		padded, err := emvkey.ScriptInput(s, change.Header, sealed)
-		if err != nil {
-			return err
-		}
-		*mac, err = w.scriptMAC(p.SMI, s, padded)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return change.Command(sealed, *mac), nil
-}
-
-func (m *Module) permitChange(p hsm.PINChange, block hsm.ScriptBlock) error {
-	if err := hsm.PermitPINKey(hsm.OpTranslateFrom, hsm.ISO0, p.Zone, m.world.Clock.Now()); err != nil {
-		return err
-	}
-	if err := m.permit(hsm.OpScriptMAC, p.SMI); err != nil {
-		return err
-	}
-	if err := m.permit(hsm.OpScriptEncipher, p.SMC); err != nil {
-		return err
-	}
-	if block != hsm.ScriptVIS {
-		return nil
-	}
-	return m.permit(hsm.OpCryptogram, p.AC)
-}
-
-// changeBlock puts the script's PIN block into the worker's locked page: of
-// blocks, the new PIN's and the current one's under the zone key.
-func (w *worker) changeBlock(p hsm.PINChange, c emvkey.Change, blocks [2][8]byte) error {
-	zone, err := w.objects(p.Zone)
-	if err != nil {
-		return err
-	}
-	if !p.Current.IsZero() {
-		if err := w.takePIN(zone.whole, &blocks[1], c, true); err != nil {
-			return err
-		}
-	}
-	if err := w.takePIN(zone.whole, &blocks[0], c, false); err != nil {
-		return err
-	}
-	if c.Block == hsm.ScriptVIS {
-		if err := w.cardBytes(p.AC, c.Card[:8]); err != nil {
-			return err
-		}
-	}
-	return w.room.ScriptBlock(c.Block)
-}
-
-func (w *worker) takePIN(zone p11.ObjectHandle, block *[8]byte, c emvkey.Change, current bool) error {
-	if err := w.ecb(false, zone, block[:], w.room.Block()[:]); err != nil {
-		return err
-	}
-	return w.room.TakePIN(c.Account, current)
 }

@@ -51,9 +51,12 @@ func TestNoScriptKeysInMemory(t *testing.T) {
 	rules, _ := hsm.VisaCVN10.ScriptRules()
 	s := hsm.Script{Rules: rules, PAN: pan, PSN: [2]byte{'0', '1'}, ATC: [2]byte{0x01, 0x5A}}
 	var p hsm.PINChange
-	p.Zone = n.canary(t, m, "script ZPK", hsm.ZPK, func(value []byte) {
-		p.New, p.Current = n.block(t, value, digits), n.block(t, value, digits)
+	p.New = hsm.EncipheredPIN{Format: hsm.ISO0, PAN: pan}
+	p.Current = p.New
+	p.New.Key = n.canary(t, m, "script ZPK", hsm.ZPK, func(value []byte) {
+		p.New.Block, p.Current.Block = n.block(t, value, digits), n.block(t, value, digits)
 	})
+	p.Current.Key = p.New.Key
 	p.AC = n.canary(t, m, "IMK-AC", hsm.IMKAC, func(value []byte) { n.cardOf(t, "IMK-AC", value, s) })
 	p.SMI = n.canary(t, m, "IMK-SMI", hsm.IMKSMI, func(value []byte) { n.cardOf(t, "IMK-SMI", value, s) })
 	p.SMC = n.canary(t, m, "IMK-SMC", hsm.IMKSMC, func(value []byte) { n.cardOf(t, "IMK-SMC", value, s) })
@@ -74,7 +77,7 @@ func TestNoScriptKeysInMemory(t *testing.T) {
 		other := s
 		other.Rules, _ = hsm.MChipCVN16.ScriptRules()
 		change := p
-		change.Current = secret.PINBlock{}
+		change.Current = hsm.EncipheredPIN{}
 		if _, err := m.ChangePIN(t.Context(), other, change); err != nil {
 			t.Fatal(err)
 		}

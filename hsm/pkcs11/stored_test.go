@@ -74,6 +74,13 @@ func (s *stored) ask(t testing.TB, m *Module, k *hsm.Key) (string, error) {
 	case (k.Usage == hsm.TAK || k.Usage == hsm.ZAK) && k.Algorithm == hsm.TDES2:
 		mac, err := m.MAC(t.Context(), k, hsm.MACRetail, []byte("a message of three blocks"))
 		return string(mac[:]), err
+	case hsm.OpDUKPT.Allows(k.Usage) && k.Algorithm == hsm.TDES2:
+		number, err := hsm.ParseKSN([]byte{0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0x00, 0x15})
+		if err != nil {
+			return "", err
+		}
+		mac, err := m.DUKPTMAC(t.Context(), hsm.DUKPTKey{Base: k, KSN: number, Type: hsm.TDES2}, hsm.Request, hsm.DUKPTRetail, []byte("a message"))
+		return string(mac), err
 	case k.Usage == hsm.PANSeal:
 		pan, err := m.Open(t.Context(), k, []byte(s.answers[k.Name+"/sealed"]), []byte("payment 1"))
 		return string(pan), err

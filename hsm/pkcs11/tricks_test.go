@@ -4,18 +4,21 @@ package pkcs11
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"tapswitch/hsm"
 )
 
-// TestKeyOpensAsNothingElse: a stored key that says another usage or algorithm
+// TestDriverRefusesAnotherTypeOrUsage: a stored key that says another usage or algorithm
 // than it was bound with is refused before the module unwraps anything.
-func TestKeyOpensAsNothingElse(t *testing.T) {
+func TestDriverRefusesAnotherTypeOrUsage(t *testing.T) {
 	m := module(t)
 	good, err := m.Generate(t.Context(), hsm.Spec{Name: "n", Owner: "o", Usage: hsm.ZPK, Algorithm: hsm.TDES2})
 	if err != nil {
@@ -40,9 +43,9 @@ func TestKeyOpensAsNothingElse(t *testing.T) {
 	}
 }
 
-// TestTemplateTricks: nothing that PKCS#11 offers turns a wrapped key into a
+// TestModuleRefusesReadable: nothing that PKCS#11 offers turns a wrapped key into a
 // readable one, or the local master key into one that deciphers.
-func TestTemplateTricks(t *testing.T) {
+func TestModuleRefusesReadable(t *testing.T) {
 	cfg := fresh(t, "tricks")
 	form(t, cfg, 1, 1)
 	for _, c := range []Config{cfg, config()} { // formed of components, and by the module
@@ -61,6 +64,107 @@ func TestTemplateTricks(t *testing.T) {
 		}
 		closeIt(t, m)
 	}
+}
+
+// TestModuleBindsNoUsage: what stands beside the two tests above, and why the driver
+// must refuse. Who has the user PIN and a blob opens it by raw PKCS#11 under another
+// type and with other rights, though never readable.
+func TestModuleBindsNoUsage(t *testing.T) {
+	m := module(t)
+	pvk, err := m.Generate(t.Context(), hsm.Spec{Name: "n", Owner: "o", Usage: hsm.PVK, Algorithm: hsm.TDES2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = m.do(t.Context(), func(w *worker) error {
+		for _, kind := range []uint{p11.CKK_AES, p11.CKK_GENERIC_SECRET, p11.CKK_DES2} {
+			object, err := opens(w, w.m.link.lmk, pvk.Wrapped, attribute(p11.CKA_KEY_TYPE, kind), attribute(p11.CKA_DECRYPT, true),
+				attribute(p11.CKA_SENSITIVE, true), attribute(p11.CKA_EXTRACTABLE, false))
+			if err != nil {
+				t.Errorf("a PVK that deciphers, type %#x: %v; this module binds more than the documentation says", kind, err)
+			}
+			w.destroy(object)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLongerTemplateBindsTypeAndRights: a wrapping key whose unwrap template names
+// type and rights too, and that the object cannot be changed, has the module refuse
+// what TestModuleBindsNoUsage shows. The local master key has no such template:
+// there would have to be one for each pair of them.
+func TestLongerTemplateBindsTypeAndRights(t *testing.T) {
+	m := module(t)
+	kind, decrypt, fixed := attribute(p11.CKA_KEY_TYPE, p11.CKK_DES2), attribute(p11.CKA_DECRYPT, false), attribute(p11.CKA_MODIFIABLE, false)
+	yes, no := attribute(p11.CKA_SENSITIVE, true), attribute(p11.CKA_EXTRACTABLE, false)
+	err := m.do(t.Context(), func(w *worker) error {
+		lmk, blob := narrow(t, w, []*p11.Attribute{kind, decrypt, yes, no, fixed})
+		defer w.destroy(lmk)
+		for name, template := range map[string][]*p11.Attribute{
+			"another type": {attribute(p11.CKA_KEY_TYPE, p11.CKK_AES), decrypt, yes, no, fixed}, "deciphers": {kind, attribute(p11.CKA_DECRYPT, true), yes, no, fixed},
+			"changeable": {kind, decrypt, yes, no, attribute(p11.CKA_MODIFIABLE, true)}, "right left out": {kind, yes, no, fixed}, "type alone": {kind},
+		} {
+			if object, err := opens(w, lmk, blob, template...); !errors.Is(err, p11.Error(p11.CKR_TEMPLATE_INCONSISTENT)) {
+				t.Errorf("%s: %v, want CKR_TEMPLATE_INCONSISTENT", name, err)
+				w.destroy(object)
+			}
+		}
+		object, err := opens(w, lmk, blob, kind, decrypt, yes, no, fixed) // fixed is last: SoftHSM sets nothing behind it
+		if err != nil {
+			return err
+		}
+		defer w.destroy(object)
+		right := []*p11.Attribute{attribute(p11.CKA_DECRYPT, true)}
+		if err := w.m.ctx.SetAttributeValue(w.session, object, right); err == nil {
+			t.Error("the right to decipher was given afterwards")
+		}
+		if copied, err := w.m.ctx.CopyObject(w.session, object, right); err == nil {
+			t.Error("a copy was given the right to decipher")
+			w.destroy(copied)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// opens unwraps a blob as a session object by raw PKCS#11.
+func opens(w *worker, lmk p11.ObjectHandle, blob []byte, template ...*p11.Attribute) (p11.ObjectHandle, error) {
+	all := append([]*p11.Attribute{attribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), attribute(p11.CKA_TOKEN, false)}, template...)
+	return w.m.ctx.UnwrapKey(w.session, keyWrap(), lmk, blob, all)
+}
+
+// narrow makes a wrapping key whose unwrap template is exact, and a key under it.
+func narrow(t *testing.T, w *worker, exact []*p11.Attribute) (lmk p11.ObjectHandle, blob []byte) {
+	t.Helper()
+	var pinned runtime.Pinner
+	defer pinned.Unpin()
+	var image []byte
+	for _, a := range exact {
+		value := unsafe.SliceData(a.Value)
+		pinned.Pin(value)
+		for _, word := range []uint64{uint64(a.Type), uint64(uintptr(unsafe.Pointer(value))), uint64(len(a.Value))} {
+			image = binary.NativeEndian.AppendUint64(image, word)
+		}
+	}
+	stays := attribute(p11.CKA_TOKEN, false)
+	lmk, err := w.m.ctx.GenerateKey(w.session, []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}, []*p11.Attribute{stays,
+		attribute(p11.CKA_VALUE_LEN, 32), attribute(p11.CKA_WRAP, true), attribute(p11.CKA_UNWRAP, true), attribute(p11.CKA_UNWRAP_TEMPLATE, image)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := w.m.ctx.GenerateKey(w.session, []*p11.Mechanism{p11.NewMechanism(p11.CKM_DES2_KEY_GEN, nil)}, []*p11.Attribute{stays, attribute(p11.CKA_EXTRACTABLE, true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.destroy(key)
+	if blob, err = w.m.ctx.WrapKey(w.session, keyWrap(), lmk, key); err != nil {
+		t.Fatal(err)
+	}
+	return lmk, blob
 }
 
 // attribute is one of a template.

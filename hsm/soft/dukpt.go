@@ -19,17 +19,15 @@ import (
 var (
 	_ hsm.DUKPTMACer      = (*Module)(nil)
 	_ hsm.DUKPTDataCipher = (*Module)(nil)
+	_ hsm.DUKPTUpdater    = (*Module)(nil)
 )
 
 // dukptValue puts the working key of a transaction into room and returns it
 // there. d was checked.
 func (m *Module) dukptValue(room *clear.Room, d hsm.DUKPTKey, use dukpt.Use) ([]byte, error) {
-	if _, err := m.use(hsm.OpDUKPT, d.Base); err != nil {
+	value, err := m.dukptBase(room, d.Base)
+	if err != nil {
 		return nil, err
-	}
-	value := room.Key(d.Base.Algorithm.Size())
-	if !unwrap(m.lmk, value, d.Base.Wrapped) {
-		return nil, fmt.Errorf("%w: %s %q version %d does not unwrap", hsm.ErrBinding, d.Base.Usage, d.Base.Name, d.Base.Version)
 	}
 	if !d.KSN.IsAES() {
 		if d.Base.Usage == hsm.BDK {
@@ -38,7 +36,11 @@ func (m *Module) dukptValue(room *clear.Room, d hsm.DUKPTKey, use dukpt.Use) ([]
 		room.DUKPTWorking(d.KSN, use)
 		return value, nil
 	}
-	steps := append(dukpt.Path(d.Base, d.KSN), dukpt.WorkingStep(use.Purpose(), d.Type, d.KSN))
+	return runSteps(room, value, append(dukpt.Path(d.Base, d.KSN), dukpt.WorkingStep(use.Purpose(), d.Type, d.KSN)))
+}
+
+// runSteps goes down a chain of AES DUKPT from the key at the place of room.Key.
+func runSteps(room *clear.Room, value []byte, steps []dukpt.Step) ([]byte, error) {
 	for _, s := range steps {
 		block, err := aes.NewCipher(value)
 		if err != nil {
@@ -51,6 +53,40 @@ func (m *Module) dukptValue(room *clear.Room, d hsm.DUKPTKey, use dukpt.Use) ([]
 		value = room.Key(s.Type.Size())
 	}
 	return value, nil
+}
+
+// dukptBase puts a base key into room and returns it there.
+func (m *Module) dukptBase(room *clear.Room, base *hsm.Key) ([]byte, error) {
+	if _, err := m.use(hsm.OpDUKPT, base); err != nil {
+		return nil, err
+	}
+	value := room.Key(base.Algorithm.Size())
+	if !unwrap(m.lmk, value, base.Wrapped) {
+		return nil, fmt.Errorf("%w: %s %q version %d does not unwrap", hsm.ErrBinding, base.Usage, base.Name, base.Version)
+	}
+	return value, nil
+}
+
+// DUKPTUpdateKey derives the key under which a device's next initial key travels.
+func (m *Module) DUKPTUpdateKey(ctx context.Context, base *hsm.Key, ksn hsm.KSN, spec hsm.Spec) (hsm.Key, error) {
+	if err := alive(ctx); err != nil {
+		return hsm.Key{}, err
+	}
+	d := hsm.DUKPTKey{Base: base, KSN: ksn, Type: spec.Algorithm}
+	if err := m.permitDUKPT(base, func() error { return d.CheckUpdate(spec) }); err != nil {
+		return hsm.Key{}, err
+	}
+	room := clear.Unlocked()
+	defer room.Wipe()
+	value, err := m.dukptBase(room, base)
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	if _, err := runSteps(room, value, dukpt.UpdatePath(base, spec.Algorithm, ksn)); err != nil {
+		return hsm.Key{}, err
+	}
+	key, _, err := m.keep(spec, room)
+	return key, err
 }
 
 // dukptCiphers is a working key that enciphers blocks.

@@ -9,7 +9,6 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
 	"tapswitch/hsm/emvkey"
-	"tapswitch/internal/secret"
 )
 
 var (
@@ -69,8 +68,12 @@ func (c *ciphers) encipherChained(data []byte, chained bool) {
 	c.encipher(data, data)
 }
 
-// changeKeys are the ciphers of one PIN change; ac is nil when no block asks for it.
-type changeKeys struct{ zone, smi, smc, ac *ciphers }
+// changeKeys are the ciphers of one PIN change: those of its PIN blocks in their
+// order, then the card's. ac is nil when no block asks for it.
+type changeKeys struct {
+	pins         []*ciphers
+	smi, smc, ac *ciphers
+}
 
 // ChangePIN makes a whole PIN change command.
 func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) ([]byte, error) {
@@ -81,7 +84,7 @@ func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) (
 	if err != nil {
 		return nil, err
 	}
-	keys, err := m.changeKeys(p, change.Block)
+	keys, err := m.changeKeys(s, p, change.Block)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +106,16 @@ func (m *Module) ChangePIN(ctx context.Context, s hsm.Script, p hsm.PINChange) (
 	return keys.seal(s, change, out)
 }
 
-func (m *Module) changeKeys(p hsm.PINChange, block hsm.ScriptBlock) (k changeKeys, err error) {
-	if err := hsm.PermitPINKey(hsm.OpTranslateFrom, hsm.ISO0, p.Zone, m.clock.Now()); err != nil {
+func (m *Module) changeKeys(s hsm.Script, p hsm.PINChange, block hsm.ScriptBlock) (k changeKeys, err error) {
+	if err := p.Permit(s, m.clock.Now()); err != nil {
 		return k, err
 	}
-	if k.zone, err = m.use(hsm.OpTranslateFrom, p.Zone); err != nil {
-		return k, err
+	for _, in := range p.Blocks() {
+		source, err := m.pinSource(hsm.OpTranslateFrom, in)
+		if err != nil {
+			return k, err
+		}
+		k.pins = append(k.pins, source)
 	}
 	if k.smi, err = m.use(hsm.OpScriptMAC, p.SMI); err != nil {
 		return k, err
@@ -124,26 +131,19 @@ func (m *Module) changeKeys(p hsm.PINChange, block hsm.ScriptBlock) (k changeKey
 
 // block puts the script's PIN block into room.
 func (k changeKeys) block(room *clear.Room, p hsm.PINChange, c emvkey.Change) error {
-	if !p.Current.IsZero() {
-		if err := k.take(room, p.Current, c.Account, true); err != nil {
+	blocks := p.Blocks()
+	for i := len(blocks) - 1; i >= 0; i-- { // the new one last
+		if err := room.ReadPIN(k.pins[i].block, blocks[i]); err != nil {
 			return err
 		}
-	}
-	if err := k.take(room, p.New, c.Account, false); err != nil {
-		return err
+		if i > 0 {
+			room.KeepCurrent()
+		}
 	}
 	if k.ac != nil {
 		k.ac.encipher(room.Key(8), c.Card[:8])
 	}
 	return room.ScriptBlock(c.Block)
-}
-
-// take deciphers one PIN block and keeps its PIN in room.
-func (k changeKeys) take(room *clear.Room, in secret.PINBlock, account hsm.Account12, current bool) error {
-	block := room.Block()
-	in.AppendTo(block[:0], secret.ForHSM)
-	k.zone.whole.Decrypt(block[:], block[:])
-	return room.TakePIN(account, current)
 }
 
 // seal makes the MAC and the command around an enciphered block.
