@@ -42,12 +42,18 @@ func serveAndRun(m *testing.M) int {
 
 // remote is the server as the suite sees it: a place is a schema.
 type remote struct {
-	t  *testing.T
-	mu sync.Mutex
+	t    *testing.T
+	mu   sync.Mutex
+	made map[string]bool // schemas
 }
 
 func (r *remote) Open(place string, s journaltest.Setup) (journal.Journal, error) {
-	schema(r.t, place)
+	r.mu.Lock()
+	if !r.made[place] {
+		schema(r.t, place)
+		r.made[place] = true
+	}
+	r.mu.Unlock()
 	cfg := postgres.Config{URL: url(place), OnBroken: s.OnBroken, Resolve: 300 * time.Millisecond}
 	j, err := postgres.Open(s.Env, cfg)
 	if err != nil {
@@ -81,19 +87,13 @@ func schema(t *testing.T, place string) {
 	query(t, `CREATE SCHEMA IF NOT EXISTS "`+place+`"`)
 }
 
-func TestConformance(t *testing.T) { journaltest.RunRemote(t, &remote{t: t}) }
+func TestConformance(t *testing.T) { journaltest.RunRemote(t, &remote{t: t, made: map[string]bool{}}) }
 
 // change is a damage made of two statements on a table of a place.
-func (r *remote) change(what, named, do, undo string) journaltest.Damage {
+func (r *remote) change(c *pgx.Conn, what, named, do, undo string) journaltest.Damage {
 	run := func(sql string) func() error {
 		return func() error {
-			ctx := context.Background()
-			c, err := pgx.Connect(ctx, server.URL("postgres"))
-			if err != nil {
-				return err
-			}
-			defer c.Close(ctx)
-			_, err = c.Exec(ctx, sql) // several statements are one transaction
+			_, err := c.Exec(context.Background(), sql) // several statements are one transaction
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (r *remote) Damages(place string) (all []journaltest.Damage, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close(ctx)
+	r.t.Cleanup(func() { c.Close(ctx) })
 	rows, err := c.Query(ctx, `SELECT first, last, length(chain), length(body) FROM tapswitch_journal ORDER BY first`)
 	if err != nil {
 		return nil, err
@@ -127,39 +127,39 @@ func (r *remote) Damages(place string) (all []journaltest.Damage, err error) {
 		for column, n := range map[string]int{"chain": chain, "body": body} {
 			for i := range n {
 				sql := fmt.Sprintf("UPDATE %s SET %s = set_byte(%s, %d, get_byte(%s, %d) # %d)%s", table, column, column, i, column, i, 1<<(i%8), where)
-				all = append(all, r.change(fmt.Sprintf("%s, byte %d of %s", named, i, column), named, sql, sql))
+				all = append(all, r.change(c, fmt.Sprintf("%s, byte %d of %s", named, i, column), named, sql, sql))
 			}
 			cut := fmt.Sprintf("UPDATE %s SET %s = substr(%s, 1, %d)%s", table, column, column, n-1, where)
-			all = append(all, r.copied(named+", "+column+" cut", named, table, cut))
+			all = append(all, r.copied(c, named+", "+column+" cut", named, table, cut))
 		}
 		for _, column := range []string{"last", "reserved"} {
-			all = append(all, r.change(named+", "+column, named, fmt.Sprintf("UPDATE %s SET %s = %s + 1%s", table, column, column, where),
+			all = append(all, r.change(c, named+", "+column, named, fmt.Sprintf("UPDATE %s SET %s = %s + 1%s", table, column, column, where),
 				fmt.Sprintf("UPDATE %s SET %s = %s - 1%s", table, column, column, where)))
 		}
-		all = append(all, r.copied(named+" removed", named, table, "DELETE FROM "+table+where))
-		all = append(all, r.copied(named+" moved", "row", table, fmt.Sprintf("UPDATE %s SET first = first + 1000%s", table, where)))
+		all = append(all, r.copied(c, named+" removed", named, table, "DELETE FROM "+table+where))
+		all = append(all, r.copied(c, named+" moved", "row", table, fmt.Sprintf("UPDATE %s SET first = first + 1000%s", table, where)))
 	}
 	for i := range firsts[1:] {
 		a, b := firsts[i], firsts[i+1]
 		swap := fmt.Sprintf("UPDATE %[1]s SET first = -1 WHERE first = %[2]d; UPDATE %[1]s SET first = %[2]d WHERE first = %[3]d; UPDATE %[1]s SET first = %[3]d WHERE first = -1", table, a, b)
-		all = append(all, r.copied(fmt.Sprintf("rows %d and %d swapped", a, b), "row", table, swap))
+		all = append(all, r.copied(c, fmt.Sprintf("rows %d and %d swapped", a, b), "row", table, swap))
 	}
 	end := firsts[len(firsts)-1]
 	again := fmt.Sprintf("INSERT INTO %[1]s SELECT last + 1, last + last - first + 1, reserved, chain, body FROM %[1]s WHERE first = %[2]d", table, end)
-	all = append(all, r.copied("the last row once more", "row", table, again))
-	all = append(all, r.change("state, last", "goes on to record", "UPDATE "+state+" SET last = last + 1", "UPDATE "+state+" SET last = last - 1"))
-	all = append(all, r.change("state, last", "row", "UPDATE "+state+" SET last = last - 1", "UPDATE "+state+" SET last = last + 1"))
+	all = append(all, r.copied(c, "the last row once more", "row", table, again))
+	all = append(all, r.change(c, "state, last", "goes on to record", "UPDATE "+state+" SET last = last + 1", "UPDATE "+state+" SET last = last - 1"))
+	all = append(all, r.change(c, "state, last", "row", "UPDATE "+state+" SET last = last - 1", "UPDATE "+state+" SET last = last + 1"))
 	for column, named := range map[string]string{"chain": "state", "identity": "row 1"} {
 		sql := fmt.Sprintf("UPDATE %s SET %s = set_byte(%s, 3, get_byte(%s, 3) # 8)", state, column, column, column)
-		all = append(all, r.change("state, "+column, named, sql, sql))
+		all = append(all, r.change(c, "state, "+column, named, sql, sql))
 	}
-	return append(all, r.copied("state, chain cut", "state", state, "UPDATE "+state+" SET chain = substr(chain, 2)")), nil
+	return append(all, r.copied(c, "state, chain cut", "state", state, "UPDATE "+state+" SET chain = substr(chain, 2)")), nil
 }
 
 // copied is a damage that is undone from a copy of the table.
-func (r *remote) copied(what, named, table, do string) journaltest.Damage {
+func (r *remote) copied(c *pgx.Conn, what, named, table, do string) journaltest.Damage {
 	backup := strings.TrimSuffix(table, "_state") + "_copy"
-	return r.change(what, named, fmt.Sprintf("DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s AS TABLE %[2]s; ", backup, table)+do,
+	return r.change(c, what, named, fmt.Sprintf("DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s AS TABLE %[2]s; ", backup, table)+do,
 		fmt.Sprintf("DELETE FROM %[2]s; INSERT INTO %[2]s SELECT * FROM %[1]s; DROP TABLE %[1]s", backup, table))
 }
 
