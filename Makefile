@@ -26,7 +26,7 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 help: ## print every target with one line
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install what build and tests need (gcc, libc6-dev, softhsm2, tshark), only if it is missing
+setup: ## install what build and tests need (gcc, libc6-dev, softhsm2, tshark, postgresql), only if it is missing
 	@.ci/setup
 
 build: setup ## write bin/tapswitch and bin/libp11chaos.so

@@ -33,6 +33,7 @@ const (
 	ForReplay                 // to compute a keyed fingerprint
 	ForChip                   // to check a cryptogram against its card
 	ForTest                   // tests and simulators only
+	ForDatabase               // to connect to the journal's server
 )
 
 // Errors of this package name the rule, never the value.
@@ -245,6 +246,17 @@ type Key struct{ sad }
 // NewKey copies at most 32 bytes.
 func NewKey(b []byte) (Key, error) {
 	if len(b) > 32 {
+		return Key{}, ErrLength
+	}
+	return Key{sad{newValue(b)}}, nil
+}
+
+// urlMax is the most that NewURL takes.
+const urlMax = 1024
+
+// NewURL copies an address that holds a password, at most 1 KiB.
+func NewURL(b []byte) (Key, error) {
+	if len(b) > urlMax {
 		return Key{}, ErrLength
 	}
 	return Key{sad{newValue(b)}}, nil

@@ -85,7 +85,20 @@ type Journal struct {
 	MaxBytes     int64  `key:"max_bytes" min:"131072" max:"17592186044416" help:"room of all segments; beyond it new payments are refused"`
 	Queue        int    `key:"queue" min:"1" max:"65536" help:"records waiting to be written; one more is refused at once"`
 	Retention    int    `key:"retention_days" min:"0" max:"36500" help:"a payment that is over may leave the journal this many days after; 0 keeps everything"`
+
+	Postgres Postgres `key:"postgres" help:"set: the journal is in PostgreSQL, not in segment files"`
 }
+
+// Postgres is a journal in PostgreSQL. Of the journal's other settings only
+// max_bytes and queue go for it.
+type Postgres struct {
+	URL     secret.Key    `key:"url" kind:"secret url" help:"postgres://user:password@host:port/database, with ?search_path= for a schema of its own"`
+	Timeout time.Duration `key:"timeout_ms" min:"50" max:"60000" help:"one statement, and one connection"`
+	Resolve time.Duration `key:"resolve_ms" min:"50" max:"600000" help:"how long a server that is gone in the middle of a batch is tried again before the switch stops"`
+}
+
+// InUse says whether the journal is in PostgreSQL.
+func (p Postgres) InUse() bool { return !p.URL.IsZero() }
 
 // HSM is the security module and the keystore.
 type HSM struct {

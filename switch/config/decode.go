@@ -254,7 +254,7 @@ func (d *decoder) scalar(v reflect.Value, f field, n *yaml.Node, path string) bo
 		*p = strings.EqualFold(n.Value, "true")
 		return true
 	case *secret.Key:
-		return d.secret(p, n, path)
+		return d.secret(p, f, n, path)
 	case *time.Duration:
 		ms, ok := d.number(f, n, path)
 		*p = time.Duration(ms) * time.Millisecond

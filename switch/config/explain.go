@@ -32,7 +32,9 @@ func (d *decoder) finish(v reflect.Value, f field, n *yaml.Node, path string) {
 	case *time.Duration:
 		e.Value = fmt.Sprint(p.Milliseconds())
 	case *secret.Key:
-		e.Value = n.Value // a reference: a literal was refused before, and it has no default
+		if n != nil {
+			e.Value = n.Value // a reference: a literal was refused before, and it has no default
+		}
 	case *string:
 		if n == nil && f.kind == "path" && *p != "" {
 			*p = d.relative(*p)

@@ -113,7 +113,7 @@ func (d *decoder) badLength(s, length, form, want string) string {
 
 // secret opens a reference to a secret. What stands in the file in its place is
 // never repeated in an error.
-func (d *decoder) secret(p *secret.Key, n *yaml.Node, path string) bool {
+func (d *decoder) secret(p *secret.Key, f field, n *yaml.Node, path string) bool {
 	form := regexp.MustCompile(`^\$\{(env|file):([^{}\x00-\x1f]{1,255})\}$`)
 	m := form.FindStringSubmatch(n.Value)
 	if n.Kind != yaml.ScalarNode || m == nil {
@@ -126,13 +126,17 @@ func (d *decoder) secret(p *secret.Key, n *yaml.Node, path string) bool {
 	}
 	value, why := d.open(m[1], m[2])
 	if why == "" {
-		key, err := secret.NewKey(value)
+		hold, bound := secret.NewKey, 32
+		if f.kind == "secret url" {
+			hold, bound = secret.NewURL, 1024
+		}
+		key, err := hold(value)
 		clear(value)
 		if err == nil {
 			*p = key
 			return true
 		}
-		why = fmt.Sprintf("it is longer than %d bytes", 32)
+		why = fmt.Sprintf("it is longer than %d bytes", bound)
 	}
 	d.problem(Problem{Code: NoSecret, Message: fmt.Sprintf("%s: %s has no usable secret", path, n.Value), Why: why,
 		Fix: "provide it to this process; `tapswitch config check` needs no secrets"}, path, placeOf(n))

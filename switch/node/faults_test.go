@@ -297,7 +297,7 @@ func TestJournalFull(t *testing.T) {
 	if r.a.taken() != 0 || r.b.taken() != approved-1 {
 		t.Errorf("taken %d and %d of %d", r.a.taken(), r.b.taken(), approved)
 	}
-	if s := r.node.journal.Stats(); s.Stranded != 0 {
+	if s := r.node.segments.Stats(); s.Stranded != 0 {
 		t.Errorf("%d records had no room though it was promised", s.Stranded)
 	}
 	r.restart()

@@ -83,7 +83,8 @@ type Node struct {
 	group    hsm.Grouped // nil when the module is one token
 	observer *observe.Observer
 
-	journal   *segment.Journal
+	journal   store
+	segments  *segment.Journal // the same, nil when it is in PostgreSQL
 	keys      *keystore.Store
 	index     *replay.Index
 	tries     *pin.Checker
@@ -125,25 +126,13 @@ func New(cfg *config.Config, world env.Env, module Module, o Options) (*Node, er
 	}
 	n.module = metered{module, n.observer.Metrics, world.Clock}
 	var err error
-	if n.journal, err = n.openJournal(); err != nil {
+	if err = n.openJournal(); err != nil {
 		return nil, err
 	}
 	if err := n.build(); err != nil {
 		return nil, errors.Join(err, n.closeStores())
 	}
 	return n, nil
-}
-
-func (n *Node) openJournal() (*segment.Journal, error) {
-	c := n.cfg.Journal
-	j, err := segment.Open(n.world, segment.Config{
-		Dir: c.Dir, SegmentBytes: c.SegmentBytes, MaxBytes: c.MaxBytes, QueueMax: c.Queue,
-		OnBroken: func(err error) { n.stop(fmt.Errorf("journal: %w", err)) },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("journal %s: %w", c.Dir, err)
-	}
-	return j, nil
 }
 
 // build makes the parts over the journal, recovers, and joins the flow.
@@ -159,7 +148,7 @@ func (n *Node) build() error {
 	began := n.world.Clock.Mono()
 	records, err := recover.Replay(n.journal, n.index, n.tries, &given)
 	if err != nil {
-		return fmt.Errorf("recovery from journal %s: %w", n.cfg.Journal.Dir, err)
+		return fmt.Errorf("recovery from the journal: %w", err)
 	}
 	source, err := number.Open(n.world.Waits, durable, given.State, number.Config{Kind: record.KindNumbers, Block: numberBlock, Window: numberWindow})
 	if err != nil {

@@ -27,7 +27,7 @@ func (n *Node) purging(ended env.Event) {
 func (n *Node) purge() {
 	began := n.world.Clock.Mono()
 	n.index.Forget()
-	c, err := retain.Purge(n.journal, retain.Config{
+	c, err := retain.Purge(n.segments, retain.Config{
 		Before: n.world.Clock.Now().AddDate(0, 0, -n.cfg.Journal.Retention), Live: n.index.Knows,
 	})
 	if err != nil {

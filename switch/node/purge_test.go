@@ -56,9 +56,9 @@ func TestPurgeWhileRunning(t *testing.T) {
 	r.cfg.Journal.Dir = filepath.Join(t.TempDir(), "old")
 	oldPayments(t, r, 400)
 	r.start()
-	before := r.node.journal.Stats()
+	before := r.node.segments.Stats()
 	r.node.purge()
-	after := r.node.journal.Stats()
+	after := r.node.segments.Stats()
 	if after.Segments >= before.Segments || after.Bytes >= before.Bytes {
 		t.Fatalf("before the purge %+v, after it %+v", before, after)
 	}

@@ -304,7 +304,7 @@ func (r *rig) sameAfterReplay() {
 	if n != len(states) {
 		r.Errorf("%d payments in the process, %d in the journal", n, len(states))
 	}
-	if got := r.node.journal.Reserved(); got != kept || got < owed {
+	if got := r.node.segments.Reserved(); got != kept || got < owed {
 		r.Errorf("room kept: %d, records say %d, payments need %d (an approval keeps %d)", got, kept, owed, record.UndoRoom)
 	}
 }

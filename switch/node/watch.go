@@ -166,8 +166,7 @@ func (n *Node) checks() []observe.Check {
 func (n *Node) gauges() {
 	n.observer.HSMUp(n.module.Health() == nil)
 	n.tokens()
-	s := n.journal.Stats()
-	n.observer.JournalRoom(s.Bytes, s.Reserved)
+	n.observer.JournalRoom(n.journal.Used())
 	depth := 0
 	for _, name := range n.saf.Links() { // also links that are no longer configured
 		depth += n.saf.Depth(name)

@@ -55,7 +55,25 @@ type life struct {
 	state txn.State
 	known bool // an intent was seen; without one it is a tombstone
 	live  bool
+	held  bool   // of a root: one of those that belong to it is not final, or lives
 	last  uint64 // its newest record
+	with  *life  // an earlier one that it belongs to: its original, or that one's; nil is none
+}
+
+// root is the payment that all belong to that stay or go together: an original,
+// its void, its completion, its refunds.
+func (l *life) root() *life {
+	for l.with != nil {
+		l = l.with
+	}
+	return l
+}
+
+// join makes l stay or go with original, and those of it.
+func (l *life) join(original *life) {
+	if a, b := l.root(), original.root(); a != b {
+		a.with = b
+	}
 }
 
 // tries is the record that holds what still counts against a card.
@@ -76,6 +94,11 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, l := range p.lives { // what holds one of them holds its root, which all ask
+		r := l.root()
+		r.last = max(r.last, l.last)
+		r.held = r.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting()
 	}
 	for _, l := range p.lives {
 		if p.over(l) {
@@ -106,11 +129,11 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 	return l == nil || !p.over(l)
 }
 
-// over says whether a payment may go: nothing more can happen to it. An approval
-// is presumed delivered, as at a restart.
+// over says whether a payment may go: nothing more can happen to it, nor to one
+// that belongs to it. An approval is presumed delivered, as at a restart.
 func (p *Plan) over(l *life) bool {
-	final := !l.known || l.state == txn.Approved || l.state.Resting()
-	return final && !l.live && l.last < p.before
+	r := l.root()
+	return !r.held && r.last < p.before
 }
 
 func (p *Plan) apply(seq uint64, r journal.Record) error {
@@ -184,6 +207,10 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			event = txn.Refuse
 		}
 		l.known, l.state = true, txn.Received
+		if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
+			o.last = max(o.last, seq)
+			l.join(o)
+		}
 		at = later(q.Numbers.At, q.Answer.At)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(r.Body)

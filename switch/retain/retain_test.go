@@ -56,11 +56,16 @@ func (b *book) add(r ...journal.Record) {
 	must(b.t, b.j.Append(r...))
 }
 
+// referring begins a payment that has an original.
+func (b *book) referring(original *txn.Payment) *txn.Payment { return b.begin(txn.Void, original.Key) }
+
 // intent begins a payment.
-func (b *book) intent() *txn.Payment {
+func (b *book) intent() *txn.Payment { return b.begin(txn.Purchase, txn.Key{}) }
+
+func (b *book) begin(class txn.Class, original txn.Key) *txn.Payment {
 	b.trace++
 	p := &txn.Payment{
-		Key:    txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: txn.Purchase},
+		Key: txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: class}, Original: original,
 		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
 		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
 	}
@@ -227,6 +232,44 @@ func TestPurge(t *testing.T) {
 	must(t, err)
 	if h.has(h.known.Key) || !h.has(h.touched.Key) || h.has(h.young.Key) || !h.has(h.old["intended"].Key) {
 		t.Error("the second purge was wrong")
+	}
+}
+
+// TestOriginalsStayWithWhatRefersToThem: a void that is still needed keeps its
+// purchase, and a purchase that is still known keeps its void.
+func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
+	b := newBook(t)
+	pair := func() (original, void *txn.Payment) {
+		original = b.intent()
+		b.outcome(original, txn.SaidYes)
+		return original, b.referring(original)
+	}
+	both, bothVoid := pair()
+	b.outcome(bothVoid, txn.SaidYes)
+	open, openVoid := pair() // the void has no outcome
+	known, knownVoid := pair()
+	b.outcome(knownVoid, txn.SaidYes)
+	late := b.intent()
+	b.outcome(late, txn.SaidYes)
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	lateVoid := b.referring(late)
+	b.outcome(lateVoid, txn.SaidYes)
+	b.filler(30)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff, Live: func(k txn.Key) bool { return k == known.Key }})
+	must(t, err)
+	for name, c := range map[string]struct {
+		p    *txn.Payment
+		stay bool
+	}{
+		"voided purchase": {both, false}, "its void": {bothVoid, false},
+		"purchase with an open void": {open, true}, "the open void": {openVoid, true},
+		"known purchase": {known, true}, "the void of a known purchase": {knownVoid, true},
+		"purchase voided lately": {late, true}, "the late void": {lateVoid, true},
+	} {
+		if b.has(c.p.Key) != c.stay {
+			t.Errorf("%s: in the journal %v", name, !c.stay)
+		}
 	}
 }
 

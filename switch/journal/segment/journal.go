@@ -120,6 +120,13 @@ func (j *Journal) Stats() Stats {
 	return s
 }
 
+// Used is the bytes of all files, and the room outstanding for payments in
+// flight.
+func (j *Journal) Used() (bytes, reserved int64) {
+	s := j.Stats()
+	return s.Bytes, s.Reserved
+}
+
 // Reserved is the room outstanding for payments in flight.
 func (j *Journal) Reserved() int64 { return j.Stats().Reserved }
 

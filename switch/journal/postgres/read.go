@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"tapswitch/switch/journal"
+)
+
+// Fault is what is wrong with the stored records, and where. It is a
+// journal.ErrCorrupt.
+type Fault struct {
+	First  uint64 // the batch begins with this record; 0 is the row of state
+	Reason string
+}
+
+// Error names table, row and reason, and says what to do.
+func (f *Fault) Error() string {
+	where := "tapswitch_journal_state"
+	if f.First > 0 {
+		where = fmt.Sprintf("tapswitch_journal, row %d", f.First)
+	}
+	return fmt.Sprintf("%s: %s; nothing was changed: restore the database from a good copy", where, f.Reason)
+}
+
+// Unwrap makes errors.Is(f, journal.ErrCorrupt) true.
+func (f *Fault) Unwrap() error { return journal.ErrCorrupt }
+
+// Replay walks all records that were durable when it was called, over a
+// connection of its own. It may run beside Append.
+func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
+	j.mu.Lock()
+	end := j.stats.Records
+	j.mu.Unlock()
+	ctx, cancel := j.bounded()
+	server := j.server.Copy()
+	server.RuntimeParams["application_name"] = applicationName // not that of the writer
+	conn, err := pgx.ConnectConfig(ctx, server)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("journal: replay: connect to %s: %w", j.place(), bare(err))
+	}
+	defer conn.Close(context.Background())
+	w := walk{origin: j.origin, end: end, visit: fn}
+	err = w.run(conn)
+	if s := (stopped{}); errors.As(err, &s) {
+		return s.error
+	}
+	if err != nil {
+		return fmt.Errorf("journal: replay: %w", err)
+	}
+	return nil
+}
+
+// load reads everything once at Open: the chain must lead to the end that the
+// state has.
+func (j *Journal) load() error {
+	w := walk{origin: j.origin, end: j.end, visit: func(_ uint64, r journal.Record) error {
+		j.used += size(r)
+		return nil
+	}}
+	if err := w.run(j.conn); err != nil {
+		return err
+	}
+	if w.chain != j.chain {
+		return &Fault{Reason: fmt.Sprintf("the chain does not lead to the end that is stored here: record %d", j.end)}
+	}
+	var beyond int64
+	ctx, cancel := j.bounded()
+	defer cancel()
+	if err := j.conn.QueryRow(ctx, `SELECT coalesce(min(first), 0) FROM tapswitch_journal WHERE first > $1`, int64(j.end)).Scan(&beyond); err != nil {
+		return err
+	}
+	if beyond != 0 {
+		return &Fault{First: uint64(beyond), Reason: fmt.Sprintf("the journal ends at record %d, and this row is behind it", j.end)}
+	}
+	j.reserved = w.reserved
+	return nil
+}
+
+// walk reads rows in order up to an end.
+type walk struct {
+	origin chain
+	end    uint64
+	visit  func(seq uint64, r journal.Record) error
+
+	at       uint64 // the last record read
+	chain    chain
+	reserved int64
+}
+
+// run reads over conn. It may take as long as the journal is.
+func (w *walk) run(conn *pgx.Conn) error {
+	w.chain = w.origin
+	rows, err := conn.Query(context.Background(), `SELECT first, last, reserved, chain, body FROM tapswitch_journal WHERE first <= $1 ORDER BY first`, int64(w.end))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var first, last int64
+		var r row
+		var value, body pgtype.DriverBytes // valid until the next row
+		if err := rows.Scan(&first, &last, &r.reserved, &value, &body); err != nil {
+			return err
+		}
+		r.first, r.last, r.body = uint64(first), uint64(last), body
+		copy(r.chain[:], value)
+		if err := w.take(r, len(value)); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if w.at != w.end {
+		return &Fault{First: w.at + 1, Reason: fmt.Sprintf("this row is missing, but the journal goes on to record %d", w.end)}
+	}
+	return nil
+}
+
+// take checks one row against all before it.
+func (w *walk) take(r row, chainLength int) error {
+	switch {
+	case r.first != w.at+1:
+		return &Fault{First: w.at + 1, Reason: fmt.Sprintf("this row is missing; the next one is %d", r.first)}
+	case r.last < r.first || r.last > w.end:
+		return &Fault{First: r.first, Reason: fmt.Sprintf("it ends at record %d, the journal at %d", r.last, w.end)}
+	case chainLength != len(r.chain) || r.seal(w.chain) != r.chain:
+		return &Fault{First: r.first, Reason: "the row is not as it was written, or does not follow the one before it"}
+	}
+	reserved, err := r.each(w.reserved, w.visit)
+	if s := (stopped{}); errors.As(err, &s) {
+		return err
+	}
+	if err != nil {
+		return &Fault{First: r.first, Reason: err.Error()}
+	}
+	if reserved != r.reserved {
+		return &Fault{First: r.first, Reason: fmt.Sprintf("its records reserve %d bytes, not %d", reserved, r.reserved)}
+	}
+	w.at, w.chain, w.reserved = r.last, r.chain, reserved
+	return nil
+}
