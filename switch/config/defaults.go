@@ -22,6 +22,8 @@ func defaults(section any) {
 	case *Journal:
 		s.Dir, s.Queue = "journal", 1024
 		s.SegmentBytes, s.MaxBytes = 16<<20, 1<<30
+	case *History:
+		s.Store = "sqlite"
 	case *HSM:
 		s.Sessions, s.Timeout, s.Keystore = 8, 800*time.Millisecond, "keystore"
 	case *Link:

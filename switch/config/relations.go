@@ -23,6 +23,10 @@ func (d *decoder) relate(c *Config) {
 		d.contradiction("journal.retention_days", fmt.Sprintf("journal.retention_days (%d) is shorter than payment.replay_window_ms (%d)", c.Journal.Retention, c.Payment.ReplayWindow.Milliseconds()),
 			"a repeat must find the answer of its first message after a restart, too", "keep payments at least as long as their answers")
 	}
+	if d.sound("history.store") && c.History.Store == "postgres" {
+		d.problem(Problem{Code: NotOneOf, Message: "a history on PostgreSQL is not built in this version", Why: "it would be searched and not be there",
+			Fix: "write `store: sqlite`, or leave it out"}, "history.store", d.at["history.store"])
+	}
 	for i, l := range c.Listeners {
 		at := fmt.Sprintf("listeners[%d]", i)
 		d.atMost(at+".message_ms", l.Message, at+".idle_ms", l.Idle, "a message under way must not count as silence")

@@ -29,10 +29,9 @@ func (t *Tail) Last() uint64 { return t.j.Stats().Records }
 // and after an error, it reads the journal from its beginning. Key and Body are
 // valid until fn returns.
 func (t *Tail) Follow(after uint64, fn func(seq uint64, r journal.Record) error) error {
-	t.j.mu.Lock()
-	end := t.j.end
-	t.j.mu.Unlock()
-	s := scan{disk: t.j.env.Disk, dir: t.j.cfg.Dir, stop: end, visit: func(_ string, e entry) error {
+	base, end, done := t.j.reading()
+	defer done()
+	s := scan{disk: t.j.env.Disk, dir: t.j.cfg.Dir, base: base, stop: end, visit: func(_ string, e entry) error {
 		if e.number <= after {
 			return nil
 		}
@@ -41,7 +40,7 @@ func (t *Tail) Follow(after uint64, fn func(seq uint64, r journal.Record) error)
 	from := *t
 	t.next = 0
 	var err error
-	if from.next == after+1 {
+	if from.next == after+1 && from.at > base { // else a checkpoint has taken its segment's place
 		err = s.resume(from)
 	} else {
 		err = s.run()

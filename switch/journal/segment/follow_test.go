@@ -103,3 +103,43 @@ func TestTailBeginsAgain(t *testing.T) {
 		t.Errorf("%v %v", got, err)
 	}
 }
+
+// A purge takes segments away; a tail in front of them or behind goes on with
+// what is left.
+func TestTailOverCompact(t *testing.T) {
+	w := fake.New(5)
+	j := small(t, w)
+	defer j.Close()
+	fill(t, j, 30, "before")
+	behind, front := j.Tail(), j.Tail()
+	read := func(tail *segment.Tail, after uint64) (last, n uint64) {
+		t.Helper()
+		must(t, tail.Follow(after, func(seq uint64, _ journal.Record) error {
+			if seq <= max(after, last) {
+				t.Errorf("record %d after %d", seq, max(after, last))
+			}
+			last, n = seq, n+1
+			return nil
+		}))
+		return last, n
+	}
+	if last, _ := read(behind, 0); last != 30 {
+		t.Fatalf("read up to %d", last)
+	}
+	fill(t, j, 90, "between")
+	if last, _ := read(front, 0); last != 120 {
+		t.Fatalf("read up to %d", last)
+	}
+	done, err := j.Compact(100, func(seq uint64, _ journal.Record) bool { return seq%10 == 0 })
+	must(t, err)
+	if done.Dropped == 0 {
+		t.Fatalf("nothing was purged: %+v", done)
+	}
+	fill(t, j, 5, "after")
+	if last, n := read(front, 120); last != 125 || n != 5 {
+		t.Errorf("in front: %d records up to %d", n, last)
+	}
+	if last, n := read(behind, 30); last != 125 || n >= 95 || n < 14 {
+		t.Errorf("behind: %d records up to %d", n, last)
+	}
+}
