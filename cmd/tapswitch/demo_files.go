@@ -40,6 +40,7 @@ listeners:
   - {name: pos, address: "{switch}", dialect: unionpaypos, private_line: true}
 payment: {deadline_ms: 4000, max_in_flight: 256, pin_tries: 3}
 journal: {dir: journal, segment_bytes: 1048576, max_bytes: 67108864}
+history: {path: history.db}
 hsm:
   module: {module}
   token: {token}

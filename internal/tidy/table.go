@@ -113,7 +113,7 @@ func tableSwitch() []Row {
 		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/journal/segment"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
 		{Packages: "switch/saf", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: drivers()},
 		{Packages: "switch/replay", May: rooms(), Tests: drivers()},
-		{Packages: "switch/history", May: rooms(), Tests: drivers()},
+		{Packages: "switch/history", May: rooms(), Tests: slices.Concat(drivers(), []string{"switch/replay"})},
 		{Packages: "switch/flow", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/saf", "switch/recover"})},
 
 		{Packages: "switch/config", May: rooms()},
@@ -163,6 +163,7 @@ func ForeignTable() []Foreign {
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},
 		{Module: "github.com/prometheus/client_golang", By: []string{"switch/observe"}, Tests: []string{"cmd/..."}},
 		{Module: "github.com/prometheus/common", By: []string{"switch/observe", "cmd/..."}},
+		{Module: "modernc.org/sqlite", By: []string{"switch/history"}},
 		{Module: "github.com/spf13/cobra", By: []string{"cmd/..."}},
 		{Module: "go.yaml.in/yaml/v3", By: []string{"switch/config", "terminal/...", "simulators/...", "cmd/..."}},
 		{Module: "golang.org/x/sys", By: []string{"internal/env", "hsm/clear", "hsm/pkcs11", "terminal/...", "simulators/...", "cmd/..."}},

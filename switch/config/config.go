@@ -38,6 +38,7 @@ type Config struct {
 	Listeners   []Listener `key:"listeners" need:"yes" max:"64" help:"where terminals connect"`
 	Payment     Payment    `key:"payment" help:"bounds of one payment and of all together"`
 	Journal     Journal    `key:"journal" help:"the durable memory"`
+	History     History    `key:"history" help:"the searchable past of payments, written behind the journal"`
 	HSM         HSM        `key:"hsm" need:"yes" help:"the security module and the keys at rest"`
 	Links       []Link     `key:"links" need:"yes" max:"256" help:"sessions with acquirers"`
 	Issuers     []Issuer   `key:"issuers" max:"256" help:"issuers whose cards are checked here"`
@@ -99,6 +100,12 @@ type Postgres struct {
 
 // InUse says whether the journal is in PostgreSQL.
 func (p Postgres) InUse() bool { return !p.URL.IsZero() }
+
+// History is the searchable past of payments; without a path there is none.
+type History struct {
+	Path  string `key:"path" kind:"path" help:"file of the history; empty: no history is kept"`
+	Store string `key:"store" of:"sqlite postgres" help:"what keeps it; postgres is not built in this version"`
+}
 
 // HSM is the security module and the keystore.
 type HSM struct {

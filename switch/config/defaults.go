@@ -24,6 +24,8 @@ func defaults(section any) {
 		s.SegmentBytes, s.MaxBytes = 16<<20, 1<<30
 	case *Postgres:
 		s.Timeout, s.Resolve = 2*time.Second, 5*time.Second
+	case *History:
+		s.Store = "sqlite"
 	case *HSM:
 		s.Sessions, s.Timeout, s.Keystore = 8, 800*time.Millisecond, "keystore"
 	case *Link:

@@ -22,9 +22,16 @@ func (d *decoder) relate(c *Config) {
 	if c.Journal.Retention > 0 && c.Journal.Postgres.InUse() && d.sound("journal.retention_days", "journal.postgres") {
 		d.contradiction("journal.retention_days", "journal.retention_days with journal.postgres", "this version purges segment files alone", "remove retention_days, or keep the journal in segment files")
 	}
+	if c.History.Path != "" && c.Journal.Postgres.InUse() && d.sound("history.path", "journal.postgres") {
+		d.contradiction("history.path", "history.path with journal.postgres", "this version reads the history from segment files alone", "remove history.path, or keep the journal in segment files")
+	}
 	if kept := time.Duration(c.Journal.Retention) * 24 * time.Hour; kept > 0 && d.sound("journal.retention_days", "payment.replay_window_ms") && kept < c.Payment.ReplayWindow {
 		d.contradiction("journal.retention_days", fmt.Sprintf("journal.retention_days (%d) is shorter than payment.replay_window_ms (%d)", c.Journal.Retention, c.Payment.ReplayWindow.Milliseconds()),
 			"a repeat must find the answer of its first message after a restart, too", "keep payments at least as long as their answers")
+	}
+	if d.sound("history.store") && c.History.Store == "postgres" {
+		d.problem(Problem{Code: NotOneOf, Message: "a history on PostgreSQL is not built in this version", Why: "it would be searched and not be there",
+			Fix: "write `store: sqlite`, or leave it out"}, "history.store", d.at["history.store"])
 	}
 	for i, l := range c.Listeners {
 		at := fmt.Sprintf("listeners[%d]", i)

@@ -94,6 +94,7 @@ type Node struct {
 	admission *admission
 	flow      *flow.Flow
 	listeners []*listen.Server
+	history   *past // nil when none is configured
 	serving   atomic.Bool
 	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 
@@ -222,6 +223,9 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	}
 	if n.fleet, err = n.terminals(); err != nil {
 		return err
+	}
+	if n.cfg.History.Path != "" {
+		n.history = n.newPast()
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{

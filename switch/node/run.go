@@ -22,6 +22,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return errors.Join(err, n.closeStores())
 	}
 	n.spawn(func() { n.observer.Run(background) })
+	n.history.start()
 	ended := n.world.Waits.NewEvent()
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Start()
@@ -132,6 +133,7 @@ func (n *Node) shutdown(stop func()) {
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Close(n.world.Clock.Mono().Add(linkClose))
 	}
+	n.history.stop()
 	if err := n.closeStores(); err != nil {
 		n.observer.Log().Error("close of journal and keystore", "err", err)
 	}

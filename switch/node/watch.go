@@ -176,6 +176,10 @@ func (n *Node) gauges() {
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
 	n.observer.SAF(depth, n.saf.Oldest())
+	if n.history != nil {
+		h := n.history.Status()
+		n.observer.History(h.Up, h.Records, h.Behind)
+	}
 	n.observer.InFlight(n.admission.InFlight())
 	open := 0
 	for _, l := range n.listeners {

@@ -39,6 +39,10 @@ type Metrics struct {
 	journalUsed   prometheus.Gauge
 	journalKept   prometheus.Gauge
 
+	historyUp      prometheus.Gauge
+	historyRecords prometheus.Gauge
+	historySeconds prometheus.Gauge
+
 	safDepth    prometheus.Gauge
 	safOldest   prometheus.Gauge
 	safAttempts *family // link, outcome
@@ -108,6 +112,9 @@ func (b builder) store(m *Metrics, s Sets) {
 	m.appendSeconds = b.histogram("tapswitch_journal_append_seconds", "time until an append is durable")
 	m.journalUsed = b.gauge("tapswitch_journal_used_bytes", "bytes of the journal's segment files, allocated ahead of use")
 	m.journalKept = b.gauge("tapswitch_journal_reserved_bytes", "room kept for outcomes and reversals of payments in flight")
+	m.historyUp = b.gauge("tapswitch_history_up", "1 while the history is written behind the journal; 0 too when none is configured")
+	m.historyRecords = b.gauge("tapswitch_history_lag_records", "records of the journal that the history does not have yet")
+	m.historySeconds = b.gauge("tapswitch_history_lag_seconds", "time since the history was level with the journal, 0 while it is")
 	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals not acknowledged yet")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
 }
@@ -181,6 +188,13 @@ func (m *Metrics) Appended(result string, took time.Duration) {
 func (m *Metrics) JournalRoom(used, reserved int64) {
 	m.journalUsed.Set(float64(used))
 	m.journalKept.Set(float64(reserved))
+}
+
+// History sets whether the history is written, and how far it is behind.
+func (m *Metrics) History(up bool, records uint64, behind time.Duration) {
+	m.historyUp.Set(truth(up))
+	m.historyRecords.Set(float64(records))
+	m.historySeconds.Set(behind.Seconds())
 }
 
 // SAF sets how many reversals wait and for how long the oldest has.

@@ -99,66 +99,35 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		return x.applyPayment(k, r)
 	}
 	e := x.payments[k]
-	if e == nil || e.p == nil {
-		return fmt.Errorf("no intent before it")
+	if e == nil {
+		return record.ErrNoIntent
 	}
-	e.p.Reserved += r.Reserve
-	switch r.Kind {
-	case record.KindOutcome:
-		o, err := record.ParseOutcome(r.Body)
-		if err != nil {
-			return err
-		}
-		e.p.Answer = o.Answer
-		return move(e.p, o.Event)
-	case record.KindUndo:
-		u, err := record.ParseUndo(r.Body)
-		if err != nil {
-			return err
-		}
-		e.p.Undo, e.p.UndoWhy = u.Numbers, u.Reason
-		return move(e.p, u.Event)
-	default:
-		u, err := record.ParseUndone(r.Body)
-		if err != nil {
-			return err
-		}
-		return move(e.p, u.Event)
-	}
+	_, err := record.Fold(e.p, k, r)
+	return err
 }
 
 func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
-	p, err := record.ParsePayment(k, r.Body)
+	var before *txn.Payment
+	if e := x.payments[k]; e != nil {
+		before = e.p
+	}
+	p, err := record.Fold(before, k, r)
 	if err != nil {
 		return err
 	}
 	e := x.entry(k)
-	if e.p != nil {
-		return fmt.Errorf("second payment with this key")
-	}
 	e.p = p
 	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
 		e.since = at
 	}
 	if r.Kind == record.KindRefused {
-		return move(p, txn.Refuse)
+		return nil
 	}
-	p.Reserved = r.Reserve
 	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
 	x.rrns[p.Numbers.RRN] = k
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
-	return move(p, txn.Journaled)
-}
-
-// move follows one arrow.
-func move(p *txn.Payment, e txn.Event) error {
-	s, ok := txn.Follow(p.State, e)
-	if !ok {
-		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
-	}
-	p.State = s
 	return nil
 }
 

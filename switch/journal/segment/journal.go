@@ -174,19 +174,25 @@ func check(r journal.Record) error {
 // Replay walks all records that were durable when it was called. It may run
 // beside Append.
 func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
-	j.mu.Lock()
-	base, end := j.base, j.end
-	j.readers++
-	j.mu.Unlock()
-	defer func() {
-		j.mu.Lock()
-		j.readers--
-		j.mu.Unlock()
-	}()
+	base, end, done := j.reading()
+	defer done()
 	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, base: base, stop: end, visit: func(_ string, e entry) error {
 		return fn(e.number, e.Record)
 	}}
 	return s.run()
+}
+
+// reading says from where to where the files can be read now. They stay until
+// done is called.
+func (j *Journal) reading() (base uint64, end position, done func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.readers++
+	return j.base, j.end, func() {
+		j.mu.Lock()
+		j.readers--
+		j.mu.Unlock()
+	}
 }
 
 // Close ends the journal once nobody appends any more; later Appends fail with

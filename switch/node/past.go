@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"sync"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/history"
+)
+
+// past is the history that is written behind the journal. What happens to it is
+// told and counted, and never stops a payment. All methods of a nil past do nothing.
+type past struct {
+	*history.Writer
+	ended env.Event
+	done  sync.WaitGroup
+}
+
+// newPast makes the history's writer over the journal's segments: the configuration
+// refuses a history beside a journal in PostgreSQL.
+func (n *Node) newPast() *past {
+	return &past{
+		ended: n.world.Waits.NewEvent(),
+		Writer: history.NewWriter(history.Config{Path: n.cfg.History.Path, Trouble: func(err error) {
+			n.observer.Log().Error("the history is not written; payments go on", "err", err)
+		}}, n.world, n.segments.Tail()),
+	}
+}
+
+// start begins to write.
+func (p *past) start() {
+	if p == nil {
+		return
+	}
+	p.done.Add(1)
+	go func() {
+		defer p.done.Done()
+		p.Run(p.ended)
+	}()
+}
+
+// stop writes what is left, for a moment, and ends the use of the journal.
+func (p *past) stop() {
+	if p == nil {
+		return
+	}
+	p.ended.Wake()
+	p.done.Wait()
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"errors"
+	"fmt"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/txn"
+)
+
+// ErrNoIntent is a record of a payment that has no intent before it.
+var ErrNoIntent = errors.New("no intent before it")
+
+// Fold takes the next record of the payment of k: the one way in which the
+// journal becomes states, for the running switch, its recovery and its history.
+// p is nil before the first record. The records of a payment are those of
+// KindIntent, KindRefused, KindOutcome, KindUndo and KindUndone.
+func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
+	switch r.Kind {
+	case KindIntent, KindRefused:
+		if p != nil {
+			return p, errors.New("second payment with this key")
+		}
+		return begin(k, r)
+	case KindOutcome, KindUndo, KindUndone:
+	default:
+		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
+	}
+	if p == nil {
+		return nil, ErrNoIntent
+	}
+	p.Reserved += r.Reserve
+	switch r.Kind {
+	case KindOutcome:
+		o, err := ParseOutcome(r.Body)
+		if err != nil {
+			return p, err
+		}
+		p.Answer = o.Answer
+		return p, move(p, o.Event)
+	case KindUndo:
+		u, err := ParseUndo(r.Body)
+		if err != nil {
+			return p, err
+		}
+		p.Undo, p.UndoWhy = u.Numbers, u.Reason
+		return p, move(p, u.Event)
+	}
+	u, err := ParseUndone(r.Body)
+	if err != nil {
+		return p, err
+	}
+	return p, move(p, u.Event)
+}
+
+// begin reads a payment's first record.
+func begin(k txn.Key, r journal.Record) (*txn.Payment, error) {
+	p, err := ParsePayment(k, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind == KindRefused {
+		return p, move(p, txn.Refuse)
+	}
+	p.Reserved = r.Reserve
+	return p, move(p, txn.Journaled)
+}
+
+// move follows one arrow.
+func move(p *txn.Payment, e txn.Event) error {
+	s, ok := txn.Follow(p.State, e)
+	if !ok {
+		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
+	}
+	p.State = s
+	return nil
+}
