@@ -28,6 +28,8 @@ type line struct {
 	Terminal string `json:"terminal,omitempty"`
 	Batch    uint32 `json:"batch,omitempty"`
 	Trace    uint32 `json:"trace,omitempty"`
+	Class    string `json:"class,omitempty"`
+	Of       uint32 `json:"original_trace,omitempty"` // of a void
 	Card     string `json:"card,omitempty"`
 	Amount   int64  `json:"amount_minor,omitempty"`
 	Currency uint16 `json:"currency,omitempty"`
@@ -188,6 +190,7 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 			return l, err
 		}
 		l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
+		l.Of = uint32(p.Original.Trace)
 		l.setNumbers(p.Numbers)
 		l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
 	case record.KindOutcome:
@@ -216,6 +219,7 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 
 func (l *line) setKey(k txn.Key) {
 	l.Terminal, l.Batch, l.Trace = k.Terminal.String(), k.Batch, uint32(k.Trace)
+	l.Class = k.Class.String()
 }
 
 func (l *line) setNumbers(n txn.Numbers) {
