@@ -26,14 +26,14 @@ type Need uint8
 
 // The closed set of reasons.
 const (
-	ForWire   Need = iota + 1 // to build a message to an acquirer or a host
-	ForHSM                    // to hand it to the HSM as input
-	ForRoute                  // to look up the BIN
-	ForStore                  // to encrypt it for the journal
-	ForReplay                 // to compute a keyed fingerprint
-	ForChip                   // to check a cryptogram against its card
-	ForTest                   // tests and simulators only
-	ForDatabase               // to connect to the journal's server
+	ForWire     Need = iota + 1 // to build a message to an acquirer or a host
+	ForHSM                      // to hand it to the HSM as input
+	ForRoute                    // to look up the BIN
+	ForStore                    // to encrypt it for the journal
+	ForReplay                   // to compute a keyed fingerprint
+	ForChip                     // to check a cryptogram against its card
+	ForTest                     // tests and simulators only
+	ForDatabase                 // to connect to the journal's server
 )
 
 // Errors of this package name the rule, never the value.

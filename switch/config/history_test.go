@@ -39,3 +39,12 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The history is read from segment files: beside a journal in PostgreSQL it is
+// refused by name.
+func TestHistoryBesidePostgres(t *testing.T) {
+	_, err := with("history: {path: past.db}\njournal: {postgres: {url: \"${env:TAPSWITCH_USER_PIN}\"}}")
+	if err == nil || !strings.Contains(err.Error(), "history.path with journal.postgres") {
+		t.Errorf("%v", err)
+	}
+}
