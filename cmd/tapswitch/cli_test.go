@@ -137,7 +137,7 @@ func TestCommands(t *testing.T) {
 		{"journal verify none", 1, `none`},
 		{"journal verify cut", 1, `after \d+ good records: `},
 		{"journal dump journal", 0, `(?m)^SEQ +KIND +TERMINAL(?s:.*)^\d+ +intent +10000001 +000002 +622424\*{6}0069 +1100 +acq-a `},
-		{"journal dump -o json journal", 0, `(?m)^\{"seq":\d+,"kind":"outcome","terminal":"10000001","batch":1,"trace":3,"event":"said_yes","code":"00","at":"[^"]+"\}$`},
+		{"journal dump -o json journal", 0, `(?m)^\{"seq":\d+,"kind":"outcome","terminal":"10000001","batch":1,"trace":3,"class":"purchase","event":"said_yes","code":"00","at":"[^"]+"\}$`},
 		{"journal dump -o xml journal", 2, `table or json`},
 		{"journal dump none", 1, `none`},
 		{"journal", 0, `dump +Print every record`},
