@@ -56,3 +56,27 @@ func TestAnswerThatCannotBeUndone(t *testing.T) {
 		})
 	}
 }
+
+// A stored yes that became ready after the deadline of the message that repeats
+// it is not told, and neither is a no; the next repeat gets it.
+func TestRepeatThatTookTooLong(t *testing.T) {
+	r := newRig(t, func(c *config.Config) {
+		c.Payment.Deadline, c.Links[0].Timeout = 600*time.Millisecond, 300*time.Millisecond
+	})
+	w := r.wire(0)
+	w.signOn(w.dial(), 1)
+	sale := w.sale(0x0200, 2, 700, r.tap("unionpay", 700))
+	w.expect("first", sale, "00", true)
+	var once atomic.Bool
+	r.module.set(func(op string, key *hsm.Key) error {
+		if op == "mac" && key.Usage == hsm.TAK && once.CompareAndSwap(false, true) {
+			time.Sleep(700 * time.Millisecond)
+		}
+		return nil
+	})
+	w.expect("too late", sale, "", false)
+	w.expect("in time", sale, "00", true)
+	if r.a.taken() != 700 || r.a.count("0200") != 1 || r.a.count("0400") != 0 {
+		t.Errorf("taken %d, purchases %d, reversals %d", r.a.taken(), r.a.count("0200"), r.a.count("0400"))
+	}
+}

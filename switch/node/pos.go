@@ -69,9 +69,11 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 		return listen.Reply{Close: true}
 	}
 	body, err := s.build(ctx, v, a, keys, in.MACKey)
-	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && !a.Repeat && s.clock.Mono() >= in.Deadline {
+	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && s.clock.Mono() >= in.Deadline { // the MAC took too long
 		clear(body)
-		if !s.flow.Delivered(in.Key, a, flow.NotWritten) { // the MAC took too long
+		// A stored yes may be the first that the terminal would hear, when a crash
+		// came between: it is as late. A no could meet the yes from before it.
+		if a.Repeat || !s.flow.Delivered(in.Key, a, flow.NotWritten) {
 			return listen.Reply{Close: true}
 		}
 		a = txn.Refusal(txn.DeclineDeadline, a.At)
