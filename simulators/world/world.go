@@ -26,6 +26,7 @@ import (
 const (
 	terminals = 5
 	troubles  = 90 * time.Second // of trouble, in virtual time
+	least     = 30               // payments: a run whose switch was down too long goes on
 	patience  = 2 * time.Hour    // for everything to be drained, in virtual time
 	deadline  = 4 * time.Second  // of a first answer
 )
@@ -266,6 +267,9 @@ func run(seed uint64, full bool) (Result, error) {
 	w.sched.start(w.group, w.misfortune)
 	s := w.sched
 	s.run(s.mono.Add(troubles), func() bool { return false })
+	for s.mono < env.Mono(patience) && w.payments < least {
+		s.run(s.mono.Add(time.Second), func() bool { return false })
+	}
 	w.settle()
 	const quiet = 30 * time.Second // stray answers arrive, presumed deliveries settle
 	end := s.mono.Add(patience)
