@@ -10,6 +10,8 @@ export CGO_ENABLED = 1
 ARGS ?=
 ROUNDS ?= 20
 SEEDS ?= 5
+SEED ?= 1
+RUNS ?= 50
 FUZZTIME ?= 5s
 BENCH ?= .
 COUNT ?= 5
@@ -66,7 +68,8 @@ $(GO) test -count=1 -run '$(1)' ./...
 endef
 
 sim: export TAPSWITCH_SEEDS = $(SEEDS)
-sim: ## simulated runs under several seeds (tests named Sim or Seed): make sim SEEDS=50
+sim: ## a whole switch with faults, seed by seed, then the tests named Sim or Seed: make sim SEED=1 RUNS=500
+	$(GO) run ./cmd/tapswitch simulate world --seed $(SEED) --runs $(RUNS)
 	$(call named,Sim|Seed)
 
 faults: export TAPSWITCH_ROUNDS = $(ROUNDS)

@@ -15,11 +15,12 @@ import (
 func newSimulateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
-		Short: "Run one of the simulators: an acquirer host, an NFC reader with cards",
+		Short: "Run one of the simulators: an acquirer host, an NFC reader with cards, a whole world",
 		Example: "  tapswitch simulate acquirer --config acq-a.yaml\n" +
-			"  tapswitch simulate reader --link /tmp/nfc --deck deck.json",
+			"  tapswitch simulate reader --link /tmp/nfc --deck deck.json\n" +
+			"  tapswitch simulate world --seed 1 --runs 500",
 	}
-	c.AddCommand(newSimulateAcquirerCommand(), newSimulateReaderCommand())
+	c.AddCommand(newSimulateAcquirerCommand(), newSimulateReaderCommand(), newSimulateWorldCommand())
 	return c
 }
 

@@ -90,4 +90,16 @@ type Env struct {
 	Disk  Disk
 	Net   Network
 	Rand  io.Reader // cryptographic randomness
+	// Go starts fn beside its caller. Nil, as in the real world, is a goroutine; a
+	// simulator runs fn as a coroutine of its own.
+	Go func(fn func())
+}
+
+// Start starts fn beside its caller.
+func (e Env) Start(fn func()) {
+	if e.Go == nil {
+		go fn()
+		return
+	}
+	e.Go(fn)
 }

@@ -180,14 +180,15 @@ const (
 )
 
 // Delivered ends the life of a payment: an approval that surely did not reach
-// the terminal is reversed. Repeats and refusals need nothing.
-func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
+// the terminal is reversed. Repeats and refusals need nothing. False: that could
+// not be made durable, the process stops, and nothing may be told instead.
+func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 	if !a.Approved() || a.Repeat || k.Class.Ending() == txn.EndNone {
-		return
+		return true
 	}
 	if d == NotWritten && k.Class.Ending() == txn.EndClose {
 		f.close(k, txn.DeclineUnwritten)
-		return
+		return true
 	}
 	switch d {
 	case Written:
@@ -197,8 +198,10 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) {
 	default:
 		if err := f.reverse(k, txn.NotWritten, txn.DeclineUnwritten.Reason); err != nil {
 			f.Stop(fmt.Errorf("undo of an answer that was not written, terminal %s trace %06d: %w", k.Terminal, k.Trace, err))
+			return false
 		}
 	}
+	return true
 }
 
 // Late takes an acquirer's yes that came after its time: a payment whose

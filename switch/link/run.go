@@ -41,7 +41,16 @@ func (c *conn) start() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.step(Event{Kind: Start})
-	c.link.run.Go(c.drive)
+	c.link.spawn(c.drive)
+}
+
+// spawn starts what Close waits for.
+func (l *Link) spawn(fn func()) {
+	l.run.Add(1)
+	l.cfg.Env.Start(func() {
+		defer l.run.Done()
+		fn()
+	})
 }
 
 // Close takes no more requests, waits for those in flight, signs off, and ends
@@ -79,7 +88,7 @@ func (c *conn) step(e Event) {
 		case Dial:
 			ctx, cancel := context.WithCancel(context.Background())
 			c.cancel = cancel
-			c.link.run.Go(func() { c.connect(ctx, a) })
+			c.link.spawn(func() { c.connect(ctx, a) })
 		case Close:
 			c.close()
 		default:

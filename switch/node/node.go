@@ -73,6 +73,7 @@ const numberWindow = time.Minute
 type Options struct {
 	Log     io.Writer // one JSON object a line
 	Version string
+	Stopped func(error) // hears at once of the fault that ends Run; may be nil
 }
 
 // Node is one switch.
@@ -99,6 +100,7 @@ type Node struct {
 	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 
 	stopOnce sync.Once
+	stopped  func(error)
 	fatal    chan error
 	delivery sync.WaitGroup // the store-and-forward lines
 	workers  sync.WaitGroup // observer and gauges
@@ -119,7 +121,7 @@ func New(cfg *config.Config, world env.Env, module Module, o Options) (*Node, er
 		}
 	}
 	n := &Node{
-		cfg: cfg, world: world, group: group, fatal: make(chan error, 1), links: acquirers{},
+		cfg: cfg, world: world, group: group, fatal: make(chan error, 1), links: acquirers{}, stopped: o.Stopped,
 		observer: observe.New(observe.Options{Sets: labels, Version: o.Version, Log: o.Log, Level: level}),
 	}
 	if err := module.Health(); err != nil {
@@ -384,5 +386,8 @@ func (n *Node) stop(err error) {
 	n.stopOnce.Do(func() {
 		n.observer.Log().Error("stopping", "err", err)
 		n.fatal <- err
+		if n.stopped != nil {
+			n.stopped(err)
+		}
 	})
 }

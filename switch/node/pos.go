@@ -62,20 +62,27 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 }
 
 // reply builds the answer. One that cannot be built or authenticated was never
-// given: the flow undoes it, and the terminal gets a refusal.
+// given: the flow undoes it, and the terminal gets a refusal; nothing at all when
+// the undo is not durable, since recovery would take the stored yes for delivered.
 func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *txn.Request, a txn.Answer, keys *translate.Keys) listen.Reply {
 	if a.Code == (txn.Code{}) {
 		return listen.Reply{Close: true}
 	}
 	body, err := s.build(ctx, v, a, keys, in.MACKey)
-	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && !a.Repeat && s.clock.Mono() >= in.Deadline {
+	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && s.clock.Mono() >= in.Deadline { // the MAC took too long
 		clear(body)
-		s.flow.Delivered(in.Key, a, flow.NotWritten) // the MAC took too long
+		// A stored yes may be the first that the terminal would hear, when a crash
+		// came between: it is as late. A no could meet the yes from before it.
+		if a.Repeat || !s.flow.Delivered(in.Key, a, flow.NotWritten) {
+			return listen.Reply{Close: true}
+		}
 		a = txn.Refusal(txn.DeclineDeadline, a.At)
 		body, err = s.build(ctx, v, a, nil, in.MACKey)
 	}
 	if err != nil {
-		s.flow.Delivered(in.Key, a, flow.NotWritten)
+		if !s.flow.Delivered(in.Key, a, flow.NotWritten) {
+			return listen.Reply{Close: true}
+		}
 		a = txn.Refusal(txn.DeclineAnswerKey.Why(err), a.At)
 		if body, err = s.build(ctx, v, a, nil, nil); err != nil {
 			s.count(string(txn.DeclineMalfunction.Reason))

@@ -12,6 +12,7 @@ import (
 	"tapswitch/iso8583/frame"
 	"tapswitch/switch/listen"
 	"tapswitch/switch/translate"
+	"tapswitch/switch/txn"
 )
 
 // Run serves until ctx ends or a fault forbids to go on.
@@ -24,14 +25,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.spawn(func() { n.observer.Run(background) })
 	n.history.start()
 	ended := n.world.Waits.NewEvent()
-	for _, c := range n.cfg.Links {
-		n.links[c.Name].link.Start()
-		n.delivery.Add(1)
-		go func() {
-			defer n.delivery.Done()
-			n.saf.Run(background, c.Name)
-		}()
-	}
+	n.Connect(background)
 	err := n.open()
 	if err == nil {
 		n.spawn(func() { n.refresh(ended) })
@@ -49,6 +43,40 @@ func (n *Node) Run(ctx context.Context) error {
 		stop()
 	})
 	return err
+}
+
+// Connect starts the links and the delivery of reversals. Run does so, and a
+// simulator that has no listeners.
+func (n *Node) Connect(ctx context.Context) {
+	for _, c := range n.cfg.Links {
+		n.links[c.Name].link.Start()
+		n.delivery.Add(1)
+		n.world.Start(func() {
+			defer n.delivery.Done()
+			n.saf.Run(ctx, c.Name)
+		})
+	}
+}
+
+// Handler answers the messages of terminals; Run puts it behind the listeners.
+func (n *Node) Handler() listen.Handler {
+	return &pos{
+		dialect: translate.NewTerminal(), flow: n.flow, macer: n.module, clock: n.world.Clock, deadline: n.cfg.Payment.Deadline, count: n.observer.Refused,
+	}
+}
+
+// Payments calls fn with a copy of every payment that is remembered, in order of arrival.
+func (n *Node) Payments(fn func(txn.Payment)) { n.index.Each(fn) }
+
+// Payment is a copy of one payment, false when it is not remembered.
+func (n *Node) Payment(k txn.Key) (txn.Payment, bool) { return n.index.Find(k) }
+
+// Waiting is how many reversals the acquirers have not acknowledged yet.
+func (n *Node) Waiting() (reversals int) {
+	for _, name := range n.saf.Links() {
+		reversals += n.saf.Depth(name)
+	}
+	return reversals
 }
 
 // spawn runs fn until the background context ends.
@@ -89,9 +117,7 @@ func (n *Node) refresh(ended env.Event) {
 
 // open starts the terminal listeners; it is the last thing at start.
 func (n *Node) open() error {
-	handler := &pos{
-		dialect: translate.NewTerminal(), flow: n.flow, macer: n.module, clock: n.world.Clock, deadline: n.cfg.Payment.Deadline, count: n.observer.Refused,
-	}
+	handler := n.Handler()
 	for _, c := range n.cfg.Listeners {
 		s, err := listen.Listen(listen.Config{
 			Address: c.Address, Frame: frame.UnionPayPOS(), Env: n.world, PrivateLine: c.PrivateLine,

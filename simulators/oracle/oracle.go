@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Violation is one broken promise.
+type Violation struct {
+	Promise int   // its number in the list of promises
+	Keys    []Key // the payments concerned; empty when none can be named
+	Text    string
+}
+
+// String is the violation in one line.
+func (v Violation) String() string {
+	s := fmt.Sprintf("promise %d: %s", v.Promise, v.Text)
+	for _, k := range v.Keys {
+		s += fmt.Sprintf(" [terminal %s batch %06d trace %06d]", k.Terminal, k.Batch, k.Trace)
+	}
+	return s
+}
+
+// court is a history with the indices that the checks share.
+type court struct {
+	History
+	intents map[Key]Record
+	sent    map[request]Key // by what the intent's request carried
+	asked   map[Key][]Ask   // purchases, in the order of the history
+	order   []Key           // of asked
+	found   []Violation
+}
+
+// request is the key of a message on a link: field 7 and field 11.
+type request struct {
+	acquirer string
+	stan     uint32
+	sent     string
+}
+
+// Judge runs every check over a drained history.
+func Judge(h History) []Violation {
+	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}}
+	for _, r := range h.Records {
+		if r.Kind == "intent" {
+			c.intents[r.Key] = r
+			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
+		}
+	}
+	for _, a := range h.Asks {
+		if a.Kind != Purchase || a.Malformed {
+			continue
+		}
+		if c.asked[a.Key] == nil {
+			c.order = append(c.order, a.Key)
+		}
+		c.asked[a.Key] = append(c.asked[a.Key], a)
+	}
+	for _, check := range []func(*court){
+		approvalsAreStored, debitsHaveIntents, debitsMatch, repeatsAgree, undoneStaysUndone, allRest,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+	} {
+		check(c)
+	}
+	return c.found
+}
+
+// broken notes a violation.
+func (c *court) broken(promise int, keys []Key, format string, args ...any) {
+	c.found = append(c.found, Violation{promise, slices.Clone(keys), fmt.Sprintf(format, args...)})
+}

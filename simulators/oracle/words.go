@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import "fmt"
+
+// repeatsAgree is promise 2 as a terminal sees it: who was told no is never
+// told yes afterwards, and every yes of a payment is the same.
+func repeatsAgree(c *court) {
+	for _, k := range c.order {
+		var yes, no *Ask
+		for i := range c.asked[k] {
+			a := &c.asked[k][i]
+			if a.Received == Never || a.Code == "" {
+				continue
+			}
+			if a.Code != approved {
+				if no == nil || a.Received < no.Received {
+					no = a
+				}
+				continue
+			}
+			if yes != nil && (yes.RRN != a.RRN || yes.Auth != a.Auth) {
+				c.broken(2, []Key{k}, "two approvals: RRN %s authorization %q, and RRN %s authorization %q", yes.RRN, yes.Auth, a.RRN, a.Auth)
+			}
+			yes = a
+		}
+		if yes != nil && no != nil && no.Received < yes.Received {
+			c.broken(2, []Key{k}, "the terminal was told %s and then yes", no.Code)
+		}
+	}
+}
+
+// undoneStaysUndone: once a reversal was answered as done, no repeat is
+// answered with an approval.
+func undoneStaysUndone(c *court) {
+	for _, r := range c.Asks {
+		if r.Kind != Reversal || r.Malformed || r.Answered == Never || !undone(r.Code) {
+			continue
+		}
+		for _, a := range c.asked[r.Key] {
+			if a.Code == approved && a.Answered != Never && a.Arrived > r.Answered {
+				c.broken(2, []Key{r.Key}, "approved at %v, after its reversal was answered with %s at %v", a.Answered, r.Code, r.Answered)
+			}
+		}
+	}
+}
+
+// undone says whether a terminal takes a reversal for done.
+func undone(code string) bool { return code == approved || code == "12" || code == "25" }
+
+// answersReachTheirTerminal is promise 5.
+func answersReachTheirTerminal(c *court) {
+	for _, a := range c.Asks {
+		if a.Code == "" || a.Malformed {
+			continue
+		}
+		switch {
+		case a.Named != a.Key.Terminal:
+			c.broken(5, []Key{a.Key}, "terminal %s was given an answer to terminal %s", a.Key.Terminal, a.Named)
+		case a.Kind != Other && a.OfTrace != a.Key.Trace:
+			c.broken(5, []Key{a.Key}, "%s: the answer is to trace %06d", a.Kind, a.OfTrace)
+		case a.Kind == Purchase && a.Code == approved && a.OfAmount != a.Amount:
+			c.broken(5, []Key{a.Key}, "the answer is for %d, asked was %d", a.OfAmount, a.Amount)
+		}
+	}
+}
+
+// lateIsNo is promise 6: the first answer of a payment is no yes once its
+// deadline is past. A later yes repeats one that was in time.
+func lateIsNo(c *court) {
+	for _, k := range c.order {
+		first := -1
+		for i, a := range c.asked[k] {
+			if a.Answered != Never && a.Code == approved && (first < 0 || a.Answered < c.asked[k][first].Answered) {
+				first = i
+			}
+		}
+		if first < 0 {
+			continue
+		}
+		if a := c.asked[k][first]; a.Answered-a.Arrived >= c.Deadline {
+			c.broken(6, []Key{k}, "the first yes came %v after its message, the deadline is %v", a.Answered-a.Arrived, c.Deadline)
+		}
+	}
+}
+
+// wrongFormIsRefused is promise 10: no yes to what is in a wrong form.
+func wrongFormIsRefused(c *court) {
+	for _, a := range c.Asks {
+		if a.Malformed && a.Code == approved {
+			c.broken(10, []Key{a.Key}, "a %s in a wrong form was approved", a.Kind)
+		}
+	}
+}
+
+// macIsNeeded is the last part of promise 11.
+func macIsNeeded(c *court) {
+	for _, a := range c.Asks {
+		if a.NoMAC && a.Kind != Other && a.Code == approved {
+			c.broken(11, []Key{a.Key}, "a %s without a valid MAC was served", a.Kind)
+		}
+	}
+}
+
+// triesAreCounted is promise 11: a wrong PIN that a terminal heard of is in the
+// journal, and no payment is counted twice.
+func triesAreCounted(c *court) {
+	counted := map[Key]int{}
+	last := map[string]int{}
+	for _, r := range c.Records {
+		if r.Kind != "tries" {
+			continue
+		}
+		if r.Count > 0 {
+			counted[r.Key]++
+		}
+		if r.Count > last[r.Card]+1 {
+			c.broken(11, []Key{r.Key}, "tries of a card go from %d to %d", last[r.Card], r.Count)
+		}
+		last[r.Card] = r.Count
+	}
+	for _, k := range c.order {
+		if counted[k] > 1 {
+			c.broken(11, []Key{k}, "one payment is counted as %d PIN tries", counted[k])
+		}
+		told := ""
+		for _, a := range c.asked[k] {
+			if a.Code == wrongPIN && a.Answered != Never {
+				told = fmt.Sprintf("told %s", a.Code)
+			}
+		}
+		if told != "" && counted[k] == 0 {
+			c.broken(11, []Key{k}, "%s, and no PIN try is in the journal", told)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"tapswitch/internal/env/fake"
+	"tapswitch/simulators/oracle"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/journal/segment"
+	"tapswitch/switch/record"
+	"tapswitch/switch/recover"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// history is the oracle's, while it grows.
+type history struct {
+	asks     []*oracle.Ask
+	Messages []oracle.Message
+}
+
+// gather makes the oracle's history of what the three sides kept.
+func (w *World) gather() (oracle.History, error) {
+	h := oracle.History{Deadline: deadline, Messages: w.history.Messages}
+	for _, a := range w.history.asks {
+		h.Asks = append(h.Asks, *a)
+	}
+	for _, p := range w.shops {
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds})
+	}
+	for _, host := range w.hosts {
+		for _, e := range host.order {
+			if e.known {
+				h.Debits = append(h.Debits, e.Debit)
+			}
+		}
+	}
+	// The journal as the disk has it, read by a second one.
+	world := w.machine.env()
+	world.Disk = w.machine.disk.CrashClone(fake.KeepNone, 0)
+	j, err := segment.Open(world, segment.Config{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20})
+	if err != nil {
+		return h, fmt.Errorf("read the journal again: %w", err)
+	}
+	again := replay.New(replay.Config{Max: 1 << 20, Window: w.config.Payment.ReplayWindow}, world, nil)
+	reader := &reader{w: w, to: &h, again: again}
+	if _, err := recover.Replay(j, reader, again); err != nil {
+		return h, fmt.Errorf("replay the journal: %w", err)
+	}
+	running := map[txn.Key]txn.State{}
+	w.machine.node.Payments(func(p txn.Payment) { running[p.Key] = p.State })
+	again.Each(func(p txn.Payment) {
+		s := oracle.State{Key: oracleKey(p.Key), Replayed: p.State.String()}
+		if state, ok := running[p.Key]; ok {
+			s.Running = state.String()
+		}
+		h.States = append(h.States, s)
+	})
+	w.machine.node.Payments(func(p txn.Payment) {
+		if _, ok := again.Find(p.Key); !ok {
+			h.States = append(h.States, oracle.State{Key: oracleKey(p.Key), Running: p.State.String()})
+		}
+	})
+	return h, nil
+}
+
+func oracleKey(k txn.Key) oracle.Key {
+	return oracle.Key{Terminal: k.Terminal.String(), Batch: k.Batch, Trace: uint32(k.Trace)}
+}
+
+// reader turns records into the oracle's, and notes the arrows they take. It
+// stands before the index that they change.
+type reader struct {
+	w     *World
+	to    *oracle.History
+	again *replay.Index
+}
+
+// Apply implements recover.Projection.
+func (r *reader) Apply(j journal.Record) error {
+	rec, event, err := r.read(j)
+	if err != nil || rec.Kind == "" {
+		return err
+	}
+	r.to.Records = append(r.to.Records, rec)
+	if event == 0 {
+		return nil
+	}
+	k, err := record.ParseKey(j.Key)
+	if err != nil {
+		return err
+	}
+	state := txn.Received
+	if p, ok := r.again.Find(k); ok {
+		state = p.State
+	}
+	if _, ok := txn.Next(state, event); !ok && state == txn.Intended { // as txn.Follow has it
+		r.w.arrow(txn.Intended, txn.Forwarded)
+		state = txn.Sent
+	}
+	if state == txn.Approved && r.w.completed[rec.Key] { // delivery is not in the journal
+		state = txn.Completed
+	}
+	r.w.arrow(state, event)
+	return nil
+}
+
+// read is one record as the oracle sees it, and the event it stands for.
+func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
+	rec.Kind = record.KindName(j.Kind)
+	switch j.Kind {
+	case record.KindNumbers:
+		return oracle.Record{}, 0, nil
+	case record.KindTries:
+		token, t, err := record.ParseTries(j.Key, j.Body)
+		rec.Card, rec.Count, rec.Key = hex.EncodeToString(token[:]), int(t.Count), oracleKey(t.Payment)
+		return rec, 0, err
+	}
+	k, err := record.ParseKey(j.Key)
+	if err != nil {
+		return rec, 0, err
+	}
+	rec.Key = oracleKey(k)
+	switch j.Kind {
+	case record.KindIntent:
+		p, err := record.ParsePayment(k, j.Body)
+		if err != nil {
+			return rec, 0, err
+		}
+		rec.Link, rec.Amount = p.Link, int64(p.Amount.Minor)
+		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
+		return rec, txn.Journaled, nil
+	case record.KindRefused:
+		return rec, txn.Refuse, nil
+	case record.KindOutcome:
+		o, err := record.ParseOutcome(j.Body)
+		rec.Event, rec.Code, rec.Auth = o.Event.String(), o.Answer.Code.String(), auth(o.Answer)
+		return rec, o.Event, err
+	case record.KindUndo:
+		u, err := record.ParseUndo(j.Body)
+		rec.Event, rec.STAN, rec.Sent = u.Event.String(), uint32(u.Numbers.STAN), replay.NewLinkKey("", u.Numbers).At
+		return rec, u.Event, err
+	case record.KindUndone:
+		u, err := record.ParseUndone(j.Body)
+		rec.Event, rec.Code = u.Event.String(), u.Code.String()
+		return rec, u.Event, err
+	}
+	return rec, 0, nil
+}
+
+func auth(a txn.Answer) string {
+	if a.Auth == ([6]byte{}) {
+		return ""
+	}
+	return string(a.Auth[:])
+}
