@@ -42,7 +42,9 @@ func TestHistoryOfASwitch(t *testing.T) {
 	till := r.term(0)
 	till.want(till.sale("unionpay", 1234, ""), host.Approved, "00")
 	till.want(till.sale("visa", 150000, "4321"), host.Declined, "55")
-	r.soon("two payments in the history", func() bool { return len(r.search()) == 2 })
+	r.soon("two payments in the history", func() bool { // the file is made behind the start
+		return r.node.history.Status() == history.Status{Up: true} && len(r.search()) == 2
+	})
 	p, _ := r.find(0, 2)
 	got, err := r.node.history.Original(t.Context(), history.Reference{Receipt: &history.Receipt{RRN: p.Numbers.RRN}})
 	if err != nil || got.Key != p.Key || got.Token != p.Token || !bytes.Equal(got.SealedPAN, p.SealedPAN) {

@@ -133,9 +133,13 @@ func runCrashConcurrent(t *testing.T, open Open) {
 		mu.Lock() // first the count, then the clone: it holds at least those
 		n := acked
 		mu.Unlock()
+		var here []moment
 		for _, keep := range fake.Keeps() {
-			moments = append(moments, moment{n, w.Restart(keep, uint64(op.K))})
+			here = append(here, moment{n, w.Restart(keep, uint64(op.K))})
 		}
+		mu.Lock() // a journal may ask the disk for two things at a time
+		moments = append(moments, here...)
+		mu.Unlock()
 	})
 	var all sync.WaitGroup
 	for c := range callers {
