@@ -198,9 +198,9 @@ func TestFollowUpsFit(t *testing.T) {
 	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
-	rs[2] = records2()[0] // the longest outcome
+	rs[2] = records2()[0]                                       // the longest outcome
 	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
-	if all := size(rs[2]) + undoing + 256; all > FollowUps { // 256: field 55 of an answer may be longer than tag 91
+	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
 	}
 	if undoing > UndoRoom {

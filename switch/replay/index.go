@@ -32,7 +32,7 @@ type Index struct {
 	rrns     map[txn.RRN]txn.Key
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
-	cases    int // open ones: nothing closes them yet
+	cases    int       // open ones: nothing closes them yet
 	order    []txn.Key // in order of arrival, for forgetting
 }
 

@@ -3,7 +3,7 @@
 // Package retain says which records of the journal are no longer needed.
 //
 // Promise: what is left after a purge brings back every payment that is not
-// final or younger than the retention period, every wrong PIN that still counts,
+// final, has an open case or is younger than the retention period, every wrong PIN that still counts,
 // and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
