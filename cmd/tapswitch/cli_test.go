@@ -141,6 +141,11 @@ func TestCommands(t *testing.T) {
 		{"journal dump -o xml journal", 2, `table or json`},
 		{"journal dump none", 1, `none`},
 		{"journal", 0, `dump +Print every record`},
+		{"txn cases --journal journal", 0, `^no case is open\n$`},
+		{"txn cases --journal none", 1, `none`},
+		{"txn cases --journal journal -o xml", 2, `table or json`},
+		{"txn cases", 2, `flag --journal is required`},
+		{"txn close", 2, `unknown command "close"`},
 		{"journal eat", 2, `unknown command "eat"`},
 		{"serve", 2, `flag --config is required`},
 		{"serve --config", 2, `flag needs an argument`},
@@ -190,7 +195,7 @@ func TestHelp(t *testing.T) {
 	}
 	walk(nil)
 	for _, want := range []string{"tapswitch demo", "tapswitch serve", "tapswitch terminal", "tapswitch simulate acquirer", "tapswitch simulate reader",
-		"tapswitch config check", "tapswitch config explain", "tapswitch journal dump", "tapswitch journal verify", "tapswitch journal purge", "tapswitch version"} {
+		"tapswitch config check", "tapswitch config explain", "tapswitch journal dump", "tapswitch journal verify", "tapswitch journal purge", "tapswitch txn cases", "tapswitch version"} {
 		if !slices.Contains(seen, want) {
 			t.Errorf("no help lists %q; found %q", want, seen)
 		}

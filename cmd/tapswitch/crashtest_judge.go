@@ -217,10 +217,18 @@ func (h *history) judgeSales(held map[string]int64, found finding) {
 			found(2, "%s was approved and is %s", name, p.State)
 		case keeps && paid != s.Amount:
 			found(2, "%s was approved over %d, the customer paid %d", name, s.Amount, paid)
+		case !keeps && paid != 0 && p.State == txn.Disputed: // a person has it; judgePayments asks why
 		case !keeps && paid != 0:
 			found(4, "%s ended %s %s, taken back %v, and the customer paid %d; it is %s", name, s.Outcome, s.Code, s.Undone, paid, p.State)
 		}
 	}
+}
+
+// refused says whether a host gave a reversal of p the answer that its case names.
+func (h *history) refused(p txn.Payment) bool {
+	return slices.ContainsFunc(h.Books[p.Link], func(e acquirer.Entry) bool {
+		return e.MTI == "0400" && e.RRN == p.Numbers.RRN.String() && e.Response == p.Case.Code.String()
+	})
 }
 
 // judgePayments: every payment has come to an end, and all money belongs to one.
@@ -231,6 +239,9 @@ func (h *history) judgePayments(held map[string]int64, found finding) {
 		owned[p.Numbers.RRN.String()] = true
 		if !p.State.Resting() {
 			found(3, "%s is %s after everything was delivered", name, p.State)
+		}
+		if p.State == txn.Disputed && p.Case.Why == txn.CaseRefused && !h.refused(p) {
+			found(3, "%s has a case because %s said %q to its reversal, and the books do not say so", name, p.Link, p.Case.Code)
 		}
 	}
 	for _, rrn := range slices.Sorted(maps.Keys(held)) {

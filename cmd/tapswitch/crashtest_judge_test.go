@@ -54,10 +54,27 @@ func TestCrashJudge(t *testing.T) {
 		p.State = s
 		h.Payments[name(trace)] = p
 	}
+	// dispute makes of the second sale one whose reversal the host refused.
+	dispute := func(h *history, said string) {
+		p := h.Payments[name(2)]
+		p.State, p.Case = txn.Disputed, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat}
+		h.Payments[name(2)] = p
+		h.Books[linkA][2].Effect, h.Books[linkA][2].Response = acquirer.EffectNone, said
+	}
+	h := keptHistory()
+	if dispute(h, "30"); len(h.judge()) > 0 {
+		t.Errorf("a refused reversal with its case: %q", h.judge())
+	}
 	for what, c := range map[string]struct {
 		want  string
 		spoil func(*history)
 	}{
+		"case without a refusal":     {"promise 3: terminal 10000001 batch 000001 trace 000002 has a case", func(h *history) { dispute(h, "00") }},
+		"case of a sale that stands": {"promise 2: terminal 10000001 batch 000001 trace 000001", func(h *history) { state(h, 1, txn.Disputed) }},
+		"refused without a case": {"promise 4: terminal 10000001 batch 000001 trace 000002", func(h *history) {
+			dispute(h, "30")
+			state(h, 2, txn.Reversed)
+		}},
 		"approval not in the journal": {"promise 1: terminal 10000001 batch 000001 trace 000001 was approved, and the journal", func(h *history) { delete(h.Payments, name(1)) }},
 		"refusal in the journal":      {"promise 1:", func(h *history) { p := h.Payments[name(1)]; p.Answer.Code = txn.CodeNoAnswer; h.Payments[name(1)] = p }},
 		"debited twice":               {"promise 2: terminal 10000001 batch 000001 trace 000001 was approved over 700, the customer paid 1400", func(h *history) { e := h.Books[linkA][0]; e.STAN = "9"; h.Books[linkA] = append(h.Books[linkA], e) }},

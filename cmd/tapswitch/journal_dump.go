@@ -213,6 +213,13 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 			return l, err
 		}
 		l.Event, l.Code = u.Event.String(), u.Code.String()
+	case record.KindCase:
+		c, err := record.ParseCase(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code, l.Reason = txn.CaseOpened.String(), c.Code.String(), string(c.Why)
+		l.setTime(c.At)
 	}
 	return l, nil
 }

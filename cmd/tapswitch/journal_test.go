@@ -163,3 +163,59 @@ func TestJournalPurge(t *testing.T) {
 		t.Errorf("beside a switch: %+v", e)
 	}
 }
+
+// TestTxnCases: a payment whose reversal was refused, or is too old, is listed
+// with what the acquirer must be asked; others are not, and nothing is changed.
+func TestTxnCases(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeJournal(t, dir, 6, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	if e := call(t, "txn", "cases", "--journal", dir); e.code != 0 || e.stdout != "no case is open\n" {
+		t.Errorf("%+v", e)
+	}
+	j, err := segment.Open(env.Real(), segment.Config{Dir: dir, SegmentBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		trace txn.STAN
+		txn.Case
+	}{{6, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat}}, {3, txn.Case{Why: txn.CaseExpired}}, {2, txn.Case{}}} {
+		at := time.Date(2026, 3, 4, int(c.trace), 0, 0, 0, time.UTC)
+		p := &txn.Payment{Key: txn.Key{Terminal: txn.TerminalID(fmt.Appendf(nil, "1000000%d", (c.trace-1)%2)), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 7, Trace: c.trace, Class: txn.Purchase, Type: 22}}
+		records := []journal.Record{record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked, Reason: txn.DeclineNoAnswer.Reason, Numbers: txn.Numbers{STAN: 500 + c.trace, At: at}})}
+		if c.Why == "" {
+			records = append(records, record.MakeUndone(p, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}))
+		} else {
+			c.At = at.Add(time.Hour)
+			records = append(records, record.MakeCase(p, c.Case))
+		}
+		if err := j.Append(records...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(filepath.Join(dir, "000000000001.seg"))
+	want := `OPENED                WHY               CODE  TERMINAL  BATCH   TRACE   CLASS     CARD              AMOUNT  CURRENCY  LINK   STAN    RRN
+2026-03-04T07:00:00Z  reversal_refused  30    10000001  000007  000006  purchase  622424******0069  100     156       acq-a  000006  606012345678
+2026-03-04T04:00:00Z  reversal_expired        10000000  000007  000003  purchase  622424******0069  100     156       acq-a  000003  606012345678
+`
+	if e := call(t, "txn", "cases", "--journal", dir); e.code != 0 || e.stdout != want {
+		t.Errorf("%+v, want\n%s", e, want)
+	}
+	e := call(t, "txn", "cases", "-o", "json", "--journal", dir)
+	first, _, _ := strings.Cut(e.stdout, "\n")
+	if wanted := `{"seq":12,"opened":"2026-03-04T07:00:00Z","why":"reversal_refused","code":"30","terminal":"10000001","merchant":"123456789012345","batch":7,"trace":6,"class":"purchase",` +
+		`"card":"622424******0069","amount_minor":100,"currency":156,"link":"acq-a","sent":"2026-03-01T05:00:00Z","stan":6,"rrn":"606012345678",` +
+		`"reversal_stan":506,"reversed_since":"2026-03-04T06:00:00Z","reversed_because":"acquirer_no_answer"}`; e.code != 0 || first != wanted || strings.Count(e.stdout, "\n") != 2 {
+		t.Errorf("%+v, want\n%s", e, wanted)
+	}
+	if e := call(t, "journal", "dump", "--kind", "case", dir); e.code != 0 || strings.Count(e.stdout, "case_opened") != 2 || !strings.Contains(e.stdout, "reversal_expired") {
+		t.Errorf("%+v", e)
+	}
+	if after, _ := os.ReadFile(filepath.Join(dir, "000000000001.seg")); string(after) != string(before) {
+		t.Error("the journal was changed")
+	}
+}

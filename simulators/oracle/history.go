@@ -87,7 +87,7 @@ type Debit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, refused, outcome, undo, undone, tombstone, tries
+	Kind   string // intent, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
 	Link   string // of intent

@@ -91,7 +91,8 @@ func debitsMatch(c *court) {
 }
 
 // resting are the states in which a payment may be left, as the journal tells
-// them: delivery is presumed, not stored, so an approval rests as approved.
+// them: delivery is presumed, not stored, so an approval rests as approved. A case
+// for a person is no rest here: no host of a history had cause for one.
 func resting(state string) bool {
 	switch state {
 	case "approved", "completed", "declined", "refused", "reversed", "unmatched":

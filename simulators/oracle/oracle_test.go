@@ -85,6 +85,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			h.Asks = append(h.Asks, late)
 		}},
 		{"a payment that does not rest", 3, undoneK, func(h *History) { h.States[2] = State{undoneK, "reversing", "reversing"} }},
+		{"left to a person without cause", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "disputed", "disputed" }},
 		{"a debit that nobody knows of", 4, undoneK, func(h *History) { h.Debits[1].Effective = true }},
 		{"a debit without a payment", 4, Key{}, func(h *History) {
 			h.Debits = append(h.Debits, Debit{Acquirer: "b", STAN: 1, Sent: "0102030405", Amount: 1, Effective: true})

@@ -147,6 +147,10 @@ func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err
 		u, err := record.ParseUndone(j.Body)
 		rec.Event, rec.Code = u.Event.String(), u.Code.String()
 		return rec, u.Event, err
+	case record.KindCase:
+		c, err := record.ParseCase(j.Body)
+		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
+		return rec, txn.CaseOpened, err
 	}
 	return rec, 0, nil
 }

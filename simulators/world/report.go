@@ -122,6 +122,8 @@ func (r Result) String() string {
 // unreached are the arrows that no world can take, and why.
 func unreached() map[Arrow]string {
 	stored := "the journal keeps no Forwarded, so what is stored follows from intended"
+	noClass := "the terminals of a world ask for no balance"
+	noCase := "no host of a world refuses a reversal, and none is silent for days"
 	late := "a late answer that changes nothing leaves no record"
 	return map[Arrow]string{
 		{txn.Sent, txn.NotSent}:             stored,
@@ -140,6 +142,13 @@ func unreached() map[Arrow]string {
 		{txn.Reversed, txn.SaidYes}:         late,
 		{txn.Reversed, txn.SaidNo}:          late,
 		{txn.Unmatched, txn.SaidNo}:         late,
+		{txn.Intended, txn.Closed}:          noClass,
+		{txn.Sent, txn.Closed}:              noClass,
+		{txn.Approved, txn.Closed}:          noClass,
+		{txn.Reversing, txn.CaseOpened}:     noCase,
+		{txn.Disputed, txn.UndoAsked}:       noCase,
+		{txn.Disputed, txn.SaidYes}:         noCase,
+		{txn.Disputed, txn.SaidNo}:          noCase,
 	}
 }
 
@@ -147,8 +156,8 @@ func unreached() map[Arrow]string {
 func printArrows(out io.Writer, taken map[Arrow]int) {
 	all, got := 0, 0
 	var missing []string
-	for s := txn.Received; s <= txn.Unmatched; s++ {
-		for e := txn.Refuse; e <= txn.UndoUnknown; e++ {
+	for s := txn.Received; s <= txn.Disputed; s++ {
+		for e := txn.Refuse; e <= txn.CaseOpened; e++ {
 			to, ok := txn.Next(s, e)
 			if !ok {
 				continue

@@ -176,6 +176,7 @@ type Terminal struct {
 type Reversal struct {
 	Retry    time.Duration `key:"retry_ms" min:"50" max:"3600000" help:"first pause before a reversal is sent again"`
 	MaxRetry time.Duration `key:"max_retry_ms" min:"50" max:"86400000" help:"longest pause"`
+	MaxAge   time.Duration `key:"max_age_ms" min:"3600000" max:"7776000000" help:"a reversal without acknowledgement for this long is sent once more, then no more, and a case for a person is opened"`
 }
 
 // Observe is what operators see.

@@ -37,7 +37,7 @@ func defaults(section any) {
 	case *Terminal:
 		s.Status = "active"
 	case *Reversal:
-		s.Retry, s.MaxRetry = time.Second, 30*time.Second
+		s.Retry, s.MaxRetry, s.MaxAge = time.Second, 30*time.Second, 72*time.Hour // three days: a long weekend
 	case *Observe:
 		s.Address, s.Log, s.LogLevel = "127.0.0.1:9100", "stderr", "info"
 	case *PAN:

@@ -102,6 +102,8 @@ func voidable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineOriginalDiffers
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
+	case o.State == txn.Disputed:
+		return txn.DeclineOriginalCase
 	case o.State != txn.Completed:
 		return txn.DeclineOriginalState
 	}
@@ -115,6 +117,8 @@ func untouched(of replay.View) error {
 		switch s := of.Later[i].State; {
 		case s == txn.Completed:
 			return txn.DeclineOriginalVoided
+		case s == txn.Disputed: // whether it is in force a person must find out
+			return txn.DeclineOriginalCase
 		case !s.Resting():
 			return txn.DeclineOriginalBusy
 		}

@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour}, w.env, w.journal)
 	w.tries = pin.New(module{w}, 3)
-	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second}, w.env, w.index, w, nil)
+	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
 		Terminals: w, Admission: w, Cards: w, Payments: w.index, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
@@ -131,6 +131,9 @@ func describe(r journal.Record) string {
 	case record.KindUndone:
 		u, _ := record.ParseUndone(r.Body)
 		return fmt.Sprintf("%s %s %s", name, u.Event, u.Code)
+	case record.KindCase:
+		c, _ := record.ParseCase(r.Body)
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s", name, c.Why, c.Code))
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -311,6 +314,8 @@ func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) 
 		return txn.Code{'9', '6'}, nil
 	case "lost":
 		return txn.CodeUnmatched, nil
+	case "refuse":
+		return txn.CodeFormat, nil
 	}
 	w.undone[p.Numbers.STAN] = true
 	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again

@@ -122,6 +122,10 @@ func lives(seed uint64, n int) *pages {
 			}
 			next(p, record.MakeUndo(p.Key, undo(p, txn.UndoAsked)))
 		case txn.Reversing:
+			if chance.IntN(3) == 0 {
+				next(p, record.MakeCase(p, txn.Case{Why: txn.CaseReasons()[chance.IntN(2)], Code: txn.CodeFormat, At: noon.Add(time.Duration(i) * time.Hour)}))
+				break
+			}
 			next(p, record.MakeUndone(p, record.Undone{Event: []txn.Event{txn.UndoAcked, txn.UndoUnknown}[chance.IntN(2)], Code: txn.CodeApproved}))
 		default:
 			open = append(open[:at], open[at+1:]...)

@@ -219,7 +219,7 @@ func lifeBreaks(p *pages) bool {
 		switch r.Kind {
 		case record.KindIntent, record.KindRefused:
 			known[string(r.Key)] = true
-		case record.KindOutcome, record.KindUndo, record.KindUndone:
+		case record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase:
 			if !known[string(r.Key)] {
 				return true
 			}

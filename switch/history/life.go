@@ -174,6 +174,10 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 		var u record.Undone
 		u, err = record.ParseUndone(e.Body)
 		s.Event, code = u.Event.String(), u.Code
+	case record.KindCase:
+		var c txn.Case
+		c, err = record.ParseCase(e.Body)
+		s.Event, s.At, s.Reason, code = txn.CaseOpened.String(), stamp(c.At), string(c.Why), c.Code
 	default:
 		err = fmt.Errorf("kind %d is not known to this version", e.Kind)
 	}

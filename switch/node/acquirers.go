@@ -67,7 +67,7 @@ func (a *acquirer) body(s flow.Send) ([]byte, error) {
 // field 39.
 func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
 	if kind != saf.Reversal {
-		return txn.Code{}, fmt.Errorf("link %s: a %s is not built in this version", p.Link, kind)
+		return txn.Code{}, fmt.Errorf("%w: link %s: a %s is not built in this version", saf.ErrUnsent, p.Link, kind)
 	}
 	return as.reverse(ctx, p, repeat)
 }
@@ -75,18 +75,21 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 func (as acquirers) reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
 	a := as[p.Link]
 	if a == nil {
-		return txn.Code{}, fmt.Errorf("link %s is no longer configured: a reversal waits for it", p.Link)
+		return txn.Code{}, fmt.Errorf("%w: link %s is no longer configured: a reversal waits for it", saf.ErrUnsent, p.Link)
 	}
 	pan, err := a.cards.open(ctx, &p)
 	if err != nil {
-		return txn.Code{}, err
+		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	defer pan.Wipe()
 	body, err := a.dialect.Reversal(make([]byte, 0, 512), &p, pan, repeat)
 	if err != nil {
-		return txn.Code{}, err
+		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	answer, err := a.ask(ctx, body, &p, p.Undo, a.clock.Mono().Add(a.timeout))
+	if errors.Is(err, flow.ErrNotSent) {
+		err = fmt.Errorf("%w: %w", saf.ErrUnsent, err)
+	}
 	return answer.Code, err
 }
 

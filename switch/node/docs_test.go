@@ -23,7 +23,7 @@ func TestMetricsPageNamesEveryValue(t *testing.T) {
 		text += string(b)
 	}
 	s := sets(&config.Config{})
-	for _, set := range [][]string{s.Classes, s.Outcomes, s.Reasons, s.Refusals, s.Exchanges, s.LinkEvents, s.Attempts, s.Operations, s.Results} {
+	for _, set := range [][]string{s.Classes, s.Outcomes, s.Reasons, s.Refusals, s.Exchanges, s.LinkEvents, s.Attempts, s.Cases, s.Operations, s.Results} {
 		if len(set) == 0 {
 			t.Error("an empty set of label values")
 		}

@@ -165,7 +165,7 @@ func (n *Node) build() error {
 	if err := n.buildLinks(nums, vault); err != nil {
 		return err
 	}
-	n.saf = saf.New(saf.Config{Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry}, n.world, n.index, n.links, n.attempt)
+	n.saf = saf.New(saf.Config{Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry, MaxAge: n.cfg.Reversal.MaxAge}, n.world, n.index, n.links, n.attempt)
 	if err := n.buildFlow(nums, vault); err != nil {
 		return err
 	}
@@ -178,6 +178,9 @@ func (n *Node) build() error {
 			n.observer.Log().Error("reversals wait for a link that is not configured: configure it until they are acknowledged",
 				"link", name, "reversals", n.saf.Depth(name))
 		}
+	}
+	if cases := n.index.Cases(); cases > 0 {
+		n.observer.Log().Warn("cases are open: the acquirer did not undo what it was asked to; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())

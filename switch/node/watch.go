@@ -30,6 +30,7 @@ const (
 	attemptDone    = "acknowledged"
 	attemptRefused = "refused"
 	attemptFailed  = "no_answer"
+	attemptCase    = "case"
 )
 
 // sets are the closed label sets of a switch.
@@ -37,7 +38,7 @@ func sets(cfg *config.Config) observe.Sets {
 	s := observe.Sets{
 		Outcomes:   []string{"approved", "declined"},
 		Exchanges:  []string{exchangeAnswered, exchangeNotSent, exchangeNoAnswer, exchangeChecks},
-		Attempts:   []string{attemptDone, attemptRefused, attemptFailed},
+		Attempts:   []string{attemptDone, attemptRefused, attemptFailed, attemptCase},
 		Operations: operations(),
 		Results:    results(),
 		Refusals: []string{
@@ -58,6 +59,9 @@ func sets(cfg *config.Config) observe.Sets {
 	}
 	for _, d := range txn.Reasons() {
 		s.Reasons = append(s.Reasons, string(d.Reason))
+	}
+	for _, why := range txn.CaseReasons() {
+		s.Cases = append(s.Cases, string(why))
 	}
 	for _, l := range cfg.Links {
 		s.Links = append(s.Links, l.Name)
@@ -119,6 +123,8 @@ func (n *Node) attempt(a saf.Attempt) {
 	switch {
 	case a.Done:
 		end = attemptDone
+	case a.Case != "":
+		end = attemptCase
 	case a.Err == nil:
 		end = attemptRefused
 	}
@@ -126,6 +132,13 @@ func (n *Node) attempt(a saf.Attempt) {
 	p := a.Payment
 	n.observer.Log().Info("reversal", "terminal", p.Key.Terminal.String(), "trace", uint32(p.Key.Trace), "link", p.Link, "stan", uint32(p.Undo.STAN),
 		"original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String(), "code", a.Code.String(), "tries", a.Tries, "end", end, "err", errText(a.Err))
+	if a.Case != "" {
+		n.observer.SAFCase(p.Link, string(a.Case))
+		n.observer.Log().Warn("a case was opened: a reversal is sent no more, and a person must ask the acquirer what it holds; tapswitch txn cases lists all")
+		n.observer.Log().Info("case", "why", string(a.Case), "code", a.Code.String(),
+			"terminal", p.Key.Terminal.String(), "batch", p.Key.Batch, "trace", uint32(p.Key.Trace), "class", p.Key.Class.String(), "card", p.Masked,
+			"amount_minor", int64(p.Amount.Minor), "link", p.Link, "stan", uint32(p.Undo.STAN), "original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String())
+	}
 }
 
 func errText(err error) string {
@@ -175,7 +188,7 @@ func (n *Node) gauges() {
 		l := n.links[c.Name].link
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
-	n.observer.SAF(depth, n.saf.Oldest())
+	n.observer.SAF(depth, n.saf.Oldest(), n.index.Cases())
 	if n.history != nil {
 		h := n.history.Status()
 		n.observer.History(h.Up, h.Records, h.Behind)

@@ -23,7 +23,8 @@ func labelDocs() [][2]string {
 		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes"},
 		{"link", "the names of the configuration's `links`"},
 		{"outcome of an exchange", "`answered` (yes or no), `not_sent` (surely nothing left), `no_answer` (sent and unknown: reversed), `failed_checks` (reversed)"},
-		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that settles nothing), `no_answer`"},
+		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that asks to come again), `no_answer`, `case` (sent no more, a case is open)"},
+		{"reason of a case", "`reversal_refused`, `reversal_expired`"},
 		{"operation", "`mac`, `verify_mac`, `translate_pin`, `verify_pvv`, `verify_arqc`, `arpc`, `generate_set`, `seal`, `open`, `token`"},
 		{"outcome of the HSM or the journal", "`ok`, `refused` (the module or the journal said no: a wrong MAC, PIN or cryptogram too), `busy`, `unavailable`, `full`, `failed`"},
 		{"token", "the labels of `hsm.token` and `hsm.members` of the configuration; with its library behind where two labels are the same"},
@@ -81,7 +82,7 @@ type metricDoc struct{ name, kind, labels, help string }
 // shows against what is registered.
 func everyMetric(t *testing.T) (out []metricDoc) {
 	o := New(Options{Log: io.Discard, Version: "x", Sets: Sets{Links: []string{"link"}, Classes: []string{"c"}, Tokens: []string{"t"}, Operations: []string{"o"}}})
-	for _, f := range []*family{o.payments, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.passedOn, o.appends, o.safAttempts} {
+	for _, f := range []*family{o.payments, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.passedOn, o.appends, o.safAttempts, o.safCases} {
 		f.each[0].Inc()
 	}
 	gathered, err := o.registry.Gather()

@@ -36,6 +36,7 @@ type Sets struct {
 	Exchanges  []string // how an exchange on a link can end
 	LinkEvents []string // what else a link counts
 	Attempts   []string // how a delivery of a reversal can end
+	Cases      []string // why a case can be opened
 	Operations []string // what is asked of the HSM
 	Tokens     []string // of the HSM's failover group; none without one
 	Results    []string // how a call of the HSM or of the journal can end

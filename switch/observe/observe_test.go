@@ -38,7 +38,7 @@ func sets() Sets {
 		Classes: []string{"purchase", "reversal"}, Outcomes: []string{"approved", "declined"},
 		Reasons: []string{"", "pin_wrong", "no_route"}, Refusals: []string{"too_long"},
 		Links: []string{"acq-a", "acq-b"}, Exchanges: []string{"answered", "timed_out"},
-		LinkEvents: []string{"garbage"}, Attempts: []string{"done"},
+		LinkEvents: []string{"garbage"}, Attempts: []string{"done"}, Cases: []string{"refused"},
 		Operations: []string{"verify_mac"}, Results: []string{"ok", "failed"},
 	}
 }
@@ -105,8 +105,10 @@ func TestClosedSets(t *testing.T) {
 	o.HSMCall("verify_mac", "ok", time.Millisecond)
 	o.HSMCall(canary, canary, time.Millisecond)
 	o.Appended("ok", time.Millisecond)
-	o.SAF(2, time.Minute)
+	o.SAF(2, time.Minute, 1)
 	o.SAFAttempt("acq-a", "done")
+	o.SAFCase("acq-a", "refused")
+	o.SAFCase(canary, canary)
 	o.LinkEvents("acq-a")("garbage")
 	o.LinkEvents("acq-a")(canary)
 	drain(o)

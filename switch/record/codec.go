@@ -327,6 +327,32 @@ func ParseUndone(body []byte) (u Undone, err error) {
 	return u, err
 }
 
+// ParseCase reads the body of KindCase.
+func ParseCase(body []byte) (c txn.Case, err error) {
+	opened := false
+	err = fields(body, func(tag byte, v []byte) (ok bool) {
+		switch tag {
+		case tagEvent:
+			var e txn.Event
+			opened = setEvent(&e, v) && e == txn.CaseOpened
+			return opened
+		case tagReason:
+			c.Why = txn.Reason(v)
+			return true
+		case tagCode:
+			return fill(c.Code[:], v)
+		case tagAt:
+			c.At, ok = parseTime(v)
+			return ok
+		}
+		return false
+	})
+	if err == nil && (!opened || c.Why == "") {
+		err = ErrForm
+	}
+	return c, err
+}
+
 // ParseTries reads key and body of KindTries.
 func ParseTries(key, body []byte) (token [16]byte, t Tries, err error) {
 	if !fill(token[:], key) {

@@ -16,7 +16,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // Fold takes the next record of the payment of k: the one way in which the
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
-// KindIntent, KindRefused, KindOutcome, KindUndo and KindUndone.
+// KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone and KindCase.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	switch r.Kind {
 	case KindIntent, KindRefused:
@@ -24,7 +24,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 			return p, errors.New("second payment with this key")
 		}
 		return begin(k, r)
-	case KindOutcome, KindUndo, KindUndone:
+	case KindOutcome, KindUndo, KindUndone, KindCase:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -47,6 +47,13 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		}
 		p.Undo, p.UndoWhy = u.Numbers, u.Reason
 		return p, move(p, u.Event)
+	case KindCase:
+		c, err := ParseCase(r.Body)
+		if err != nil {
+			return p, err
+		}
+		p.Case = c
+		return p, move(p, txn.CaseOpened)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {

@@ -21,9 +21,10 @@ const (
 	KindTombstone                 // a reversal whose original is unknown
 	KindTries                     // wrong PINs of a card
 	KindNumbers                   // a reserved block of trace numbers
+	KindCase                      // the acquirer will not undo a payment: a person must look at it
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {
@@ -34,7 +35,7 @@ func KindName(k byte) string {
 }
 
 // FollowUps is the room an intent reserves for its outcome, its undo and the
-// undo's result, with the journal's own overhead; UndoRoom is what an approval
+// undo's result or case, with the journal's own overhead; UndoRoom is what an approval
 // keeps of it, since its reversal may still come; admission asks for no room
 // but makes a record that no payment in flight needs wait for a free one.
 // The bodies are bounded: see TestFollowUpsFit.
@@ -122,6 +123,16 @@ func MakeUndone(p *txn.Payment, u Undone) journal.Record {
 	e.byte(tagEvent, byte(u.Event))
 	e.bytes(tagCode, u.Code[:])
 	return journal.Record{Kind: KindUndone, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
+}
+
+// MakeCase makes the record that p, whose undo is sent no more, waits for a person.
+func MakeCase(p *txn.Payment, c txn.Case) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagEvent, byte(txn.CaseOpened))
+	e.bytes(tagReason, []byte(c.Why))
+	e.fixed(tagCode, c.Code[:])
+	e.time(tagAt, c.At)
+	return journal.Record{Kind: KindCase, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
 }
 
 // Tombstone makes the record that k was reversed before it was known.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +71,18 @@ func records2() []journal.Record {
 	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()}), Intent(void)}
 }
 
+// cases are records of the kind that came after the second version; no field of
+// theirs is new.
+func cases() []journal.Record {
+	at := time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)
+	return []journal.Record{MakeCase(full(), txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: at}), MakeCase(full(), txn.Case{Why: txn.CaseExpired, At: at})}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
+	golden(t, "testdata/v2_case.txt", cases())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -121,6 +130,45 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A case is read as it was written, needs its event and its reason, and takes a
+// payment that is being reversed where no answer moves it.
+func TestCase(t *testing.T) {
+	for i, why := range txn.CaseReasons() {
+		r := cases()[i]
+		c, err := ParseCase(r.Body)
+		if err != nil || c.Why != why || c.At != time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC) || (c.Code == txn.CodeFormat) != (i == 0) {
+			t.Errorf("%s: %+v, %v", why, c, err)
+		}
+		p, fold := full(), func(p *txn.Payment, r journal.Record) *txn.Payment {
+			p, err := Fold(p, full().Key, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		p = fold(fold(nil, Intent(p)), MakeUndo(p.Key, undo()))
+		if p = fold(p, MakeCase(p, c)); p.State != txn.Disputed || p.Case != c || p.Reserved != 0 {
+			t.Errorf("%s: %s, case %+v, %d bytes kept", why, p.State, p.Case, p.Reserved)
+		}
+		if _, err := Fold(p, p.Key, MakeUndone(p, Undone{Event: txn.UndoAcked, Code: txn.CodeApproved})); err == nil {
+			t.Errorf("%s: an acknowledgement after the case was folded", why)
+		}
+	}
+	event, reason := []byte{tagEvent, 1, byte(txn.CaseOpened)}, []byte{tagReason, 1, 'x'}
+	for name, fields := range map[string][]byte{
+		"empty": nil, "no reason": event, "no event": reason, "another event": append([]byte{tagEvent, 1, byte(txn.UndoAcked)}, reason...),
+		"short code": append(append([]byte{tagCode, 1, '0'}, event...), reason...), "short time": append(append([]byte{tagAt, 1, 0}, event...), reason...),
+		"a foreign field": append(append([]byte{tagCount, 1, 0}, event...), reason...),
+	} {
+		if c, err := ParseCase(append([]byte{version}, fields...)); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	if _, err := ParseCase(append([]byte{3}, cases()[0].Body[1:]...)); !errors.Is(err, ErrVersion) {
+		t.Errorf("another version: %v", err)
+	}
+}
+
 // A field of the second version is read there and refused in a first one.
 func TestSecondVersion(t *testing.T) {
 	r := records2()[0]
@@ -150,13 +198,13 @@ func TestFollowUpsFit(t *testing.T) {
 	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
-	rs[2] = records2()[0] // the longest outcome
-	undoing := size(rs[3]) + size(rs[4])
-	if all := size(rs[2]) + undoing + 256; all > FollowUps { // 256: field 55 of an answer may be longer than tag 91
+	rs[2] = records2()[0]                                       // the longest outcome
+	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
+	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
 	}
 	if undoing > UndoRoom {
-		t.Errorf("undo and undone take %d of %d bytes", undoing, UndoRoom)
+		t.Errorf("undo and what ends it take %d of %d bytes", undoing, UndoRoom)
 	}
 }
 
@@ -204,7 +252,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range append(records(), records2()...) {
+	for _, r := range slices.Concat(records(), records2(), cases()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -215,6 +263,7 @@ func FuzzParse(f *testing.F) {
 		ParseOutcome(body)
 		ParseUndo(body)
 		ParseUndone(body)
+		ParseCase(body)
 		ParseTries(key, body)
 	})
 }

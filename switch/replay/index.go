@@ -32,6 +32,7 @@ type Index struct {
 	rrns     map[txn.RRN]txn.Key
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
+	cases    int       // open ones: nothing closes them yet
 	order    []txn.Key // in order of arrival, for forgetting
 }
 
@@ -74,7 +75,7 @@ func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers:
 		return nil // projections of switch/pin and switch/number
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -103,6 +104,9 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		return record.ErrNoIntent
 	}
 	_, err := record.Fold(e.p, k, r)
+	if err == nil && r.Kind == record.KindCase {
+		x.cases++
+	}
 	return err
 }
 
@@ -188,12 +192,19 @@ func (x *Index) Len() int {
 	return len(x.payments)
 }
 
+// Cases is the number of payments with an open case.
+func (x *Index) Cases() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cases
+}
+
 // few is how many forget looks at.
 const few = 8
 
 // forget drops resting payments older than the window; the lock is held. What
-// names an original is kept as long as that is: it says what is left of it. It
-// looks at no more than a few, so that no call pays for all.
+// names an original is kept as long as that is: it says what is left of it. One
+// with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
@@ -206,7 +217,7 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || x.payments[e.p.Original] != nil)) {
+		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
 			x.order = append(x.order, k)
 			continue
 		}

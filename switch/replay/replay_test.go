@@ -137,6 +137,32 @@ func TestFullIndexRefusesAndForgetsOnlyWhatIsOld(t *testing.T) {
 	}
 }
 
+// A payment with an open case is never forgotten, counted, and told as undone.
+func TestCaseIsNeverForgotten(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	intend(t, x, p)
+	settle(t, x, p.Key, txn.SaidYes, txn.CodeApproved)
+	x.Finish(p.Key)
+	if _, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+		return []journal.Record{
+			record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked, Reason: txn.DeclineUndone.Reason, Numbers: SpareNumbers(v.Payment)}),
+			record.MakeCase(v.Payment, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: clock.Now()}),
+		}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.Move(p.Key, txn.Written) // told late
+	clock.Advance(1000 * time.Hour)
+	x.Forget()
+	if q, ok := x.Find(p.Key); !ok || q.State != txn.Disputed || q.Case.Code != txn.CodeFormat || x.Cases() != 1 {
+		t.Errorf("%v %s %+v, %d open", ok, q.State, q.Case, x.Cases())
+	}
+	if _, err := x.Claim(newPayment(1), 0); !errors.Is(err, txn.DeclineWasReversed) {
+		t.Errorf("a repeat: %v", err)
+	}
+}
+
 // What still moves is never forgotten, however old.
 func TestReversingIsNeverForgotten(t *testing.T) {
 	x, _, clock := newIndex(10)

@@ -3,7 +3,7 @@
 // Package retain says which records of the journal are no longer needed.
 //
 // Promise: what is left after a purge brings back every payment that is not
-// final or younger than the retention period, every wrong PIN that still counts,
+// final, has an open case or is younger than the retention period, every wrong PIN that still counts,
 // and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
@@ -55,7 +55,7 @@ type life struct {
 	state txn.State
 	known bool // an intent was seen; without one it is a tombstone
 	live  bool
-	held  bool   // of a root: one of those that belong to it is not final, or lives
+	held  bool   // a case is open of it; of a root also: one of those that belong to it is not final, or lives
 	last  uint64 // its newest record
 	with  *life  // an earlier one that it belongs to: its original, or that one's; nil is none
 }
@@ -98,7 +98,7 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 	for _, l := range p.lives { // what holds one of them holds its root, which all ask
 		r := l.root()
 		r.last = max(r.last, l.last)
-		r.held = r.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting()
+		r.held = r.held || l.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting()
 	}
 	for _, l := range p.lives {
 		if p.over(l) {
@@ -230,6 +230,12 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			return at, err
 		}
 		event = u.Event
+	case record.KindCase:
+		c, err := record.ParseCase(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event, at, l.held = txn.CaseOpened, c.At, true // nothing closes it in this version
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}

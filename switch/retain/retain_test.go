@@ -91,6 +91,10 @@ func (b *book) undone(p *txn.Payment) {
 	b.add(record.MakeUndone(p, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}))
 }
 
+func (b *book) refused(p *txn.Payment) {
+	b.add(record.MakeCase(p, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: b.at}))
+}
+
 // filler is declined payments that fill segments, so that those before are closed.
 func (b *book) filler(n int) {
 	for range n {
@@ -144,6 +148,7 @@ var ends = map[string]struct {
 	"declined":            {true, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidNo) }},
 	"reversing":           {false, func(b *book, p *txn.Payment) { b.undo(p) }},
 	"reversed":            {true, func(b *book, p *txn.Payment) { b.undo(p); b.undone(p) }},
+	"disputed":            {false, func(b *book, p *txn.Payment) { b.undo(p); b.refused(p) }},
 	"approved, reversing": {false, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidYes); b.undo(p) }},
 }
 
@@ -177,7 +182,7 @@ func newHistory(t *testing.T) *history {
 		h.add(record.MakeTries([16]byte{1}, record.Tries{Count: i + 1, Payment: h.known.Key}))
 	}
 	h.add(record.MakeTries([16]byte{1}, record.Tries{Payment: h.known.Key})) // right in the end
-	h.filler(20)
+	h.filler(40)
 	h.at = cutoff
 	h.young = h.intent()
 	h.outcome(h.young, txn.SaidYes)
@@ -190,7 +195,7 @@ func newHistory(t *testing.T) *history {
 // lasting is the state of what must not change.
 func (h *history) lasting() string {
 	keys := []txn.Key{h.young.Key, h.touched.Key, h.known.Key}
-	for _, name := range []string{"intended", "reversing", "approved, reversing"} {
+	for _, name := range []string{"intended", "reversing", "approved, reversing", "disputed"} {
 		keys = append(keys, h.old[name].Key)
 	}
 	return h.state(keys...)
@@ -246,7 +251,10 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 	}
 	both, bothVoid := pair()
 	b.outcome(bothVoid, txn.SaidYes)
-	open, openVoid := pair() // the void has no outcome
+	open, openVoid := pair()         // the void has no outcome
+	disputed, disputedVoid := pair() // the acquirer refused to take the void back
+	b.undo(disputedVoid)
+	b.refused(disputedVoid)
 	known, knownVoid := pair()
 	b.outcome(knownVoid, txn.SaidYes)
 	late := b.intent()
@@ -264,6 +272,7 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 	}{
 		"voided purchase": {both, false}, "its void": {bothVoid, false},
 		"purchase with an open void": {open, true}, "the open void": {openVoid, true},
+		"purchase with a void in dispute": {disputed, true}, "the void in dispute": {disputedVoid, true},
 		"known purchase": {known, true}, "the void of a known purchase": {knownVoid, true},
 		"purchase voided lately": {late, true}, "the late void": {lateVoid, true},
 	} {

@@ -3,7 +3,9 @@
 package saf
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
@@ -37,12 +39,14 @@ type rule struct {
 	owes    txn.State                        // the state of a payment that owes such a message
 	settles func(txn.Code) (txn.Event, bool) // whether the acquirer's code ends it, and how
 	record  func(p *txn.Payment, e txn.Event, c txn.Code) journal.Record
+	refused txn.Reason // why a case is open after a code that neither settles nor defers
+	expired txn.Reason // and after the longest time
 }
 
 // rule is k's; false for a kind that is not built.
 func (k Kind) rule() (rule, bool) {
 	if k == Reversal {
-		return rule{owes: txn.Reversing, settles: settlesReversal, record: undone}, true
+		return rule{owes: txn.Reversing, settles: settlesReversal, record: undone, refused: txn.CaseRefused, expired: txn.CaseExpired}, true
 	}
 	return rule{}, false
 }
@@ -59,6 +63,41 @@ func settlesReversal(c txn.Code) (txn.Event, bool) {
 	return 0, false
 }
 
+// defers says whether a code asks to come again: the host is out of reach or
+// out of order (91, 96, 98), closes its day (90), was too late for itself (68),
+// or wants another MAC key (A0); ISO 8583:1987 DE 39 and the UnionPay table. An
+// answer without a code says nothing, as silence does.
+func defers(c txn.Code) bool {
+	switch c {
+	case txn.Code{}, txn.CodeIssuerDown, txn.CodeMalfunction, txn.CodeNoAnswer, txn.CodeBadMAC, codeTooLate, codeCutover:
+		return true
+	}
+	return false
+}
+
+var (
+	codeTooLate = txn.Code{'6', '8'}
+	codeCutover = txn.Code{'9', '0'}
+)
+
 func undone(p *txn.Payment, e txn.Event, c txn.Code) journal.Record {
 	return record.MakeUndone(p, record.Undone{Event: e, Code: c})
+}
+
+// decide says how an item of age ends after an attempt, and why a case is opened
+// if one is. An item of which nothing left never expires: the acquirer was not
+// asked, so that it may still say yes.
+func (r rule) decide(c txn.Code, err error, age, longest time.Duration) (e txn.Event, why txn.Reason, over bool) {
+	if err == nil {
+		if e, over = r.settles(c); over {
+			return e, "", true
+		}
+		if !defers(c) {
+			return txn.CaseOpened, r.refused, true
+		}
+	}
+	if longest > 0 && age >= longest && !errors.Is(err, ErrUnsent) {
+		return txn.CaseOpened, r.expired, true
+	}
+	return 0, "", false
 }

@@ -3,19 +3,24 @@
 // Package saf delivers what must reach an acquirer sooner or later: reversals.
 //
 // Promise: what is in state reversing is sent until the acquirer acknowledges
-// it, through any crash, and every repeat carries the same numbers.
+// it, through any crash, and every repeat carries the same numbers. What the
+// acquirer refuses, or leaves without a usable answer for longer than MaxAge, ends
+// as a durable case for a person, never as silence.
 //
 // How: the queue holds keys only; what it sends is the payment as the index has
 // it, and what the acquirer says is made durable there. A line per link sends
 // one at a time, the one that is due first; one that is refused waits with
 // growing spacing and holds up no other. Run is the loop of one line; it waits
-// by env.Event alone. Recovery fills the queue again after a crash.
+// by env.Event alone. An item's age is that of its undo's numbers, which a restart
+// does not change, and it is looked at after an attempt: the last word is always
+// the acquirer's. Recovery fills the queue again after a crash.
 //
 // Imported by: node. Imports: switch/{txn,record,replay,journal}, internal.
 package saf
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +28,7 @@ import (
 	"tapswitch/internal/assert"
 	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -31,11 +37,15 @@ import (
 type Config struct {
 	Retry    time.Duration // after the first attempt that was not acknowledged
 	MaxRetry time.Duration // spacing doubles up to this
+	MaxAge   time.Duration // of an undo, then a case is opened; 0 is never
 }
+
+// ErrUnsent is a Sender's word that surely not one byte left.
+var ErrUnsent = errors.New("saf: not sent")
 
 // Sender sends the message of one kind about p, under the link's present keys,
 // and returns the acquirer's field 39. An error says that no usable answer came,
-// or that the kind is not built for the link.
+// or that the kind is not built for the link; it is ErrUnsent when nothing left.
 type Sender interface {
 	Send(ctx context.Context, kind Kind, p txn.Payment, repeat bool) (txn.Code, error)
 	// Up reports whether the link can carry it now.
@@ -68,6 +78,7 @@ type Attempt struct {
 	Tries   int
 	Code    txn.Code // zero when no answer came
 	Done    bool
+	Case    txn.Reason // why a case was opened with it, empty when none was
 	Err     error
 }
 
@@ -269,22 +280,36 @@ func (q *Queue) attempt(ctx context.Context, link string, it item) {
 		return
 	}
 	code, err := q.sender.Send(ctx, it.kind, p, it.tries > 0)
-	event, done := r.settles(code)
-	if err == nil && done {
-		_, err = q.payments.Change(it.key, func(now replay.View) ([]journal.Record, error) {
-			if now.Payment.State != r.owes {
-				return nil, nil
-			}
-			return []journal.Record{r.record(now.Payment, event, code)}, nil
-		})
+	if err != nil {
+		code = txn.Code{} // of an answer that failed its checks
 	}
-	done = done && err == nil
-	if done {
+	now := q.world.Clock.Now()
+	event, why, over := r.decide(code, err, now.Sub(p.Undo.At), q.cfg.MaxAge)
+	if over {
+		if failed := q.end(it.key, r, event, txn.Case{Why: why, Code: code, At: now}); failed != nil {
+			err, over, why = failed, false, ""
+		}
+	}
+	if over {
 		q.remove(link, it.ident)
 	} else {
 		q.later(link, it)
 	}
-	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: it.tries + 1, Code: code, Done: done, Err: err})
+	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: it.tries + 1, Code: code, Done: over && why == "", Case: why, Err: err})
+}
+
+// end makes durable how an item ended, unless it no longer owes anything.
+func (q *Queue) end(k txn.Key, r rule, event txn.Event, c txn.Case) error {
+	_, err := q.payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		switch {
+		case now.Payment.State != r.owes:
+			return nil, nil
+		case event == txn.CaseOpened:
+			return []journal.Record{record.MakeCase(now.Payment, c)}, nil
+		}
+		return []journal.Record{r.record(now.Payment, event, c.Code)}, nil
+	})
+	return err
 }
 
 // remove ends an item, or begins it anew when it was asked for meanwhile.

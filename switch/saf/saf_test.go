@@ -24,6 +24,9 @@ type journalOf struct{}
 
 func (journalOf) Append(...journal.Record) error { return nil }
 
+// maxAge is the longest time of the tests.
+const maxAge = time.Hour
+
 // rig is a queue over a real index; it is the acquirer, too.
 type rig struct {
 	*testing.T
@@ -43,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, clock: fake.NewClock(), says: map[txn.STAN][]string{}}
 	world := env.Env{Clock: r.clock, Waits: r.clock}
 	r.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, world, journalOf{})
-	r.queue = New(Config{Retry: time.Second, MaxRetry: 4 * time.Second}, world, r, r, func(a Attempt) { r.attempts = append(r.attempts, a) })
+	r.queue = New(Config{Retry: time.Second, MaxRetry: 4 * time.Second, MaxAge: maxAge}, world, r, r, func(a Attempt) { r.attempts = append(r.attempts, a) })
 	return r
 }
 
@@ -76,8 +79,15 @@ func (r *rig) Send(_ context.Context, _ Kind, p txn.Payment, repeat bool) (txn.C
 	if list := r.says[p.Key.Trace]; len(list) > 0 {
 		word, r.says[p.Key.Trace] = list[0], list[1:]
 	}
-	if word == "silent" {
+	switch word {
+	case "silent":
 		return txn.Code{}, errors.New("no answer")
+	case "unsent":
+		return txn.Code{}, fmt.Errorf("%w: no connection", ErrUnsent)
+	case "unchecked": // a code came with it, and must not count
+		return txn.CodeFormat, errors.New("wrong MAC")
+	case "none":
+		return txn.Code{}, nil
 	}
 	return txn.Code([]byte(word)), nil
 }
@@ -164,17 +174,6 @@ func TestOneThatFailsHoldsUpNoOther(t *testing.T) {
 	r.want(r.drain(), "1/101 repeat=false", "2/102 repeat=false", "3/103 repeat=false")
 	if r.queue.Depth("acq") != 1 {
 		t.Errorf("%d wait", r.queue.Depth("acq"))
-	}
-}
-
-func TestWhatTheAcquirerSaysDecides(t *testing.T) {
-	for code, want := range map[string]txn.State{"00": txn.Reversed, "25": txn.Unmatched, "12": txn.Unmatched, "94": txn.Unmatched, "96": txn.Reversing, "91": txn.Reversing} {
-		r := newRig(t)
-		k := r.reversing(1, code)
-		r.drain()
-		if r.state(k) != want {
-			t.Errorf("%s: %s", code, r.state(k))
-		}
 	}
 }
 

@@ -47,6 +47,7 @@ func stateDocs() map[State]stateDoc {
 		Reversing: {"the undo is durable and not acknowledged", "queued again, with the same numbers"},
 		Reversed:  {"the acquirer confirmed the reversal, or nothing had been sent", "stays"},
 		Unmatched: {"the acquirer does not know the original (25, 12 or 94); a late yes opens it again", "stays"},
+		Disputed:  {"the acquirer refused the reversal, or it was not acknowledged in time: it is sent no more and a case is open for a person; no late answer moves it", "stays"},
 	}
 }
 
@@ -68,6 +69,7 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
+		CaseOpened:     "the acquirer refused the reversal with a code that neither ends nor defers it, or the reversal is older than `reversal.max_age_ms`",
 	}
 }
 
@@ -195,6 +197,24 @@ What an acquirer declines has the reason ` + "`declined_by_acquirer`" + ` and th
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Reason, d.Code, doc.means, doc.do)
 		delete(docs, d.Reason)
+	}
+	b.WriteString(`
+## Why a case is open
+
+A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
+` + "`tapswitch txn cases`" + ` lists them.
+
+| reason | what it means | what the operator does |
+|---|---|---|
+`)
+	for _, r := range CaseReasons() {
+		doc, ok := docs[r]
+		if !ok {
+			t.Errorf("reason %s has no line in reasonDocs", r)
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
+		delete(docs, r)
 	}
 	for r := range docs {
 		t.Errorf("reasonDocs explains %s, which is no reason", r)

@@ -132,6 +132,7 @@ var (
 	DeclineOriginalState   = reason(CodeBadTxn, "original_payment_not_in_force")
 	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
 	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
+	DeclineOriginalCase    = reason(CodeBadTxn, "original_payment_in_dispute")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
@@ -150,7 +151,7 @@ func Reasons() []*Decline {
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

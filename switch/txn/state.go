@@ -19,11 +19,12 @@ const (
 	Reversing              // undo durable, not acknowledged
 	Reversed               // final: the acquirer confirmed the reversal, or nothing was sent
 	Unmatched              // the acquirer does not know the original (25, 12, 94); rests, a late yes reopens it
+	Disputed               // its undo is no longer sent and a case is open: a person decides; rests
 	numStates
 )
 
 var stateNames = [numStates]string{
-	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched",
+	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -51,12 +52,13 @@ const (
 	UndoAcked                       // reversal confirmed
 	UndoUnknown                     // the acquirer does not know the original
 	Closed                          // ended without undo: its class moves no money
+	CaseOpened                      // the undo was refused or is too old: a case for a person
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
-	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed",
+	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -87,9 +89,11 @@ var next = [numStates][numEvents]arrow{
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
-		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched)},
+		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+	// Nothing is sent again by itself, whatever comes late: a person has it.
+	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
 }
 
 // Next returns the state after e; ok is false when e cannot happen in s.
@@ -122,10 +126,10 @@ func MustNext(s State, e Event) State {
 	return n
 }
 
-// Resting reports whether nothing more need happen to a payment in s.
+// Resting reports whether nothing more need happen to a payment in s by itself.
 func (s State) Resting() bool {
 	switch s {
-	case Completed, Declined, Refused, Reversed, Unmatched:
+	case Completed, Declined, Refused, Reversed, Unmatched, Disputed:
 		return true
 	}
 	return false

@@ -151,6 +151,7 @@ type Payment struct {
 	Numbers     Numbers // of the request to the acquirer
 	Undo        Numbers // of the reversal, zero when none
 	UndoWhy     Reason
+	Case        Case // of a payment that is Disputed, zero for others
 	State       State
 	Answer      Answer
 	Reserved    int // journal room still kept for its outcome and undo, bytes

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+func newTxnCommand() *cobra.Command {
+	c := &cobra.Command{Use: "txn", Short: "Look at payments that a person must settle", Example: "  tapswitch txn cases --journal journal"}
+	c.AddCommand(newTxnCasesCommand())
+	return c
+}
+
+// openCase is a payment with an open case; the card number is masked in the
+// journal already.
+type openCase struct {
+	Seq      uint64 `json:"seq"` // the journal's number of the case
+	At       string `json:"opened"`
+	Why      string `json:"why"`
+	Code     string `json:"code,omitempty"` // the acquirer's last word on the reversal
+	Terminal string `json:"terminal"`
+	Merchant string `json:"merchant"`
+	Batch    uint32 `json:"batch"`
+	Trace    uint32 `json:"trace"`
+	Class    string `json:"class"`
+	Card     string `json:"card"`
+	Amount   int64  `json:"amount_minor"`
+	Currency uint16 `json:"currency"`
+	Link     string `json:"link"`
+	Sent     string `json:"sent"` // when the payment was
+	STAN     uint32 `json:"stan"`
+	RRN      string `json:"rrn"`
+	Undo     uint32 `json:"reversal_stan"`
+	Undone   string `json:"reversed_since"` // of the reversal's numbers
+	UndoWhy  string `json:"reversed_because"`
+}
+
+// openCases folds the payments of a journal that have an open case; they come in
+// the order in which the cases were opened.
+func openCases(j journal.Replayer) ([]openCase, error) {
+	opened, order := map[string]uint64{}, []string{}
+	err := j.Replay(func(seq uint64, r journal.Record) error {
+		if key := string(r.Key); r.Kind == record.KindCase {
+			opened[key], order = seq, append(order, key)
+		}
+		return nil
+	})
+	if err != nil || len(order) == 0 {
+		return nil, err
+	}
+	folded := map[string]*txn.Payment{}
+	err = j.Replay(func(seq uint64, r journal.Record) error {
+		key := string(r.Key)
+		last, wanted := opened[key]
+		if !wanted || seq > last || r.Kind == record.KindTombstone {
+			return nil
+		}
+		k, err := record.ParseKey(r.Key)
+		if err != nil {
+			return fmt.Errorf("record %d: %w", seq, err)
+		}
+		p := folded[key]
+		if begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused; begins && p != nil && p.State.Resting() {
+			p = nil // the key came to a new life
+		}
+		if folded[key], err = record.Fold(p, k, r); err != nil {
+			return fmt.Errorf("record %d: %w", seq, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []openCase
+	for _, key := range order {
+		p := folded[key]
+		if p == nil || p.State != txn.Disputed {
+			return nil, fmt.Errorf("record %d is a case of a payment that is not disputed: see tapswitch journal verify", opened[key])
+		}
+		all = append(all, caseOf(opened[key], p))
+	}
+	return all, nil
+}
+
+func caseOf(seq uint64, p *txn.Payment) openCase {
+	return openCase{
+		Seq: seq, At: p.Case.At.Format(time.RFC3339), Why: string(p.Case.Why), Code: p.Case.Code.String(),
+		Terminal: p.Key.Terminal.String(), Merchant: p.Key.Merchant.String(), Batch: p.Key.Batch, Trace: uint32(p.Key.Trace), Class: p.Key.Class.String(),
+		Card: p.Masked, Amount: int64(p.Amount.Minor), Currency: uint16(p.Amount.Currency), Link: p.Link,
+		Sent: p.Numbers.At.Format(time.RFC3339), STAN: uint32(p.Numbers.STAN), RRN: p.Numbers.RRN.String(),
+		Undo: uint32(p.Undo.STAN), Undone: p.Undo.At.Format(time.RFC3339), UndoWhy: string(p.UndoWhy),
+	}
+}
+
+func newTxnCasesCommand() *cobra.Command {
+	var format, dir string
+	c := &cobra.Command{
+		Use:   "cases --journal DIR",
+		Short: "List the open cases: payments whose reversal the acquirer refused or never acknowledged",
+		Long: `List the open cases: payments whose reversal the acquirer refused or never acknowledged. It is sent no more; ask the
+acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
+switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
+		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains([]string{"table", "json"}, format) {
+				return usageError{fmt.Errorf("output %q: table or json", format)}
+			}
+			all, err := openCases(offline{dir})
+			if err != nil {
+				return err
+			}
+			return printCases(c.OutOrStdout(), format, all)
+		},
+	}
+	c.Flags().StringVar(&dir, "journal", "", "folder of the journal's files")
+	c.Flags().StringVarP(&format, "output", "o", "table", "table or json, one object a case")
+	required(c, "journal")
+	return c
+}
+
+func printCases(out io.Writer, format string, all []openCase) error {
+	if format == "json" {
+		enc := json.NewEncoder(out)
+		for _, o := range all {
+			if err := enc.Encode(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(out, "no case is open")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "OPENED\tWHY\tCODE\tTERMINAL\tBATCH\tTRACE\tCLASS\tCARD\tAMOUNT\tCURRENCY\tLINK\tSTAN\tRRN")
+	for _, o := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%06d\t%06d\t%s\t%s\t%d\t%03d\t%s\t%06d\t%s\n",
+			o.At, o.Why, o.Code, o.Terminal, o.Batch, o.Trace, o.Class, o.Card, o.Amount, o.Currency, o.Link, o.STAN, o.RRN)
+	}
+	return w.Flush()
+}

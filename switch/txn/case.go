@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+import "time"
+
+// Case says why a person must look at a payment.
+type Case struct {
+	Why  Reason    // one of CaseReasons
+	Code Code      // what the acquirer said at last, zero when it was silent
+	At   time.Time // switch time at which it was opened
+}
+
+// Why a case is open. They are stored in the journal.
+const (
+	CaseRefused Reason = "reversal_refused" // the acquirer's code neither ends nor defers the reversal
+	CaseExpired Reason = "reversal_expired" // not acknowledged within the longest time
+)
+
+// CaseReasons is the closed set of them, for metrics labels and documentation.
+func CaseReasons() []Reason { return []Reason{CaseRefused, CaseExpired} }
