@@ -23,10 +23,10 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo crashtest test lint tidy race sim faults bench bench-iso bench-hsm fuzz clean
+.PHONY: help setup build demo crashtest test lint tidy race sim faults bench bench-iso bench-hsm bench-journal fuzz clean
 
 help: ## print every target with one line
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what build and tests need (gcc, libc6-dev, softhsm2, tshark, postgresql), only if it is missing
 	@.ci/setup
@@ -98,6 +98,13 @@ bench-iso: ## the codec beside moov-io/iso8583, and translation, least of COUNT 
 
 bench-hsm: ## the HSM driver beside bare miekg/pkcs11 and a C loop, least of COUNT runs; SoftHSM, then 1 ms a call
 	@$(GO) test ./hsm/pkcs11 -run '^$$' -bench '^Benchmark(Alone|Crowd|Slow)$$' -benchtime 0.3s -count $(COUNT) | awk -f hsm/pkcs11/testdata/table.awk
+
+bench-journal: ## the journal beside a bare file and bbolt, and recovery, best of COUNT rounds on this folder's disk: make bench-journal COUNT=3
+	@mkdir -p bin/disk; for package in journal/segment recover; do $(GO) test -c -o bin/$$(basename $$package).test ./switch/$$package || exit 1; done
+	@for round in $$(seq $(COUNT)); do \
+		TMPDIR=$(CURDIR)/bin/disk bin/segment.test -test.run '^$$' -test.bench '^BenchmarkAppend$$' -test.benchtime 0.3s || echo FAIL; \
+		TMPDIR=$(CURDIR)/bin/disk bin/recover.test -test.run '^$$' -test.bench '^BenchmarkRecovery$$' -test.benchtime 1x || echo FAIL; \
+	done | awk -f switch/journal/segment/testdata/table.awk
 
 fuzz: ## every fuzz target for a short while: make fuzz FUZZTIME=1m
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \

@@ -128,7 +128,7 @@ func (c *crash) play(ctx context.Context, tell func(kill) error) error {
 	c.load(ctx)
 	for lives := 0; len(c.kills) < c.want && lives < 3*c.want+10; lives++ {
 		k, died, err := c.life(ctx)
-		if err != nil {
+		if err = errors.Join(err, c.fallen()); err != nil {
 			return err
 		}
 		if !died {
@@ -141,6 +141,14 @@ func (c *crash) play(ctx context.Context, tell func(kill) error) error {
 		}
 	}
 	return c.rest(ctx)
+}
+
+// fallen names the terminals that did not start after a power cut.
+func (c *crash) fallen() (err error) {
+	for _, t := range c.tills {
+		err = errors.Join(err, t.fallen())
+	}
+	return err
 }
 
 // load starts the terminals' payments and the acquirers' moods.

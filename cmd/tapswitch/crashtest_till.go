@@ -55,8 +55,12 @@ type till struct {
 	sent atomic.Int64
 	said []sale
 
-	failed error // of the last start
+	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
 }
+
+// fall is why a terminal did not start after its power cut. A start reads the
+// memory and does not ask for the switch, so that every reason is a finding.
+type fall struct{ error }
 
 // crashStorage enciphers the terminals' memories; a test value.
 const crashStorage = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
@@ -84,7 +88,7 @@ func (t *till) stock() error {
 	return err
 }
 
-// open starts the terminal on what its disk has.
+// open starts the terminal on what its disk has. It does not connect.
 func (t *till) open(ctx context.Context) error {
 	world := env.Real()
 	var err error
@@ -144,9 +148,10 @@ func (t *till) close() error {
 	return errors.Join(t.host.Close(), t.log.Close())
 }
 
-// run pays until quit is closed; a customer in between is served to his end.
+// run pays until quit is closed; a customer in between is served to his end. A
+// terminal that does not start is not started again: that would hide why.
 func (t *till) run(ctx context.Context, quit <-chan struct{}) {
-	for {
+	for t.fallen() == nil {
 		pause := time.Duration(1+t.chance.IntN(20)) * time.Millisecond
 		if !t.pay(ctx) {
 			pause = 30 * time.Millisecond // no switch there, or a reversal is due
@@ -164,8 +169,9 @@ func (t *till) run(ctx context.Context, quit <-chan struct{}) {
 // pay is one customer; false when nothing was sent. Now and then the terminal
 // loses power before, or the shop takes the sale back.
 func (t *till) pay(ctx context.Context) bool {
-	if t.host == nil || t.chance.IntN(40) == 0 {
-		if t.failed = t.power(ctx); t.failed != nil {
+	if t.chance.IntN(40) == 0 {
+		if err := t.power(ctx); err != nil {
+			t.fell.Store(&fall{err})
 			return false
 		}
 	}
@@ -242,10 +248,18 @@ func (t *till) ask(ctx context.Context, name string, amount int64, withPIN bool)
 	return s, err
 }
 
+// fallen is the finding that the terminal did not start after a power cut.
+func (t *till) fallen() error {
+	if why := t.fell.Load(); why != nil {
+		return fmt.Errorf("terminal %s does not start after a power cut: %w", t.id, why.error)
+	}
+	return nil
+}
+
 // drain sends the terminal's own reversal until it is acknowledged.
 func (t *till) drain(ctx context.Context) error {
-	if t.host == nil {
-		return fmt.Errorf("terminal %s does not start: %w", t.id, t.failed)
+	if err := t.fallen(); err != nil {
+		return err
 	}
 	for {
 		_, reason, err := t.host.Ready(ctx)

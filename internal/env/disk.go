@@ -90,7 +90,7 @@ func (realDisk) Lock(name string) (io.Closer, error) {
 	}
 	err = control(f, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) })
 	if err == nil {
-		return f, nil
+		return held{f}, nil
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -107,7 +107,18 @@ func (realDisk) Turn(name string) (io.Closer, error) {
 	if err := control(f, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("wait for the turn at %s: %w", name, err), f.Close())
 	}
-	return f, nil
+	return held{f}, nil
+}
+
+// held is a file with a lock on it. The lock belongs to the open file, of which
+// a child process has a copy between its fork and its exec: closing ours alone
+// would leave the lock there for that moment.
+type held struct{ *os.File }
+
+// Close lets go of the lock, whoever else has the file open, and closes it.
+func (h held) Close() error {
+	err := control(h.File, func(fd int) error { return syscall.Flock(fd, syscall.LOCK_UN) })
+	return errors.Join(wrap("unlock", h.Name(), err), h.File.Close())
 }
 
 // realFile is an *os.File; ReadAt, WriteAt, Close and Truncate are its own.

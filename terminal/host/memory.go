@@ -254,6 +254,9 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 	}
 	plain, err := m.sealer.Open(ctx, m.key, sealed, m.bound(place))
 	defer clear(plain)
+	if errors.Is(err, hsm.ErrUnavailable) { // says nothing of the record
+		return nil, fmt.Errorf("host: open the %s record of the reversal memory: %w", place, err)
+	}
 	if err != nil {
 		return nil, m.damaged("the " + place + " record does not open with this storage key")
 	}

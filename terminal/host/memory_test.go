@@ -3,6 +3,7 @@
 package host_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"tapswitch/hsm"
+	"tapswitch/hsm/soft"
+	"tapswitch/internal/env"
 	"tapswitch/internal/env/fake"
 	"tapswitch/terminal/host"
 	"tapswitch/terminal/host/hosttest"
@@ -194,5 +198,34 @@ func TestDamagedMemory(t *testing.T) {
 		if err := b.tryOpen(); !errors.Is(err, host.ErrMemory) || strings.Contains(err.Error(), testPAN) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// A cipher that does not serve now says nothing of the memory: it is not called
+// damaged, and opens later.
+func TestMemoryWithoutItsCipher(t *testing.T) {
+	b := newBench(t)
+	b.sw.Sales(hosttest.Mood{Silent: true})
+	b.sale()
+	b.h.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	world := env.Real()
+	world.Disk = b.disk
+	m, err := soft.New(world.Rand, world.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := host.SoftKeys(t.Context(), m, "10000001", key(t, hosttest.TMK), key(t, storageKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = host.Open(gone, world, keys, host.Config{Terminal: "10000001", Merchant: "123456789012345", Dir: "state"})
+	if !errors.Is(err, hsm.ErrUnavailable) || errors.Is(err, host.ErrMemory) {
+		t.Errorf("got %v", err)
+	}
+	b.open()
+	if _, due := b.h.Pending(); !due {
+		t.Error("the reversal is forgotten")
 	}
 }

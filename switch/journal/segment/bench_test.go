@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"tapswitch/internal/env"
 	"tapswitch/internal/env/fake"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/journal/segment"
@@ -30,40 +29,45 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkAppend writes to the real disk, with every sync.
+// BenchmarkAppend writes to the real disk, with every sync: our journal beside a
+// bare file and a key-value store (peers_test.go), all in one run.
 func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 8, 64, 256} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			j, err := segment.Open(env.Real(), segment.Config{Dir: b.TempDir()})
-			if err != nil {
-				b.Fatal(err)
-			}
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			before, start := j.Stats(), cpu(b)
-			b.ResetTimer()
-			var all sync.WaitGroup
-			for range callers {
-				all.Go(func() {
-					r := payment()
-					for left.Add(-1) >= 0 {
-						if err := j.Append(r); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			all.Wait()
-			b.StopTimer()
-			used, after := cpu(b)-start, j.Stats()
-			b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/record")
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
-			b.ReportMetric(float64(b.N)/float64(after.Syncs-before.Syncs), "records/sync")
-			if err := j.Close(); err != nil {
-				b.Fatal(err)
+	for _, callers := range []int{1, 8, 64, 256, 1024} {
+		for _, p := range peers() {
+			b.Run(fmt.Sprintf("callers=%d/store=%s", callers, p.name), func(b *testing.B) {
+				crowd(b, callers, p.open(b))
+			})
+		}
+	}
+}
+
+// crowd lets callers append b.N records in all, each its next one when the last
+// is durable.
+func crowd(b *testing.B, callers int, s store) {
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	before, start := s.commits(), cpu(b)
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			r := payment()
+			for left.Add(-1) >= 0 {
+				if err := s.append(r); err != nil {
+					b.Error(err)
+					return
+				}
 			}
 		})
+	}
+	all.Wait()
+	b.StopTimer()
+	used := cpu(b) - start
+	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/record")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(b.N)/float64(s.commits()-before), "records/commit")
+	if err := s.close(); err != nil {
+		b.Fatal(err)
 	}
 }
 

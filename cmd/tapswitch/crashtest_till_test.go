@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tapswitch/simulators/card"
+	"tapswitch/terminal/host"
+)
+
+// aloneTill is a terminal of the crash test whose switch is away.
+func aloneTill(t *testing.T) *till {
+	t.Helper()
+	counters, err := card.OpenCounters("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	till, err := newTill(t.Context(), stage{Dir: t.TempDir(), Switch: "127.0.0.1:1"}, 0, crashStream(1, 1), counters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := till.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return till
+}
+
+// TestCrashTillWithoutSwitch: a terminal starts while its switch is away, as often
+// as its power is cut; nothing is sent and nothing is found.
+func TestCrashTillWithoutSwitch(t *testing.T) {
+	till := aloneTill(t)
+	for range 100 {
+		if till.pay(t.Context()) || till.fallen() != nil {
+			t.Fatalf("sent %d, found %v", till.sent.Load(), till.fallen())
+		}
+		if err := till.power(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCrashTillWithBadMemory: a terminal that does not start on its memory is a
+// finding that ends its payments and the run, also when its memory is well again.
+func TestCrashTillWithBadMemory(t *testing.T) {
+	alone := aloneTill(t)
+	memory := filepath.Join(alone.dir, "memory.json")
+	if err := os.WriteFile(memory, []byte(`{"version":1,"term`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	never := make(chan struct{})
+	alone.run(t.Context(), never) // until it loses power
+	if err := os.Remove(memory); err != nil {
+		t.Fatal(err)
+	}
+	alone.run(t.Context(), never)
+	c := &crash{tills: []*till{alone}}
+	for what, err := range map[string]error{"the run": c.fallen(), "its end": alone.drain(t.Context())} {
+		if !errors.Is(err, host.ErrMemory) || !strings.Contains(err.Error(), "terminal "+alone.id+" does not start") {
+			t.Errorf("%s says %v", what, err)
+		}
+	}
+}
