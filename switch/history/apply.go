@@ -157,7 +157,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 // new life.
 func (p *projection) follow(l *living, k txn.Key, seq int64, r journal.Record) (*living, error) {
 	begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused
-	if l == nil || begins && l.p != nil && l.p.State.Resting() {
+	if l == nil || begins && l.p != nil && record.Over(l.p) {
 		l = &living{id: seq}
 	}
 	fresh := l.id == seq

@@ -62,6 +62,13 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	return p, move(p, u.Event)
 }
 
+// Over says that a payment's key may come to a new life: nothing more can happen
+// to the old one, and beyond its replay window the running switch forgets it. An
+// approval is presumed delivered; one with an open case is never forgotten.
+func Over(p *txn.Payment) bool {
+	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
+}
+
 // begin reads a payment's first record.
 func begin(k txn.Key, r journal.Record) (*txn.Payment, error) {
 	p, err := ParsePayment(k, r.Body)

@@ -111,15 +111,19 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 }
 
 func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
+	e := x.payments[k]
+	if e != nil && (e.p == nil || record.Over(e.p)) {
+		x.unlink(k, e) // the key has come to a new life: the running switch had forgotten the old one
+	}
 	var before *txn.Payment
-	if e := x.payments[k]; e != nil {
+	if e != nil {
 		before = e.p
 	}
 	p, err := record.Fold(before, k, r)
 	if err != nil {
 		return err
 	}
-	e := x.entry(k)
+	e = x.entry(k)
 	e.p = p
 	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
 		e.since = at
@@ -221,13 +225,20 @@ func (x *Index) forget() {
 			x.order = append(x.order, k)
 			continue
 		}
-		if e.p != nil {
-			delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
-			if x.rrns[e.p.Numbers.RRN] == k {
-				delete(x.rrns, e.p.Numbers.RRN)
-			}
-			delete(x.later, k)
-		}
+		x.unlink(k, e)
 		delete(x.payments, k)
 	}
+}
+
+// unlink takes a life out of what finds it; its entry stays, empty. The lock is
+// held.
+func (x *Index) unlink(k txn.Key, e *entry) {
+	if e.p != nil {
+		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		if x.rrns[e.p.Numbers.RRN] == k {
+			delete(x.rrns, e.p.Numbers.RRN)
+		}
+		delete(x.later, k)
+	}
+	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
 }

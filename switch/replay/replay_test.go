@@ -432,3 +432,66 @@ func TestRefuseFirst(t *testing.T) {
 		t.Error("a no after a yes")
 	}
 }
+
+// A key that the running switch had forgotten and a terminal used again has two
+// lives in the journal. Reading it back takes the last, unless the one before is
+// not over.
+func TestSecondLifeOfAKey(t *testing.T) {
+	ends := map[string]struct {
+		records func(p *txn.Payment) []journal.Record
+		over    bool
+	}{
+		"approved": {func(p *txn.Payment) []journal.Record {
+			return []journal.Record{record.Intent(p), outcome(p, txn.SaidYes, txn.CodeApproved)}
+		}, true},
+		"declined": {func(p *txn.Payment) []journal.Record {
+			return []journal.Record{record.Intent(p), outcome(p, txn.SaidNo, txn.Code{'5', '1'})}
+		}, true},
+		"refused":   {func(p *txn.Payment) []journal.Record { return []journal.Record{record.Refused(p)} }, true},
+		"tombstone": {func(p *txn.Payment) []journal.Record { return []journal.Record{record.Tombstone(p.Key)} }, true},
+		"intended":  {func(p *txn.Payment) []journal.Record { return []journal.Record{record.Intent(p)} }, false},
+		"reversing": {func(p *txn.Payment) []journal.Record {
+			return []journal.Record{record.Intent(p), record.MakeUndo(p.Key, record.Undo{Event: txn.TimedOut, Numbers: SpareNumbers(p)})}
+		}, false},
+		"disputed": {func(p *txn.Payment) []journal.Record {
+			return []journal.Record{record.Intent(p), record.MakeUndo(p.Key, record.Undo{Event: txn.TimedOut, Numbers: SpareNumbers(p)}),
+				record.MakeCase(p, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat})}
+		}, false},
+	}
+	for name, end := range ends {
+		x, _, clock := newIndex(10)
+		first, second := newPayment(1), newPayment(1)
+		first.Numbers.RRN, second.Numbers.RRN = txn.RRN([]byte("000000000001")), txn.RRN([]byte("000000000002"))
+		second.Numbers.STAN = first.Numbers.STAN + 1
+		for _, r := range end.records(first) {
+			if err := x.Apply(r); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		err := errors.Join(x.Apply(record.Intent(second)), x.Apply(outcome(second, txn.SaidYes, txn.CodeApproved)))
+		if (err == nil) != end.over {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !end.over {
+			continue
+		}
+		p, _ := x.Find(second.Key)
+		_, old := x.FindRRN(first.Numbers.RRN)
+		if p.Numbers != second.Numbers || p.State != txn.Approved || old || x.Len() != 1 {
+			t.Errorf("%s: %+v, %d known, the first still found %v", name, p, x.Len(), old)
+		}
+		if now, _ := x.Change(second.Key, func(View) ([]journal.Record, error) { return nil, nil }); now.Tombstone {
+			t.Errorf("%s: the old tombstone is on the new life", name)
+		}
+		x.Move(second.Key, txn.Written)
+		clock.Advance(1000 * time.Hour)
+		x.Forget()
+		if x.Len() != 0 {
+			t.Errorf("%s: not forgotten", name)
+		}
+	}
+}
+
+func outcome(p *txn.Payment, e txn.Event, c txn.Code) journal.Record {
+	return record.MakeOutcome(p, record.Outcome{Event: e, Answer: txn.Answer{Code: c}})
+}
