@@ -10,10 +10,14 @@
 // all who wait. The journal knows no meaning: kinds and bodies belong to
 // switch/record.
 //
-// Imported by: flow's ports, saf, replay, recover, number. Imports: nothing.
+// Imported by: flow's ports, saf, replay, recover, number. Imports: nothing of ours.
 package journal
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 // Record is one entry.
 type Record struct {
@@ -47,6 +51,19 @@ var (
 	ErrBroken  = errors.New("journal: stopped after a failed fsync") // the process must stop
 	ErrCorrupt = errors.New("journal: stored records are not what was written")
 )
+
+// Check holds a record to its bounds; beyond them it is ErrTooBig.
+func (r Record) Check() error {
+	switch {
+	case len(r.Key) > MaxKey:
+		return fmt.Errorf("%w: a key of %d bytes, %d are allowed", ErrTooBig, len(r.Key), MaxKey)
+	case len(r.Body) > MaxBody:
+		return fmt.Errorf("%w: a body of %d bytes, %d are allowed", ErrTooBig, len(r.Body), MaxBody)
+	case r.Reserve > math.MaxInt32 || r.Reserve < -math.MaxInt32:
+		return fmt.Errorf("%w: a reserve of %d", ErrTooBig, r.Reserve)
+	}
+	return nil
+}
 
 // Appender makes records durable together: all in one batch, in this order.
 type Appender interface {

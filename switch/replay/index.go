@@ -112,7 +112,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 
 func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	e := x.payments[k]
-	if e != nil && (e.p == nil || record.Over(e.p)) {
+	if e != nil && (e.tombstone || e.p != nil && record.Over(e.p)) {
 		x.unlink(k, e) // the key has come to a new life: the running switch had forgotten the old one
 	}
 	var before *txn.Payment

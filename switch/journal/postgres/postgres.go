@@ -5,7 +5,6 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -112,7 +111,7 @@ func (j *Journal) Append(records ...journal.Record) error {
 	}
 	r := request{records: records}
 	for i := range records {
-		if err := check(records[i]); err != nil {
+		if err := records[i].Check(); err != nil {
 			return err
 		}
 		r.size += size(records[i])
@@ -135,18 +134,6 @@ func (j *Journal) do(r *request) error {
 		return err
 	}
 	return r.err
-}
-
-func check(r journal.Record) error {
-	switch {
-	case len(r.Key) > journal.MaxKey:
-		return fmt.Errorf("%w: a key of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Key), journal.MaxKey)
-	case len(r.Body) > journal.MaxBody:
-		return fmt.Errorf("%w: a body of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Body), journal.MaxBody)
-	case r.Reserve > math.MaxInt32 || r.Reserve < -math.MaxInt32:
-		return fmt.Errorf("%w: a reserve of %d", journal.ErrTooBig, r.Reserve)
-	}
-	return nil
 }
 
 // Close ends the journal once nobody appends any more; later Appends fail with

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync"
 	"time"
 
@@ -137,7 +136,7 @@ func (j *Journal) Append(records ...journal.Record) error {
 	}
 	r := request{records: records}
 	for i := range records {
-		if err := check(records[i]); err != nil {
+		if err := records[i].Check(); err != nil {
 			return err
 		}
 		r.size += int64(Size(records[i]))
@@ -157,18 +156,6 @@ func (j *Journal) do(r *request) error {
 		return err
 	}
 	return r.err
-}
-
-func check(r journal.Record) error {
-	switch {
-	case len(r.Key) > journal.MaxKey:
-		return fmt.Errorf("%w: a key of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Key), journal.MaxKey)
-	case len(r.Body) > journal.MaxBody:
-		return fmt.Errorf("%w: a body of %d bytes, %d are allowed", journal.ErrTooBig, len(r.Body), journal.MaxBody)
-	case r.Reserve > math.MaxInt32 || r.Reserve < -math.MaxInt32:
-		return fmt.Errorf("%w: a reserve of %d", journal.ErrTooBig, r.Reserve)
-	}
-	return nil
 }
 
 // Replay walks all records that were durable when it was called. It may run
