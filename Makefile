@@ -23,7 +23,7 @@ BUILD := -trimpath -buildvcs=$(BUILDVCS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo crashtest test lint tidy race sim faults bench bench-iso bench-hsm bench-journal fuzz clean
+.PHONY: help setup build demo crashtest test lint tidy race sim faults mutants bench bench-iso bench-hsm bench-journal fuzz clean
 
 help: ## print every target with one line
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,9 @@ bench-journal: ## the journal beside a bare file and bbolt, and recovery, best o
 		TMPDIR=$(CURDIR)/bin/disk bin/segment.test -test.run '^$$' -test.bench '^BenchmarkAppend$$' -test.benchtime 0.3s || echo FAIL; \
 		TMPDIR=$(CURDIR)/bin/disk bin/recover.test -test.run '^$$' -test.bench '^BenchmarkRecovery$$' -test.benchtime 1x || echo FAIL; \
 	done | awk -f switch/journal/segment/testdata/table.awk
+
+mutants: ## break the switch on purpose, each way of simulators/mutants: the checker must find all: make mutants ARGS="-only 'no-*'"
+	@$(GO) run ./simulators/mutants $(ARGS)
 
 fuzz: ## every fuzz target for a short while: make fuzz FUZZTIME=1m
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \

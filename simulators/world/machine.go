@@ -56,7 +56,7 @@ func (m *machine) live() {
 	if err != nil {
 		w.say("the switch does not start")
 		if !w.troubled() {
-			w.finding("the switch does not start: %v", err)
+			w.broken(3, "the switch does not start: %v", err)
 		}
 		w.sched.after(w.group, 2*time.Second, func() { m.restart("start failed") })
 		return
@@ -72,7 +72,7 @@ func (m *machine) stopped(err error) {
 	w := m.world
 	w.say("the switch stops")
 	if !w.troubled() {
-		w.finding("the switch stopped without a fault: %v", err)
+		w.broken(3, "the switch stopped without a fault: %v", err)
 	}
 	w.sched.after(w.group, w.between(0, 50*time.Millisecond), func() { m.restart("stopped itself") })
 }

@@ -69,18 +69,28 @@ func (c *line) Write(p []byte) (int, error) {
 		return 0, errCut
 	}
 	if c.w.trouble("write broken", 60) {
-		n := c.w.rng.IntN(len(p))
-		if c.w.rng.IntN(2) == 0 {
-			n = 0
+		n := 0
+		switch c.w.rng.IntN(4) {
+		case 0: // the line broke behind the last byte: the host has it all
+			n = len(p)
+			c.send(p)
+		case 1:
+			n = c.w.rng.IntN(len(p))
 		}
 		c.cut()
 		return n, errCut
 	}
+	c.send(p)
+	return len(p), nil
+}
+
+// send gives bytes to the host, which takes whole frames.
+func (c *line) send(p []byte) {
 	c.out = append(c.out, p...)
 	for {
 		body, rest, ok := c.host.split(c.out)
 		if !ok {
-			return len(p), nil
+			return
 		}
 		c.out = rest
 		c.host.take(c, body)

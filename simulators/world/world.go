@@ -159,6 +159,11 @@ func (w *World) say(format string, args ...any) {
 	}
 }
 
+// broken is a promise that needs no oracle to be seen broken.
+func (w *World) broken(promise int, format string, args ...any) {
+	w.finding("promise %d: %s", promise, fmt.Sprintf(format, args...))
+}
+
 // finding is something wrong that needs no oracle to be seen.
 func (w *World) finding(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -278,7 +283,7 @@ func run(seed uint64, full bool) (Result, error) {
 	}
 	s.run(s.mono.Add(quiet), func() bool { return false })
 	if !w.drained() {
-		w.finding("not drained after %v: %s", patience, w.owing())
+		w.broken(3, "not drained after %v: %s", patience, w.owing())
 	}
 	return w.result()
 }
