@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +20,8 @@ import (
 
 	"tapswitch/internal/env"
 	"tapswitch/simulators/acquirer"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/journal/postgres"
 	"tapswitch/switch/journal/segment"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
@@ -52,10 +56,41 @@ func (c *crash) collect() (*history, error) {
 		}
 		h.Books[name] = lines
 	}
-	if err := h.readJournal(c.path("journal")); err != nil {
+	if err := h.readJournal(c.records()); err != nil {
 		return nil, err
 	}
-	return h, h.search(c.Dir, c.tills[0].numbers())
+	err := h.search(c.Dir, c.tills[0].numbers())
+	if c.database != nil {
+		err = errors.Join(err, c.database.keepLog(c.path("postgres.log")), h.search(c.database.Data(), c.tills[0].numbers()))
+	}
+	return h, err
+}
+
+// stored is a record as a dump gives it.
+type stored struct {
+	number uint64
+	journal.Record
+}
+
+// records are those of the journal, wherever it is. A reading store holds each
+// to the hash chain; an error comes last.
+func (c *crash) records() iter.Seq2[stored, error] {
+	world := env.Real()
+	return func(yield func(stored, error) bool) {
+		if c.database != nil {
+			for e, err := range postgres.Dump(world, postgres.Config{URL: c.database.address()}) {
+				if !yield(stored{e.Number, e.Record}, err) {
+					return
+				}
+			}
+			return
+		}
+		for e, err := range segment.Dump(world.Disk, c.path("journal")) {
+			if !yield(stored{e.Number, e.Record}, err) {
+				return
+			}
+		}
+	}
 }
 
 func readBooks(file string) (lines []acquirer.Entry, err error) {
@@ -76,21 +111,16 @@ func readBooks(file string) (lines []acquirer.Entry, err error) {
 
 // readJournal replays the journal into an index of its own, as a start does. An
 // approval of which nobody says more may have been told: it counts as completed.
-func (h *history) readJournal(dir string) error {
-	world := env.Real()
-	report, err := segment.Verify(world.Disk, dir)
-	if err != nil {
-		return fmt.Errorf("journal after %d good records: %w", report.Records, err)
-	}
-	h.Records = report.Records
-	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, world, nil)
-	for e, err := range segment.Dump(world.Disk, dir) {
+func (h *history) readJournal(all iter.Seq2[stored, error]) error {
+	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, env.Real(), nil)
+	for e, err := range all {
 		if err != nil {
-			return err
+			return fmt.Errorf("journal after %d good records: %w", h.Records, err)
 		}
 		if err := index.Apply(e.Record); err != nil {
-			return fmt.Errorf("journal record %d: %w", e.Number, err)
+			return fmt.Errorf("journal record %d: %w", e.number, err)
 		}
+		h.Records++
 	}
 	index.Each(func(p txn.Payment) {
 		if p.State == txn.Approved {
