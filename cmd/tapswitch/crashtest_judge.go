@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -20,9 +19,7 @@ import (
 
 	"tapswitch/internal/env"
 	"tapswitch/simulators/acquirer"
-	"tapswitch/switch/journal"
 	"tapswitch/switch/journal/postgres"
-	"tapswitch/switch/journal/segment"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
@@ -66,31 +63,12 @@ func (c *crash) collect() (*history, error) {
 	return h, err
 }
 
-// stored is a record as a dump gives it.
-type stored struct {
-	number uint64
-	journal.Record
-}
-
-// records are those of the journal, wherever it is. A reading store holds each
-// to the hash chain; an error comes last.
-func (c *crash) records() iter.Seq2[stored, error] {
-	world := env.Real()
-	return func(yield func(stored, error) bool) {
-		if c.database != nil {
-			for e, err := range postgres.Dump(world, postgres.Config{URL: c.database.address()}) {
-				if !yield(stored{e.Number, e.Record}, err) {
-					return
-				}
-			}
-			return
-		}
-		for e, err := range segment.Dump(world.Disk, c.path("journal")) {
-			if !yield(stored{e.Number, e.Record}, err) {
-				return
-			}
-		}
+// records are those of the journal, wherever it is.
+func (c *crash) records() offline {
+	if c.database != nil {
+		return inDatabase{postgres.Config{URL: c.database.address()}}
 	}
+	return inFiles{c.path("journal")}
 }
 
 func readBooks(file string) (lines []acquirer.Entry, err error) {
@@ -111,9 +89,9 @@ func readBooks(file string) (lines []acquirer.Entry, err error) {
 
 // readJournal replays the journal into an index of its own, as a start does. An
 // approval of which nobody says more may have been told: it counts as completed.
-func (h *history) readJournal(all iter.Seq2[stored, error]) error {
+func (h *history) readJournal(from offline) error {
 	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, env.Real(), nil)
-	for e, err := range all {
+	for e, err := range from.records() {
 		if err != nil {
 			return fmt.Errorf("journal after %d good records: %w", h.Records, err)
 		}
