@@ -40,8 +40,9 @@ demo: build ## tap cards on a simulated reader through the whole switch: make de
 
 crashtest: KILLS = 50
 crashtest: SEED = 1
-crashtest: build ## kill a switch under load again and again: make crashtest KILLS=200 SEED=7
-	@bin/tapswitch crashtest --kills $(KILLS) --seed $(SEED)
+crashtest: JOURNAL = segment
+crashtest: build ## kill a switch under load again and again: make crashtest KILLS=200 SEED=7 JOURNAL=postgres ARGS=--json
+	@bin/tapswitch crashtest --kills $(KILLS) --seed $(SEED) --journal $(JOURNAL) $(ARGS)
 
 test: build lint ## everything a change must pass: vet, gofmt, staticcheck, all tests, the tree's own rules
 	$(GO) test ./...

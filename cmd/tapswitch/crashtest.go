@@ -23,10 +23,27 @@ const (
 
 // crashOptions are the flags of the crash test.
 type crashOptions struct {
-	kills int
-	seed  uint64
-	json  bool
-	dir   string
+	kills   int
+	seed    uint64
+	journal string // segment, postgres
+	json    bool
+	dir     string
+}
+
+// Where the journal of a crash test is.
+const (
+	inSegments = "segment"
+	inPostgres = "postgres"
+)
+
+func (o crashOptions) check() error {
+	switch {
+	case o.kills < 1 || o.kills > maxKills:
+		return usageError{fmt.Errorf("--kills %d: give a number from 1 to %d", o.kills, maxKills)}
+	case o.journal != inSegments && o.journal != inPostgres:
+		return usageError{fmt.Errorf("--journal %q: give %s or %s", o.journal, inSegments, inPostgres)}
+	}
+	return nil
 }
 
 func newCrashtestCommand() *cobra.Command {
@@ -39,18 +56,21 @@ func newCrashtestCommand() *cobra.Command {
 			"stops. The acquirers misbehave meanwhile and the terminals lose power. At the end all comes to rest,\n" +
 			"and terminals, acquirers' books and journal must agree payment by payment. Exit code 1 when a promise\n" +
 			"is broken; the last line is the verdict. The seed fixes what is done; when the machine does it, no seed can.\n" +
-			"A kill leaves what was written to the operating system: power cuts are the simulated disk's business.",
-		Example: "  tapswitch crashtest --kills 50\n  tapswitch crashtest --kills 50 --seed 1 --json --dir /tmp/crash",
+			"A kill leaves what was written to the operating system: power cuts are the simulated disk's business.\n\n" +
+			"With --journal postgres a PostgreSQL server is made in a directory of its own, and killed too: one of its\n" +
+			"processes, its first one, or all; now and then it stays away until the switch has given up.",
+		Example: "  tapswitch crashtest --kills 50\n  tapswitch crashtest --kills 50 --seed 1 --json --dir /tmp/crash\n  tapswitch crashtest --kills 20 --journal postgres",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if o.kills < 1 || o.kills > maxKills {
-				return usageError{fmt.Errorf("--kills %d: give a number from 1 to %d", o.kills, maxKills)}
+			if err := o.check(); err != nil {
+				return err
 			}
 			return crashtest(c.Context(), o, c.OutOrStdout())
 		},
 	}
 	c.Flags().IntVar(&o.kills, "kills", 50, "how often the switch is killed")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "draws the moments of the kills, the payments and the acquirers' moods")
+	c.Flags().StringVar(&o.journal, "journal", inSegments, "where the journal is: segment (files), or postgres (a server of its own; needs PostgreSQL on this machine)")
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a kill, and the verdict")
 	c.Flags().StringVar(&o.dir, "dir", "", "keep logs, books, terminals' memories and journal in this folder, which must be empty or new")
 	return c
@@ -93,6 +113,7 @@ type kill struct {
 	ReadyMS  int64  `json:"ready_ms,omitempty"` // from its start to its readiness; none when killed before
 	AfterMS  int64  `json:"after_ms"`           // from the beginning of that moment to the kill
 	Payments int    `json:"payments"`           // sent by terminals so far
+	Database string `json:"database,omitempty"` // what was killed of PostgreSQL in this life
 }
 
 // The verdicts.
@@ -112,7 +133,10 @@ type crashVerdict struct {
 	States   map[string]int `json:"states"`   // in the journal
 	Records  uint64         `json:"records"`
 	Recovery recovery       `json:"recovery_ms"`
-	Mended   int            `json:"tokens_mended"` // kills in the middle of SoftHSM's own writing
+	Journal  string         `json:"journal"`
+	Database map[string]int `json:"database_kills,omitempty"`
+	GaveUp   int            `json:"gave_up,omitempty"` // lives that ended by themselves, the database being gone
+	Mended   int            `json:"tokens_mended"`     // kills in the middle of SoftHSM's own writing
 	Seed     uint64         `json:"seed"`
 	Seconds  float64        `json:"seconds"`
 }
@@ -135,10 +159,13 @@ func newRecovery(ready []int64) recovery {
 func (c *crash) verdict(h *history) crashVerdict {
 	v := crashVerdict{
 		Verdict: crashKept, Broken: h.judge(), Kills: len(c.kills), When: map[string]int{}, Outcomes: map[string]int{}, States: map[string]int{},
-		Payments: len(h.Sales), Records: h.Records, Recovery: newRecovery(c.ready), Mended: c.mended, Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
+		Payments: len(h.Sales), Records: h.Records, Recovery: newRecovery(c.ready), Journal: inSegments, Mended: c.mended, Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
 	}
 	for _, k := range c.kills {
 		v.When[k.When]++
+	}
+	if c.database != nil {
+		v.Journal, v.Database, v.GaveUp = inPostgres, c.database.hits, c.database.gaveUp
 	}
 	for _, s := range h.Sales {
 		v.Outcomes[string(s.Outcome)]++
@@ -160,7 +187,11 @@ func showKill(out io.Writer, asJSON bool, k kill) error {
 	if k.ReadyMS > 0 {
 		ready = fmt.Sprintf("ready in %d ms", k.ReadyMS)
 	}
-	_, err := fmt.Fprintf(out, "kill %4d  %-5s after %4d ms, %-18s  %6d payments\n", k.Kill, k.When, k.AfterMS, ready, k.Payments)
+	text := fmt.Sprintf("kill %4d  %-5s after %4d ms, %-18s  %6d payments", k.Kill, k.When, k.AfterMS, ready, k.Payments)
+	if k.Database != "" {
+		text += "  database: " + k.Database
+	}
+	_, err := fmt.Fprintln(out, text)
 	return err
 }
 
@@ -173,8 +204,20 @@ func showVerdict(out io.Writer, asJSON bool, v crashVerdict) error {
 		_, failed := fmt.Fprintln(out, "broken:", b)
 		err = errors.Join(err, failed)
 	}
+	if v.Database != nil {
+		_, failed := fmt.Fprintf(out, "PostgreSQL was killed %d times %v; the switch gave up %d times\n", total(v.Database), v.Database, v.GaveUp)
+		err = errors.Join(err, failed)
+	}
 	_, failed := fmt.Fprintf(out, "%s: %d payments over %d kills (%d under load, %d starting, %d stopping); recovery %d to %d ms, half within %d; seed %d, %.1f s\n",
 		v.Verdict, v.Payments, v.Kills, v.When[whenLoad], v.When[whenStart], v.When[whenStop],
 		v.Recovery.Least, v.Recovery.Most, v.Recovery.Median, v.Seed, v.Seconds)
 	return errors.Join(err, failed)
+}
+
+// total adds up what was counted by kind.
+func total(counted map[string]int) (n int) {
+	for _, k := range counted {
+		n += k
+	}
+	return n
 }

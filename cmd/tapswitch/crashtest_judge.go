@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -18,7 +19,7 @@ import (
 
 	"tapswitch/internal/env"
 	"tapswitch/simulators/acquirer"
-	"tapswitch/switch/journal/segment"
+	"tapswitch/switch/journal/postgres"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
@@ -52,10 +53,22 @@ func (c *crash) collect() (*history, error) {
 		}
 		h.Books[name] = lines
 	}
-	if err := h.readJournal(c.path("journal")); err != nil {
+	if err := h.readJournal(c.records()); err != nil {
 		return nil, err
 	}
-	return h, h.search(c.Dir, c.tills[0].numbers())
+	err := h.search(c.Dir, c.tills[0].numbers())
+	if c.database != nil {
+		err = errors.Join(err, c.database.keepLog(c.path("postgres.log")), h.search(c.database.Data(), c.tills[0].numbers()))
+	}
+	return h, err
+}
+
+// records are those of the journal, wherever it is.
+func (c *crash) records() offline {
+	if c.database != nil {
+		return inDatabase{postgres.Config{URL: c.database.address()}}
+	}
+	return inFiles{c.path("journal")}
 }
 
 func readBooks(file string) (lines []acquirer.Entry, err error) {
@@ -76,21 +89,16 @@ func readBooks(file string) (lines []acquirer.Entry, err error) {
 
 // readJournal replays the journal into an index of its own, as a start does. An
 // approval of which nobody says more may have been told: it counts as completed.
-func (h *history) readJournal(dir string) error {
-	world := env.Real()
-	report, err := segment.Verify(world.Disk, dir)
-	if err != nil {
-		return fmt.Errorf("journal after %d good records: %w", report.Records, err)
-	}
-	h.Records = report.Records
-	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, world, nil)
-	for e, err := range segment.Dump(world.Disk, dir) {
+func (h *history) readJournal(from offline) error {
+	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, env.Real(), nil)
+	for e, err := range from.records() {
 		if err != nil {
-			return err
+			return fmt.Errorf("journal after %d good records: %w", h.Records, err)
 		}
 		if err := index.Apply(e.Record); err != nil {
-			return fmt.Errorf("journal record %d: %w", e.Number, err)
+			return fmt.Errorf("journal record %d: %w", e.number, err)
 		}
+		h.Records++
 	}
 	index.Each(func(p txn.Payment) {
 		if p.State == txn.Approved {

@@ -43,6 +43,9 @@ type crash struct {
 	token  tokenCopy
 	mended int // times a kill had hurt the token
 
+	database *database // nil: the journal is in segment files
+	hit      *hit      // of the present life; nil: none
+
 	kills []kill
 	ready []int64 // milliseconds of each start that was not cut short
 
@@ -62,33 +65,46 @@ func newCrash(ctx context.Context, dir string, o crashOptions) (*crash, error) {
 	}
 	c := &crash{stage: s, seed: o.seed, want: o.kills, began: time.Now(), chance: crashStream(o.seed, 0), hosts: map[string]*part{},
 		books: map[string]string{}, quit: make(chan struct{})}
-	if err := c.edit(); err != nil {
+	if o.journal == inPostgres {
+		if c.database, err = newDatabase(crashStream(o.seed, 2000)); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.furnish(ctx); err != nil {
+		c.strike()
 		return nil, err
 	}
+	return c, nil
+}
+
+// furnish writes what the run needs and starts what is there before the switch.
+func (c *crash) furnish(ctx context.Context) (err error) {
+	if err := c.edit(); err != nil {
+		return err
+	}
 	if c.token, err = copyToken(c.path("token")); err != nil {
-		return nil, err
+		return err
 	}
 	counters, err := card.OpenCounters("")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range crashTills {
-		t, err := newTill(ctx, c.stage, i, crashStream(o.seed, uint64(1+i)), counters)
+		t, err := newTill(ctx, c.stage, i, crashStream(c.seed, uint64(1+i)), counters)
 		if err != nil {
-			return nil, errors.Join(err, c.closeTills())
+			return errors.Join(err, c.closeTills())
 		}
 		c.tills = append(c.tills, t)
 	}
 	for _, name := range []string{linkA, linkB} {
-		if c.hosts[name], err = start(s.Dir, name, "", "simulate", "acquirer", "--config", name+".yaml"); err == nil {
-			_, err = c.hosts[name].await(ctx, partPatience, "ready", named("ready"))
+		if c.hosts[name], err = start(c.Dir, name, "", "simulate", "acquirer", "--config", name+".yaml"); err != nil {
+			return err
 		}
-		if err != nil {
-			c.strike()
-			return nil, err
+		if _, err = c.hosts[name].await(ctx, partPatience, "ready", named("ready")); err != nil {
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // tillID is the number of the i-th terminal; they share the first one's master key.
@@ -107,14 +123,18 @@ func (c *crash) edit() error {
 		all.WriteString(strings.Replace(one, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
 	}
 	text := string(b)
-	for _, e := range [][2]string{
+	changes, err := c.database.edits(c.stage)
+	if err != nil {
+		return err
+	}
+	for _, e := range append(changes, [][2]string{
 		{one, all.String()},
 		{"timeout_ms: 2000", "timeout_ms: 500"},
 		{"deadline_ms: 4000", "deadline_ms: 1500"},
 		{"drain_ms: 5000", "drain_ms: 1500"},
 		{"pin_tries: 3", "pin_tries: 10"},
 		{"retry_ms: 500, max_retry_ms: 5000", "retry_ms: 100, max_retry_ms: 1000"},
-	} {
+	}...) {
 		if !strings.Contains(text, e[0]) {
 			return fmt.Errorf("crashtest: switch.yaml has no %q", e[0])
 		}
@@ -193,36 +213,41 @@ func (c *crash) weather(ctx context.Context, chance *rand.Rand) {
 }
 
 // life is one life of the switch, from its start to its kill. died is false when
-// it had stopped by itself before the blow, as it was told to.
+// it ended by itself before the blow: as it was told to, or its database being gone.
 func (c *crash) life(ctx context.Context) (k kill, died bool, err error) {
 	k.When = []string{whenLoad, whenLoad, whenLoad, whenStart, whenStop}[c.chance.IntN(5)]
-	began := time.Now()
 	if err := c.startSwitch(); err != nil {
 		return k, false, err
 	}
+	c.hit = c.database.begin(c.serve, k.When, c.usual())
+	died, err = c.lead(ctx, &k)
+	k.Database, err = c.hit.end(ctx, err)
+	return k, died, err
+}
+
+// lead takes the switch from its start to its kill.
+func (c *crash) lead(ctx context.Context, k *kill) (died bool, err error) {
+	began := time.Now()
 	if k.When == whenStart {
-		died, err = c.blow(ctx, &k, began, c.draw(c.usual()))
-		return k, died, err
+		return c.blow(ctx, k, began, c.draw(c.usual()))
 	}
 	if err := (&troupe{stage: c.stage, serve: c.serve}).awaitReady(ctx, partPatience); err != nil {
-		return k, false, err
+		return false, err
 	}
 	k.ReadyMS = time.Since(began).Milliseconds()
 	c.ready = append(c.ready, k.ReadyMS)
 	at := time.Now()
 	if k.When == whenLoad {
-		died, err = c.blow(ctx, &k, at, 20*time.Millisecond+c.draw(time.Second))
-		return k, died, err
+		return c.blow(ctx, k, at, 20*time.Millisecond+c.draw(time.Second))
 	}
 	if err := sleep(ctx, 100*time.Millisecond+c.draw(400*time.Millisecond)); err != nil {
-		return k, false, err
+		return false, err
 	}
 	at = time.Now()
-	if err := c.serve.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return k, false, fmt.Errorf("the switch: %w", err)
+	if err := c.serve.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return false, fmt.Errorf("the switch: %w", err)
 	}
-	died, err = c.blow(ctx, &k, at, c.draw(300*time.Millisecond))
-	return k, died, err
+	return c.blow(ctx, k, at, c.draw(300*time.Millisecond))
 }
 
 // startSwitch begins a life; the last one has ended.
@@ -254,10 +279,8 @@ func (c *crash) usual() time.Duration {
 // blow kills the switch after a while. A switch that ended by itself has found
 // something wrong, unless it was told to stop.
 func (c *crash) blow(ctx context.Context, k *kill, since time.Time, after time.Duration) (died bool, err error) {
-	timer := time.NewTimer(after)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-c.hit.moment(k.When, after):
 	case <-ctx.Done():
 		return false, ctx.Err()
 	case <-c.serve.done:
@@ -376,6 +399,7 @@ func (c *crash) strike() {
 	for _, host := range c.hosts {
 		host.stop(time.Second)
 	}
+	c.database.close()
 }
 
 // payments is how many sales left their terminals so far.

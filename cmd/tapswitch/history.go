@@ -17,8 +17,6 @@ import (
 	"tapswitch/internal/money"
 	"tapswitch/switch/config"
 	past "tapswitch/switch/history"
-	"tapswitch/switch/journal"
-	"tapswitch/switch/journal/segment"
 )
 
 func newHistoryCommand() *cobra.Command {
@@ -52,22 +50,6 @@ func reading(cfg *config.Config, fn func(*past.Book) error) error {
 	return errors.Join(fn(b), b.Close())
 }
 
-// offline is a journal that is read beside whoever has it.
-type offline struct{ dir string }
-
-// Replay implements journal.Replayer.
-func (o offline) Replay(fn func(seq uint64, r journal.Record) error) error {
-	for e, err := range segment.Dump(env.Real().Disk, o.dir) {
-		if err != nil {
-			return err
-		}
-		if err := fn(e.Number, e.Record); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func newHistoryRebuildCommand() *cobra.Command {
 	var file string
 	var drop bool
@@ -83,7 +65,7 @@ func newHistoryRebuildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := past.Rebuild(env.Real().Disk, cfg.History.Path, offline{cfg.Journal.Dir}, drop)
+			done, err := past.Rebuild(env.Real().Disk, cfg.History.Path, configuredJournal(cfg), drop)
 			if err != nil {
 				return err
 			}

@@ -13,9 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
-	"tapswitch/switch/journal/segment"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
 )
@@ -111,28 +109,32 @@ func (s *selection) has(l line) bool {
 }
 
 func newJournalDumpCommand() *cobra.Command {
-	var format string
+	var file, format string
 	var only selection
 	c := &cobra.Command{
-		Use:     "dump DIR",
+		Use:     "dump [DIR]",
 		Short:   "Print every record, card numbers masked",
-		Example: "  tapswitch journal dump journal\n  tapswitch journal dump -o json --kind undo,undone journal\n  tapswitch journal dump --terminal 10000001 --since 2026-11-29T08:00:00Z journal",
-		Args:    cobra.ExactArgs(1),
+		Example: "  tapswitch journal dump journal\n  tapswitch journal dump -o json --kind undo,undone journal\n  tapswitch journal dump --terminal 10000001 --since 2026-11-29T08:00:00Z journal\n  tapswitch journal dump --config switch.yaml",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := only.check(); err != nil {
+				return err
+			}
+			o, err := journalOf(args, file)
+			if err != nil {
 				return err
 			}
 			show, flush, err := printer(format, c.OutOrStdout())
 			if err != nil {
 				return err
 			}
-			for e, err := range segment.Dump(env.Real().Disk, args[0]) {
+			for e, err := range o.records() {
 				if err != nil {
 					return err
 				}
-				l, err := describeRecord(e.Number, e.Record)
+				l, err := describeRecord(e.number, e.Record)
 				if err != nil {
-					return fmt.Errorf("record %d in %s at %d: %w", e.Number, e.File, e.Offset, err)
+					return fmt.Errorf("record %d in %s: %w", e.number, e.where, err)
 				}
 				if !only.has(l) {
 					continue
@@ -144,6 +146,7 @@ func newJournalDumpCommand() *cobra.Command {
 			return flush()
 		},
 	}
+	journalFlag(c, &file)
 	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	only.flags(c)
 	return c

@@ -65,6 +65,8 @@ func newJournalPurgeCommand() *cobra.Command {
 // still.
 func purge(cfg *config.Config, age time.Duration) (p purged, err error) {
 	switch {
+	case cfg.Journal.Postgres.InUse():
+		return p, errors.New("the journal is in PostgreSQL: this version purges segment files alone, and keeps every row there")
 	case age == 0:
 		return p, errors.New("journal.retention_days is 0, which keeps everything: set it, or give --older-than")
 	case age < cfg.Payment.ReplayWindow:

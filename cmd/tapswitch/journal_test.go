@@ -27,6 +27,12 @@ func writeJournal(t *testing.T, dir string, n int, from time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fillJournal(t, j, n, from)
+}
+
+// fillJournal is writeJournal for a journal that is open; it closes it.
+func fillJournal(t *testing.T, j journal.Journal, n int, from time.Time) {
+	t.Helper()
 	for i := range n {
 		at := from.Add(time.Duration(i) * time.Hour)
 		p := &txn.Payment{

@@ -8,30 +8,54 @@ import (
 	"testing"
 )
 
-// TestCrashtest: three kills of a switch under load leave every promise kept,
-// and the last line says so. `make crashtest` does it more often.
-func TestCrashtest(t *testing.T) {
-	t.Parallel()
-	e := call(t, "crashtest", "--kills", "3", "--seed", "3", "--json", "--dir", t.TempDir())
+// killed is the last line of a crash test.
+type killed struct {
+	Verdict  string         `json:"verdict"`
+	Broken   []string       `json:"broken"`
+	Kills    int            `json:"kills"`
+	Payments int            `json:"payments"`
+	Outcomes map[string]int `json:"outcomes"`
+	Records  int            `json:"records"`
+	Journal  string         `json:"journal"`
+	Database map[string]int `json:"database_kills"`
+	Recovery struct {
+		Most int64 `json:"most"`
+	} `json:"recovery_ms"`
+}
+
+// kill runs a crash test of three kills and wants every promise kept, and
+// something at stake.
+func kill(t *testing.T, args ...string) killed {
+	t.Helper()
+	e := call(t, append([]string{"crashtest", "--kills", "3", "--json"}, args...)...)
 	lines := strings.Split(strings.TrimSpace(e.stdout), "\n")
-	var v struct {
-		Verdict  string         `json:"verdict"`
-		Broken   []string       `json:"broken"`
-		Kills    int            `json:"kills"`
-		Payments int            `json:"payments"`
-		Outcomes map[string]int `json:"outcomes"`
-		Recovery struct {
-			Most int64 `json:"most"`
-		} `json:"recovery_ms"`
-	}
+	var v killed
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
 		t.Fatalf("%v: %+v", err, e)
 	}
 	if e.code != 0 || v.Verdict != "kept" || v.Broken == nil || len(v.Broken) != 0 || v.Kills != 3 || len(lines) != 4 {
 		t.Errorf("%+v", e)
 	}
-	if v.Outcomes["approved"] == 0 || v.Payments < v.Outcomes["approved"] || v.Recovery.Most == 0 {
+	if v.Outcomes["approved"] == 0 || v.Payments < v.Outcomes["approved"] || v.Recovery.Most == 0 || v.Records < v.Payments {
 		t.Errorf("nothing was at stake: %+v", v)
+	}
+	return v
+}
+
+// TestCrashtest: three kills of a switch under load leave every promise kept,
+// and the last line says so. `make crashtest` does it more often.
+func TestCrashtest(t *testing.T) {
+	t.Parallel()
+	if v := kill(t, "--seed", "3", "--dir", t.TempDir()); v.Journal != "segment" || v.Database != nil {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestCrashtestPostgres: the same with the journal in a PostgreSQL that is killed too.
+func TestCrashtestPostgres(t *testing.T) {
+	t.Parallel()
+	if v := kill(t, "--seed", "16", "--journal", "postgres"); v.Journal != "postgres" || len(v.Database) == 0 {
+		t.Errorf("%+v", v)
 	}
 }
 
@@ -41,5 +65,8 @@ func TestCrashtestUsage(t *testing.T) {
 		if e := call(t, "crashtest", "--kills", kills); e.code != 2 || !strings.Contains(e.stderr, "give a number from 1 to 10000") {
 			t.Errorf("%s: %+v", kills, e)
 		}
+	}
+	if e := call(t, "crashtest", "--journal", "paper"); e.code != 2 || !strings.Contains(e.stderr, "give segment or postgres") {
+		t.Errorf("%+v", e)
 	}
 }

@@ -118,7 +118,7 @@ switch too; the newest batch may then look torn. A case cannot be closed in this
 			if !slices.Contains([]string{"table", "json"}, format) {
 				return usageError{fmt.Errorf("output %q: table or json", format)}
 			}
-			all, err := openCases(offline{dir})
+			all, err := openCases(inFiles{dir})
 			if err != nil {
 				return err
 			}

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pgtest starts a private PostgreSQL server for tests.
+// Package pgtest starts a private PostgreSQL server for tests, and kills it.
 //
-// Promise: the server lives in a directory of its own, listens on a free port of
-// the loopback interface alone, has fsync on, and is gone after Stop. Crash ends
-// it as a loss of power would its process: no shutdown, recovery at the next start.
+// Promise: the server lives in a directory of its own, listens on an
+// address of its own of the loopback interface alone, has fsync on, and is gone after Stop, or when the
+// process that started it ends. Crash ends it as a loss of power would its
+// processes, Behead and KillBackend as a machine short of memory would one of them
+// (kill.go): no shutdown, recovery at the next start.
 //
-// How: initdb and pg_ctl of the distribution's package (make setup installs it), as
-// the user postgres when the tests run as root, which PostgreSQL refuses to be.
+// How: initdb and postgres of the distribution's package (make setup installs it),
+// or of the PATH; as the user postgres when we are root, which PostgreSQL refuses
+// to be. The server's first process is our child.
 //
-// Imported by: tests. Imports: the standard library.
+// Imported by: cmd (crashtest), tests. Imports: the standard library.
 package pgtest
 
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -30,9 +34,17 @@ import (
 // Server is one server and its data.
 type Server struct {
 	dir, bin string
-	port     int
+	host     string              // a loopback address of its own
 	as       *syscall.Credential // nil: as ourselves
+	first    *exec.Cmd           // the first process, nil while there is none
+	ended    chan struct{}       // closed when it was waited for
 }
+
+// superuser is the name that clients have in the server.
+const superuser = "tapswitch"
+
+// ErrNone says that this machine has no PostgreSQL server.
+var ErrNone = errors.New("there is no PostgreSQL server (initdb, postgres) in /usr/lib/postgresql or on the PATH: run make setup, or apt-get install postgresql")
 
 // Start makes a new cluster in a directory of its own and starts a server on it.
 func Start() (*Server, error) {
@@ -60,10 +72,10 @@ func (s *Server) create() (err error) {
 			return err
 		}
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.host, err = freeHost(); err != nil {
 		return err
 	}
-	if err := s.run("initdb", "-D", s.data(), "-U", "tapswitch", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"); err != nil {
+	if err := s.run("initdb", "-D", s.data(), "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"); err != nil {
 		return err
 	}
 	return s.Up()
@@ -71,83 +83,98 @@ func (s *Server) create() (err error) {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// Up starts the server on its data again. Options are further settings, such as
-// "fsync=off".
+// upLimit bounds a start and an orderly end; recovery of what tests write takes
+// well below a second on a quiet machine.
+const upLimit = 60 * time.Second
+
+// Up starts the server on its data again, and returns when it serves. Settings
+// are further ones, such as "fsync=off".
 func (s *Server) Up(settings ...string) error {
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories= -c fsync=on -c max_connections=40 -c shared_buffers=16MB", s.port)
-	for _, o := range settings {
-		options += " -c " + o
+	args := []string{"-D", s.data()}
+	for _, o := range append([]string{"listen_addresses=" + s.host, "port=" + port, "unix_socket_directories=", "fsync=on",
+		"max_connections=40", "shared_buffers=16MB"}, settings...) {
+		args = append(args, "-c", o)
 	}
-	return s.run("pg_ctl", "-D", s.data(), "-w", "-s", "-l", filepath.Join(s.dir, "log"), "-o", options, "start")
+	log, err := os.OpenFile(s.Log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	c := exec.Command(filepath.Join(s.bin, "postgres"), args...)
+	c.Dir, c.Stdout, c.Stderr = s.dir, log, log
+	// It ends with us, however we end, and Ctrl-C is for us alone.
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true, Pdeathsig: syscall.SIGQUIT}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	s.first, s.ended = c, make(chan struct{})
+	go func(ended chan struct{}) {
+		_ = c.Wait() // how it ended is in its log
+		close(ended)
+	}(s.ended)
+	return s.serves()
 }
 
-// Crash kills the server and all its processes where they stand.
-func (s *Server) Crash() error {
-	file := filepath.Join(s.data(), "postmaster.pid")
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	first, _, _ := strings.Cut(string(b), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // no new children from here on
-		return err
-	}
-	all, err := children(pid)
-	if err != nil {
-		return err
-	}
-	for _, p := range append(all, pid) {
-		if err := syscall.Kill(p, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
-			return err
-		}
-	}
-	for _, p := range append(all, pid) {
-		for alive(p) {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	return os.Remove(file)
-}
-
-// children are the processes whose parent is pid.
-func children(pid int) (all []int, err error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range stats {
-		if f := status(file); len(f) > 1 && f[1] == strconv.Itoa(pid) {
-			p, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			if err != nil {
-				return nil, err
+// serves waits until the server says in its file that it takes connections.
+func (s *Server) serves() error {
+	for until := time.Now().Add(upLimit); time.Now().Before(until); {
+		if b, err := os.ReadFile(s.pidFile()); err == nil {
+			// Lines of postmaster.pid (PostgreSQL 15, src/include/utils/pidfile.h): 1 the process, 8 its status.
+			lines := strings.Split(string(b), "\n")
+			if len(lines) > 7 && lines[0] == strconv.Itoa(s.first.Process.Pid) && strings.TrimSpace(lines[7]) == "ready" {
+				return nil
 			}
-			all = append(all, p)
+		}
+		select {
+		case <-s.ended:
+			s.first = nil
+			return fmt.Errorf("postgres ended by itself: %s", s.lastWords())
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
-	return all, nil
+	return fmt.Errorf("postgres does not serve after %v: %s", upLimit, s.lastWords())
 }
 
-// alive says whether a process still runs; one that nobody waits for does not.
-func alive(pid int) bool {
-	f := status(fmt.Sprintf("/proc/%d/stat", pid))
-	return len(f) > 0 && f[0] != "Z" && f[0] != "X"
+// Await returns when the server takes connections again after KillBackend.
+func (s *Server) Await() (err error) {
+	for until := time.Now().Add(upLimit); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if err = s.run("pg_isready", "-q", "-h", s.host, "-p", port); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s", err, s.lastWords())
 }
 
-// status is what /proc says of a process behind its name: state, parent and more.
-func status(file string) []string {
-	b, err := os.ReadFile(file)
-	if err != nil {
+func (s *Server) pidFile() string { return filepath.Join(s.data(), "postmaster.pid") }
+
+// Data is the folder of the database's files.
+func (s *Server) Data() string { return s.data() }
+
+// Log is the file that the server writes its messages to.
+func (s *Server) Log() string { return filepath.Join(s.dir, "log") }
+
+// lastWords are the end of the server's log.
+func (s *Server) lastWords() string {
+	log, _ := os.ReadFile(s.Log())
+	return string(log[max(0, len(log)-1000):])
+}
+
+// Down ends the server in good order, without waiting for its clients to go.
+func (s *Server) Down() error {
+	if s.first == nil {
 		return nil
 	}
-	return strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if err := s.first.Process.Signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	select {
+	case <-s.ended:
+		s.first = nil
+		return nil
+	case <-time.After(upLimit):
+		return fmt.Errorf("postgres does not end in %v: %s", upLimit, s.lastWords())
+	}
 }
-
-// Down ends the server in good order.
-func (s *Server) Down() error { return s.run("pg_ctl", "-D", s.data(), "-s", "-m", "fast", "stop") }
 
 // Stop ends the server and removes its data.
 func (s *Server) Stop() error {
@@ -155,11 +182,11 @@ func (s *Server) Stop() error {
 }
 
 // Address is host and port.
-func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+func (s *Server) Address() string { return net.JoinHostPort(s.host, port) }
 
 // URL names a database of the server; parameters are such as "search_path=a".
 func (s *Server) URL(database string, parameters ...string) string {
-	return fmt.Sprintf("postgres://tapswitch@%s/%s?%s", s.Address(), database, strings.Join(append([]string{"sslmode=disable"}, parameters...), "&"))
+	return fmt.Sprintf("postgres://%s@%s/%s?%s", superuser, s.Address(), database, strings.Join(append([]string{"sslmode=disable"}, parameters...), "&"))
 }
 
 // place is where the data lie: in memory where there is room for it. Processes
@@ -173,28 +200,21 @@ func place() string {
 	return memory
 }
 
-// run calls one of PostgreSQL's programs. Its output goes to a file: a server
-// that it starts keeps what it was given open.
+// run calls one of PostgreSQL's programs.
 func (s *Server) run(program string, args ...string) error {
-	out, err := os.OpenFile(filepath.Join(s.dir, "output"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
 	c := exec.Command(filepath.Join(s.bin, program), args...)
-	c.Dir, c.Stdout, c.Stderr = s.dir, out, out
+	c.Dir = s.dir
 	if s.as != nil {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
 	}
-	if err := c.Run(); err != nil {
-		text, _ := os.ReadFile(out.Name())
-		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-		return fmt.Errorf("%s: %w\n%s%s", program, err, text, log[max(0, len(log)-1000):])
+	if text, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", program, err, text)
 	}
 	return nil
 }
 
-// binaries is the folder of the newest server that the distribution has.
+// binaries is the folder of the newest server that the distribution has, or of
+// the one on the PATH.
 func binaries() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
@@ -205,12 +225,25 @@ func binaries() (string, error) {
 		return n
 	}
 	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
+	if file, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, filepath.Dir(file))
+	}
 	for _, dir := range found {
-		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
+		if all(dir, "initdb", "postgres", "pg_isready") {
 			return dir, nil
 		}
 	}
-	return "", errors.New("there is no PostgreSQL server in /usr/lib/postgresql: run make setup")
+	return "", ErrNone
+}
+
+// all says whether a folder has all of some programs.
+func all(dir string, programs ...string) bool {
+	for _, p := range programs {
+		if _, err := exec.LookPath(filepath.Join(dir, p)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // unprivileged is the user that the package made, or nobody.
@@ -227,13 +260,26 @@ func unprivileged() (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("the tests run as root, PostgreSQL does not, and there is neither a user postgres nor nobody")
+	return nil, errors.New("we run as root, PostgreSQL does not, and there is neither a user postgres nor nobody to run it as")
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// port is PostgreSQL's own.
+const port = "5432"
+
+// hostTries is how many loopback addresses are looked at; each is one of sixteen
+// million, so the first is as good as always free.
+const hostTries = 20
+
+// freeHost finds a loopback address on which nobody has the port. All of 127.0.0.0/8
+// is this machine, so that servers side by side do not meet, and no connection's own
+// port can take ours while the server is down.
+func freeHost() (host string, err error) {
+	for range hostTries {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, port)); err == nil {
+			return host, l.Close()
+		}
 	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
+	return "", fmt.Errorf("no loopback address is free: %w", err)
 }

@@ -120,6 +120,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	diskFull             = "53100"
+	undefinedTable       = "42P01"
 )
 
 // retriesMax and retryPause bound how a serialization failure is tried again:

@@ -213,7 +213,12 @@ func (j *Journal) takeOver() error {
 	if err != nil {
 		return fmt.Errorf("take the journal over: %w", err)
 	}
-	j.origin = (&row{body: id}).seal(chain{})
+	return j.begins(id, value)
+}
+
+// begins takes the two ends of the chain from the state.
+func (j *Journal) begins(identity, value []byte) error {
+	j.origin = (&row{body: identity}).seal(chain{})
 	if len(value) != len(j.chain) {
 		return &Fault{Reason: "the state's chain value does not have its length"}
 	}

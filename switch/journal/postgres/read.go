@@ -68,6 +68,16 @@ func (j *Journal) load() error {
 	if err := w.run(j.conn); err != nil {
 		return err
 	}
+	if err := j.ends(&w); err != nil {
+		return err
+	}
+	j.reserved = w.reserved
+	return nil
+}
+
+// ends holds the end that a walk came to against the state's, and nothing may be
+// behind it.
+func (j *Journal) ends(w *walk) error {
 	if w.chain != j.chain {
 		return &Fault{Reason: fmt.Sprintf("the chain does not lead to the end that is stored here: record %d", j.end)}
 	}
@@ -80,7 +90,6 @@ func (j *Journal) load() error {
 	if beyond != 0 {
 		return &Fault{First: uint64(beyond), Reason: fmt.Sprintf("the journal ends at record %d, and this row is behind it", j.end)}
 	}
-	j.reserved = w.reserved
 	return nil
 }
 
@@ -90,6 +99,8 @@ type walk struct {
 	end    uint64
 	visit  func(seq uint64, r journal.Record) error
 
+	row      uint64 // the first record of the row that is being read
+	rows     uint64 // read and good
 	at       uint64 // the last record read
 	chain    chain
 	reserved int64
@@ -135,6 +146,7 @@ func (w *walk) take(r row, chainLength int) error {
 	case chainLength != len(r.chain) || r.seal(w.chain) != r.chain:
 		return &Fault{First: r.first, Reason: "the row is not as it was written, or does not follow the one before it"}
 	}
+	w.row = r.first
 	reserved, err := r.each(w.reserved, w.visit)
 	if s := (stopped{}); errors.As(err, &s) {
 		return err
@@ -145,6 +157,7 @@ func (w *walk) take(r row, chainLength int) error {
 	if reserved != r.reserved {
 		return &Fault{First: r.first, Reason: fmt.Sprintf("its records reserve %d bytes, not %d", reserved, r.reserved)}
 	}
+	w.rows++
 	w.at, w.chain, w.reserved = r.last, r.chain, reserved
 	return nil
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tapswitch/internal/env"
+	"tapswitch/internal/pgtest"
+	"tapswitch/switch/journal/postgres"
+)
+
+// database starts a PostgreSQL server for a test and prepares a switch whose
+// configuration has its journal there.
+func database(t *testing.T) (*rig, *pgtest.Server) {
+	t.Helper()
+	server, err := pgtest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := prepare(t)
+	r.write("journal.url", server.URL("postgres")+"\n")
+	r.edit("switch.yaml", "journal: {dir: journal, segment_bytes: 1048576, max_bytes: 67108864}", "journal: {postgres: {url: \"${file:journal.url}\"}}")
+	r.edit("switch.yaml", "history: {path: history.db}\n", "")
+	return r, server
+}
+
+// TestJournalInPostgres: verify and dump read what --config names, beside whoever
+// writes there; a fault is named with its row; purge is refused by name.
+func TestJournalInPostgres(t *testing.T) {
+	t.Parallel()
+	r, server := database(t)
+	config := r.path("switch.yaml")
+	if e := call(t, "journal", "verify", "--config", config); e.code != 1 || !strings.Contains(e.stderr, "there is no journal in this database and schema") {
+		t.Errorf("before the first start: %+v", e)
+	}
+	j, err := postgres.Open(env.Real(), postgres.Config{URL: server.URL("postgres")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillJournal(t, j, 30, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	if e := call(t, "journal", "verify", "--config", config); e.code != 0 || !strings.HasPrefix(e.stdout, "50 records in 30 rows, all as they were written; taken over 1 times\nhead ") {
+		t.Errorf("%+v", e)
+	}
+	if e := call(t, "journal", "dump", "--config", config, "--kind", "outcome", "--terminal", "10000001"); e.code != 0 || strings.Count(e.stdout, "outcome") != 10 {
+		t.Errorf("%+v", e)
+	}
+	for _, args := range [][]string{{"verify"}, {"dump"}, {"verify", "--config", config, r.path("journal")}} {
+		if e := call(t, append([]string{"journal"}, args...)...); e.code != 2 || !strings.Contains(e.stderr, "name one journal") {
+			t.Errorf("%v: %+v", args, e)
+		}
+	}
+	if e := call(t, "journal", "purge", "--config", config, "--older-than", "9999h"); e.code != 1 || !strings.Contains(e.stderr, "the journal is in PostgreSQL") {
+		t.Errorf("purge: %+v", e)
+	}
+	c, err := pgx.Connect(t.Context(), server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Exec(t.Context(), `UPDATE tapswitch_journal SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE first = 8`)
+	if err := errors.Join(err, c.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	e := call(t, "journal", "verify", "-o", "json", "--config", config)
+	var v struct {
+		Good         bool
+		Records, Row int
+		Error, Head  string
+	}
+	if err := json.Unmarshal([]byte(e.stdout), &v); err != nil || e.code != 1 || v.Good || v.Records != 7 || v.Row != 8 || v.Error == "" || v.Head != "" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e := call(t, "journal", "dump", "--config", config); e.code != 1 || !strings.Contains(e.stderr, "tapswitch_journal, row 8: the row is not as it was written") {
+		t.Errorf("%+v", e)
+	}
+}
