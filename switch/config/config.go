@@ -139,6 +139,9 @@ type Link struct {
 	Echo         time.Duration `key:"echo_ms" min:"100" max:"3600000" help:"an echo is sent after this much silence"`
 	SignOn       time.Duration `key:"sign_on_ms" min:"50" max:"60000" help:"how long the answer to a sign-on may take"`
 	MaxInFlight  int           `key:"max_in_flight" min:"1" max:"65536" help:"requests without an answer; one more is refused at once"`
+	SAFWindow    int           `key:"saf_window" min:"1" max:"256" help:"reversals that wait for this link are sent so many at the same time; those of one original one after the other"`
+	SAFRate      int           `key:"saf_per_second" min:"0" max:"100000" help:"and so many a second at most; 0: no bound but the window"`
+	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`

@@ -48,6 +48,10 @@ func (d *decoder) relate(c *Config) {
 			d.contradiction(at+".destination", fmt.Sprintf("link %q: destination and dialect do not fit", l.Name), "the header of unionpayinterchange names the other side, other dialects have none",
 				"set destination with unionpayinterchange, and only there")
 		}
+		if d.sound(at+".saf_window", at+".max_in_flight") && l.SAFWindow > l.MaxInFlight {
+			d.contradiction(at+".saf_window", fmt.Sprintf("link %q: saf_window (%d) is more than max_in_flight (%d)", l.Name, l.SAFWindow, l.MaxInFlight),
+				"reversals would take every place and be refused by the link itself", "set saf_window to a small part of max_in_flight")
+		}
 		d.shorter(at+".timeout_ms", l.Timeout, "payment.deadline_ms", c.Payment.Deadline, "the terminal would give up first and reverse every slow answer")
 	}
 	d.names(c)

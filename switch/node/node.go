@@ -165,7 +165,7 @@ func (n *Node) build() error {
 	if err := n.buildLinks(nums, vault); err != nil {
 		return err
 	}
-	n.saf = saf.New(saf.Config{Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry, MaxAge: n.cfg.Reversal.MaxAge}, n.world, n.index, n.links, n.attempt)
+	n.saf = saf.New(n.safConfig(), n.world, n.index, n.links, n.attempt)
 	if err := n.buildFlow(nums, vault); err != nil {
 		return err
 	}
@@ -185,6 +185,17 @@ func (n *Node) build() error {
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
+}
+
+func (n *Node) safConfig() saf.Config {
+	paces := map[string]saf.Pace{}
+	for _, c := range n.cfg.Links {
+		paces[c.Name] = saf.Pace{PerSecond: c.SAFRate, Ramp: c.SAFRamp}
+	}
+	return saf.Config{
+		Retry: n.cfg.Reversal.Retry, MaxRetry: n.cfg.Reversal.MaxRetry, MaxAge: n.cfg.Reversal.MaxAge,
+		Pace: func(link string) saf.Pace { return paces[link] },
+	}
 }
 
 // enqueueAgain queues a reversal that a crash interrupted. One whose link left
@@ -292,9 +303,7 @@ func (n *Node) linkConfig(c config.Link, a *acquirer) link.Config {
 		},
 		OnState: func(connection int, s link.State, why link.Kind) { // told with the link locked: no call back
 			n.observer.Log().Info("link", "name", c.Name, "connection", connection, "state", s.String(), "why", why.String())
-			if s == link.Up {
-				n.saf.Nudge(c.Name)
-			}
+			n.saf.Nudge(c.Name)
 		},
 	}.Defaults()
 }

@@ -138,6 +138,7 @@ func (s *shaky) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]by
 // bank is an acquirer's host on an address that it keeps.
 type bank struct {
 	*testing.T
+	cfg  sim.Config
 	host *sim.Host
 	addr string
 }
@@ -149,9 +150,25 @@ func startBank(t *testing.T, cfg sim.Config) *bank {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	b := &bank{T: t, host: h}
+	b := &bank{T: t, cfg: cfg, host: h}
 	b.listen("127.0.0.1:0")
 	return b
+}
+
+// rekey gives the host another MAC key; its books and its address stay.
+func (b *bank) rekey(zak string) {
+	b.Helper()
+	if err := b.host.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.cfg.Keys.ZAK = sim.NewKey(zak)
+	h, err := sim.New(b.cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.Close() })
+	b.host = h
+	b.listen(b.addr)
 }
 
 func (b *bank) listen(addr string) {
@@ -233,7 +250,7 @@ func terminalID(i int) string { return fmt.Sprintf("1000%04d", i) }
 func (r *rig) config(dir string) *config.Config {
 	link := func(name, institution, addr string) config.Link {
 		return config.Link{Name: name, Dialect: "iso87ascii", Addresses: []string{addr}, Institution: institution, Connections: 1,
-			Timeout: 1500 * time.Millisecond, Echo: 300 * time.Millisecond, SignOn: time.Second, MaxInFlight: 256,
+			Timeout: 1500 * time.Millisecond, Echo: 300 * time.Millisecond, SignOn: time.Second, MaxInFlight: 256, SAFWindow: 4,
 			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999"}
 	}
 	c := &config.Config{

@@ -50,11 +50,13 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) Connect(ctx context.Context) {
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Start()
-		n.delivery.Add(1)
-		n.world.Start(func() {
-			defer n.delivery.Done()
-			n.saf.Run(ctx, c.Name)
-		})
+		for range max(1, c.SAFWindow) {
+			n.delivery.Add(1)
+			n.world.Start(func() {
+				defer n.delivery.Done()
+				n.saf.Run(ctx, c.Name)
+			})
+		}
 	}
 }
 

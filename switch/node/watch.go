@@ -180,15 +180,16 @@ func (n *Node) gauges() {
 	n.observer.HSMUp(n.module.Health() == nil)
 	n.tokens()
 	n.observer.JournalRoom(n.journal.Used())
-	depth := 0
+	depth, oldest := 0, time.Duration(0)
 	for _, name := range n.saf.Links() { // also links that are no longer configured
 		depth += n.saf.Depth(name)
+		oldest = max(oldest, n.saf.Oldest(name))
 	}
 	for _, c := range n.cfg.Links {
 		l := n.links[c.Name].link
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
-	n.observer.SAF(depth, n.saf.Oldest(), n.index.Cases())
+	n.observer.SAF(depth, oldest, n.index.Cases())
 	if n.history != nil {
 		h := n.history.Status()
 		n.observer.History(h.Up, h.Records, h.Behind)

@@ -26,6 +26,8 @@ type host struct {
 	request map[txn.STAN]string   // what a STAN was used for
 	clash   string                // first STAN used for two things
 	mood    string                // of the next purchase: approve, decline, silent, lost
+	asked   int                   // requests that may move money
+	told    int                   // messages of the store-and-forward
 }
 
 func newHost() *host {
@@ -33,7 +35,7 @@ func newHost() *host {
 }
 
 func (h *host) clone() *host {
-	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), request: maps.Clone(h.request), clash: h.clash, mood: h.mood}
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
 }
 
 // held is the sum of all effective debits.
@@ -58,6 +60,7 @@ func (h *host) Serves(string, txn.Class) bool { return true }
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers
+	h.asked++
 	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))
 	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: n.At}
 	switch h.mood {
@@ -84,6 +87,7 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 
 // Send implements saf.Sender.
 func (h *host) Send(_ context.Context, _ saf.Kind, p txn.Payment, _ bool) (txn.Code, error) {
+	h.told++
 	h.use(p.Undo.STAN, fmt.Sprintf("reversal of trace %d", p.Key.Trace))
 	h.undone[p.Numbers.STAN] = true
 	if o := h.voided[p.Numbers.STAN]; o != 0 {

@@ -53,7 +53,8 @@ type Summary struct {
 }
 
 // Resolve gives every payment that was in flight its way to an end. next gives
-// numbers for reversals, enqueue takes what is to be delivered.
+// numbers for reversals, enqueue takes what is to be delivered, in the order in
+// which it came to be owed: what belongs to one original is sent in that order.
 func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(link string, k txn.Key)) (Summary, error) {
 	var sum Summary
 	var failed error
@@ -68,12 +69,11 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 			x.Move(p.Key, txn.MaybeWritten)
 		case txn.Reversing:
 			sum.Reversing++
-			enqueue(p.Link, p.Key)
 		case txn.Intended, txn.Sent:
 			switch p.Key.Class.Ending() {
 			case txn.EndUndo:
 				sum.Reversed++
-				failed = reverse(x, p, next, enqueue)
+				failed = reverse(x, p, next)
 			case txn.EndClose:
 				sum.Closed++
 				failed = closed(x, p)
@@ -82,7 +82,13 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 			}
 		}
 	})
-	return sum, failed
+	if failed != nil {
+		return sum, failed
+	}
+	for _, p := range x.Owing(txn.Reversing) {
+		enqueue(p.Link, p.Key)
+	}
+	return sum, nil
 }
 
 // closed is the row of classes that move no money.
@@ -98,7 +104,7 @@ func closed(x *replay.Index, p txn.Payment) error {
 }
 
 // reverse is the row of classes by which money may have moved.
-func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), enqueue func(string, txn.Key)) error {
+func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error)) error {
 	n, err := next()
 	if err != nil { // a start does not depend on numbers that may be used up
 		n = replay.SpareNumbers(&p)
@@ -111,6 +117,5 @@ func reverse(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error), e
 	if err != nil {
 		return fmt.Errorf("recover: undo of terminal %s trace %06d: %w", p.Key.Terminal, p.Key.Trace, err)
 	}
-	enqueue(p.Link, p.Key)
 	return nil
 }

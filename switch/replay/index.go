@@ -3,7 +3,9 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +36,7 @@ type Index struct {
 	refused  refusals
 	cases    int       // open ones: nothing closes them yet
 	order    []txn.Key // in order of arrival, for forgetting
+	moves    uint64    // changes of state so far
 }
 
 // LinkKey finds a payment by what its request carried on a link.
@@ -51,6 +54,7 @@ func NewLinkKey(link string, n txn.Numbers) LinkKey {
 type entry struct {
 	key       txn.Key
 	p         *txn.Payment
+	moved     uint64 // the change that brought it to its state
 	since     time.Time
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
@@ -103,11 +107,29 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	if e == nil {
 		return record.ErrNoIntent
 	}
+	before := e.state()
 	_, err := record.Fold(e.p, k, r)
+	if err == nil && e.state() != before {
+		x.move(e)
+	}
 	if err == nil && r.Kind == record.KindCase {
 		x.cases++
 	}
 	return err
+}
+
+// move notes that a record brought e to another state.
+func (x *Index) move(e *entry) {
+	x.moves++
+	e.moved = x.moves
+}
+
+// state is where its payment stands, Received when there is none.
+func (e *entry) state() txn.State {
+	if e.p == nil {
+		return txn.Received
+	}
+	return e.p.State
 }
 
 func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
@@ -125,6 +147,7 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	}
 	e = x.entry(k)
 	e.p = p
+	x.move(e)
 	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
 		e.since = at
 	}
@@ -187,6 +210,25 @@ func (x *Index) Each(fn func(txn.Payment)) {
 			fn(p)
 		}
 	}
+}
+
+// Owing gives copies of the payments that are in one of some states, in the order
+// in which the journal brought them there.
+func (x *Index) Owing(states ...txn.State) []txn.Payment {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var found []*entry
+	for _, k := range x.order {
+		if e := x.payments[k]; e != nil && slices.Contains(states, e.state()) {
+			found = append(found, e)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *entry) int { return cmp.Compare(a.moved, b.moved) })
+	all := make([]txn.Payment, len(found))
+	for i, e := range found {
+		all[i] = *e.p
+	}
+	return all
 }
 
 // Len is the number of keys remembered.

@@ -12,8 +12,7 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// Kind is what an item delivers. Of two that are due at once the lower kind goes
-// first.
+// Kind is what an item delivers; its rule says everything else of it.
 type Kind uint8
 
 // The kinds. Reversal has its rule here; Advice gets one with the first flow
@@ -34,22 +33,31 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind_%d", uint8(k))
 }
 
-// rule is what a kind owes, and what ends the debt.
+// rule is a row of the table of kinds: when it goes, what it owes, and what ends
+// the debt.
 type rule struct {
-	owes    txn.State                        // the state of a payment that owes such a message
+	rank    int                              // between chains the lower goes first
+	owes    func(p *txn.Payment) bool        // whether p owes such a message
+	since   func(p *txn.Payment) time.Time   // since when: its age decides when a case is opened
 	settles func(txn.Code) (txn.Event, bool) // whether the acquirer's code ends it, and how
+	defers  func(txn.Code) bool              // whether the code asks to come again
 	record  func(p *txn.Payment, e txn.Event, c txn.Code) journal.Record
 	refused txn.Reason // why a case is open after a code that neither settles nor defers
 	expired txn.Reason // and after the longest time
 }
 
-// rule is k's; false for a kind that is not built.
+// rule is k's row; false for a kind that is not built.
 func (k Kind) rule() (rule, bool) {
-	if k == Reversal {
-		return rule{owes: txn.Reversing, settles: settlesReversal, record: undone, refused: txn.CaseRefused, expired: txn.CaseExpired}, true
+	switch k {
+	case Reversal:
+		return rule{rank: 1, owes: isReversing, since: undoneSince, settles: settlesReversal, defers: defers, record: undone,
+			refused: txn.CaseRefused, expired: txn.CaseExpired}, true
 	}
 	return rule{}, false
 }
+
+func isReversing(p *txn.Payment) bool      { return p.State == txn.Reversing }
+func undoneSince(p *txn.Payment) time.Time { return p.Undo.At }
 
 // settlesReversal says whether a code acknowledges a reversal. 25, 12 and 94 are
 // provisional: the acquirer does not know the original, and a late yes reopens.
@@ -92,7 +100,7 @@ func (r rule) decide(c txn.Code, err error, age, longest time.Duration) (e txn.E
 		if e, over = r.settles(c); over {
 			return e, "", true
 		}
-		if !defers(c) {
+		if !r.defers(c) {
 			return txn.CaseOpened, r.refused, true
 		}
 	}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package saf
+
+import (
+	"context"
+	"slices"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Run delivers what waits for one link until Close. It is one loop of the line:
+// as many as run are under way at the same time.
+func (q *Queue) Run(ctx context.Context, link string) {
+	for {
+		it, mine, until, closed := q.pick(link, true)
+		switch {
+		case closed:
+			return
+		case it == nil:
+			mine.Wait(until)
+			q.awake(link, mine)
+		default:
+			q.attempt(ctx, link, it)
+		}
+	}
+}
+
+// Deliver makes one attempt if one is due now, and says whether it did.
+func (q *Queue) Deliver(ctx context.Context, link string) bool {
+	it, _, _, closed := q.pick(link, false)
+	if closed || it == nil {
+		return false
+	}
+	q.attempt(ctx, link, it)
+	return true
+}
+
+// pick takes the item that goes next. When there is none, a loop that idles is
+// given the event to wait for, and until when.
+func (q *Queue) pick(link string, idles bool) (it *item, mine env.Event, until env.Mono, closed bool) {
+	up := q.sender.Up(link)
+	q.mu.Lock()
+	l, now := q.line(link), q.world.Clock.Mono()
+	if q.closed {
+		q.mu.Unlock()
+		return nil, nil, 0, true
+	}
+	if l.down && up {
+		l.pace.restart(now)
+	}
+	l.down = !up
+	if until = now.Add(q.cfg.Retry); up {
+		it, until = l.take(now)
+	}
+	var wake []env.Event
+	if it != nil {
+		wake = l.next() // another loop may go on beside this one
+	} else if idles {
+		mine = q.world.Waits.NewEvent()
+		l.idle = append(l.idle, mine)
+	}
+	q.mu.Unlock()
+	wakeAll(wake)
+	return it, mine, until, false
+}
+
+// awake takes a loop that has waited out of those that do.
+func (q *Queue) awake(link string, mine env.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.line(link)
+	if i := slices.Index(l.idle, mine); i >= 0 {
+		l.idle = slices.Delete(l.idle, i, i+1)
+	}
+}
+
+// attempt sends one item and makes the acquirer's word durable.
+func (q *Queue) attempt(ctx context.Context, link string, it *item) {
+	r, _ := q.rule(it.kind) // Add asked for it
+	p, ok := q.payments.Find(it.key)
+	if !ok || !r.owes(&p) {
+		q.remove(link, it)
+		return
+	}
+	tries := it.tries // only who has taken it touches it
+	code, err := q.sender.Send(ctx, it.kind, p, tries > 0)
+	if err != nil {
+		code = txn.Code{} // of an answer that failed its checks
+	}
+	now := q.world.Clock.Now()
+	event, why, over := r.decide(code, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	if over {
+		if failed := q.end(it.key, r, event, txn.Case{Why: why, Code: code, At: now}); failed != nil {
+			err, over, why = failed, false, ""
+		}
+	}
+	if over {
+		q.remove(link, it)
+	} else {
+		q.later(link, it)
+	}
+	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: tries + 1, Code: code, Done: over && why == "", Case: why, Err: err})
+}
+
+// end makes durable how an item ended, unless it no longer owes anything.
+func (q *Queue) end(k txn.Key, r rule, event txn.Event, c txn.Case) error {
+	_, err := q.payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		switch {
+		case !r.owes(now.Payment):
+			return nil, nil
+		case event == txn.CaseOpened:
+			return []journal.Record{record.MakeCase(now.Payment, c)}, nil
+		}
+		return []journal.Record{r.record(now.Payment, event, c.Code)}, nil
+	})
+	return err
+}
+
+// remove ends an item. One that was asked for meanwhile is a new debt: it goes to
+// the end of its chain.
+func (q *Queue) remove(link string, it *item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.line(link)
+	l.remove(it)
+	if it.again {
+		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), due: q.world.Clock.Mono()})
+	}
+}
+
+// later spaces the next attempt: Retry, then double, up to MaxRetry.
+func (q *Queue) later(link string, it *item) {
+	wait := q.cfg.Retry
+	for i := 0; i < it.tries && wait < q.cfg.MaxRetry; i++ {
+		wait *= 2
+	}
+	wait = min(wait, q.cfg.MaxRetry)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it.tries++
+	q.line(link).putBack(it, q.world.Clock.Mono().Add(wait))
+}
