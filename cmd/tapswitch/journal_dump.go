@@ -38,6 +38,7 @@ type line struct {
 	Code     string `json:"code,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Tries    *uint8 `json:"tries,omitempty"`
+	Totals   string `json:"totals,omitempty"` // of a batch
 	At       string `json:"at,omitempty"`
 
 	time time.Time // of the record, zero when it has none
@@ -175,6 +176,9 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 	if r.Kind == record.KindNumbers {
 		return l, nil
 	}
+	if r.Kind == record.KindBatch {
+		return describeBatch(l, r)
+	}
 	if r.Kind == record.KindTries {
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count
@@ -225,6 +229,19 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		l.setTime(c.At)
 	}
 	return l, nil
+}
+
+// describeBatch tells how a batch stands: the state as the event, the totals in words.
+func describeBatch(l line, r journal.Record) (line, error) {
+	id, b, err := record.ParseBatch(r)
+	l.Terminal, l.Batch, l.Event, l.Totals = id.Terminal.String(), id.Batch, b.State.String(), totalsText(b.Now)
+	l.setTime(b.At)
+	return l, err
+}
+
+// totalsText is totals in one line, amounts in minor units.
+func totalsText(t txn.Totals) string {
+	return fmt.Sprintf("%d debits %d, %d credits %d", t.Debits, t.DebitMinor, t.Credits, t.CreditMinor)
 }
 
 func (l *line) setKey(k txn.Key) {

@@ -21,6 +21,7 @@ type Flow struct {
 	Admission Admission
 	Cards     Cards
 	Payments  Payments
+	Batches   Batches
 	Routes    Routes
 	Chips     Chips
 	PINs      PINs
@@ -74,6 +75,16 @@ type Payments interface {
 	Find(k txn.Key) (txn.Payment, bool)
 	Await(k txn.Key, until env.Mono)
 	ChangeBoth(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error)
+}
+
+// Batches closes the batches of terminals.
+type Batches interface {
+	// Admit refuses a payment of a batch that takes none.
+	Admit(k txn.Key) error
+	// Close closes a batch whose totals are theirs; errors are refusals.
+	Close(id txn.BatchID, theirs txn.Totals, until env.Mono) (txn.Settlement, error)
+	// Current is the batch that a terminal goes on with that says it is in id.
+	Current(id txn.BatchID) uint32
 }
 
 // Route is where a payment goes.

@@ -37,6 +37,12 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 		leave()
 		return tell(f.repeated(p.Key, old, err))
 	}
+	if err := f.Batches.Admit(p.Key); err != nil {
+		a := f.refuse(err)
+		f.finish(p, a)
+		leave()
+		return tell(a)
+	}
 	r.step(StepClaimed)
 	return p, func(a txn.Answer) { f.finish(p, a); leave() }, nil
 }

@@ -86,6 +86,9 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
+	if w.settleCommand(words, args) {
+		return
+	}
 	switch words[0] {
 	case "purchase", "cash", "balance", "void":
 		w.pay(words[0], args, trace, amount)
@@ -146,6 +149,7 @@ func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[what]
 	in := w.request(class, trace, amount, args["card"], args["pin"])
+	in.Key.Batch = number(args["batch"], 1)
 	if args["mac"] == "none" {
 		in.HasMAC = false
 	}
@@ -159,8 +163,8 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 		run = w.flow.Void
 		w.names(in, args)
 	}
-	w.lastKey = in.Key
 	w.last = run(context.Background(), in)
+	w.lastKey = in.Key // after what came meanwhile
 	w.answered(w.last)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"tapswitch/switch/recover"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/settle"
 	"tapswitch/switch/txn"
 )
 
@@ -64,6 +66,7 @@ type world struct {
 	env     env.Env
 	journal *memory
 	index   *replay.Index
+	batches *settle.Book
 	tries   *pin.Checker
 	saf     *saf.Queue
 	flow    *Flow
@@ -71,6 +74,7 @@ type world struct {
 	out     []string
 	mood    []string // what the acquirer does, one per message; "approve" when used up
 	during  func()   // runs while the acquirer holds a purchase
+	waiting []func() // run while something waits, one a wait; then the time passes
 	books   map[txn.STAN]int64
 	undone  map[txn.STAN]bool
 	taken   map[txn.STAN]txn.STAN // what a void in force took back
@@ -86,7 +90,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
-	w.env = env.Env{Clock: w.clock, Waits: w.clock}
+	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
 	return w
 }
@@ -94,13 +98,15 @@ func newWorld(t *testing.T) *world {
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
 	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour}, w.env, w.journal)
+	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
+	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 	}
-	if _, err := recover.Replay(w.journal, w.index, w.tries); err != nil {
+	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
 		w.t.Fatal(err)
 	}
 	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
@@ -114,6 +120,44 @@ func (w *world) start() {
 		}
 		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
+}
+
+// waits makes events whose waiting is played: what the transcript says happens
+// meanwhile, one line a wait; when there is none left, the time passes.
+type waits struct{ w *world }
+
+type event struct {
+	w     *world
+	woken bool
+}
+
+func (w waits) NewEvent() env.Event { return &event{w: w.w} }
+
+func (e *event) Wake() { e.woken = true }
+
+func (e *event) Wait(until env.Mono) bool {
+	for !e.woken && len(e.w.waiting) > 0 {
+		next := e.w.waiting[0]
+		e.w.waiting = e.w.waiting[1:]
+		next()
+	}
+	if !e.woken {
+		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))
+	}
+	return e.woken
+}
+
+// purge takes payments that the switch has forgotten out of the journal.
+func (w *world) purge() {
+	w.journal.records = slices.DeleteFunc(w.journal.records, func(r journal.Record) bool {
+		k, err := record.ParseKey(r.Key)
+		return err == nil && !w.index.Knows(k)
+	})
+}
+
+// totals is totals in one line.
+func totals(t txn.Totals) string {
+	return fmt.Sprintf("%d debits %d, %d credits %d", t.Debits, t.DebitMinor, t.Credits, t.CreditMinor)
 }
 
 func (w *world) say(format string, args ...any) { w.out = append(w.out, fmt.Sprintf(format, args...)) }
@@ -134,6 +178,9 @@ func describe(r journal.Record) string {
 	case record.KindCase:
 		c, _ := record.ParseCase(r.Body)
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", name, c.Why, c.Code))
+	case record.KindBatch:
+		id, b, _ := record.ParseBatch(r)
+		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -361,6 +408,10 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 func (w *world) answered(a txn.Answer) {
 	if a.Code == (txn.Code{}) {
 		w.say("to terminal: nothing")
+		return
+	}
+	if s := a.Settled; s != nil {
+		w.say("to terminal: %s %s, %s", a.Code, map[bool]string{true: "balanced", false: "not balanced (" + string(a.Reason) + ")"}[s.Balanced], totals(s.Ours))
 		return
 	}
 	funds := ""

@@ -42,6 +42,7 @@ import (
 	"tapswitch/switch/replay"
 	"tapswitch/switch/route"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/settle"
 	"tapswitch/switch/translate"
 	"tapswitch/switch/txn"
 )
@@ -61,6 +62,9 @@ type Module interface {
 
 // maxPayments bounds the replay index: about 1 KiB each.
 const maxPayments = 2_000_000
+
+// maxBatches bounds the batches remembered: about 300 bytes each.
+const maxBatches = 500_000
 
 // numberBlock is how many trace numbers one durable record reserves.
 const numberBlock = 1000
@@ -88,6 +92,7 @@ type Node struct {
 	segments  *segment.Journal // the same, nil when it is in PostgreSQL
 	keys      *keystore.Store
 	index     *replay.Index
+	batches   *settle.Book
 	tries     *pin.Checker
 	saf       *saf.Queue
 	links     acquirers
@@ -146,10 +151,12 @@ func (n *Node) build() error {
 		return err
 	}
 	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
+	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
+	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
 	var given stored
 	began := n.world.Clock.Mono()
-	records, err := recover.Replay(n.journal, n.index, n.tries, &given)
+	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, &given)
 	if err != nil {
 		return fmt.Errorf("recovery from the journal: %w", err)
 	}
@@ -249,6 +256,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,
+		Batches:   n.batches,
 		Routes:    routes{table, issuers, n.links},
 		Chips:     chip.Checker{Module: n.module},
 		PINs:      pins{n.tries, n.links},

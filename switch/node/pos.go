@@ -50,6 +50,8 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Inquire(ctx, &in)
 	case in.Key.Class == txn.Reversal:
 		ans = s.flow.Reverse(ctx, &in)
+	case in.Key.Class == txn.Settle:
+		ans = s.flow.Settle(ctx, &in)
 	case in.Key.Class == txn.SignOn:
 		var made flow.Keys
 		if ans, made = s.flow.SignOn(ctx, &in); ans.Approved() {

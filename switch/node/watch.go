@@ -60,6 +60,9 @@ func sets(cfg *config.Config) observe.Sets {
 	for _, d := range txn.Reasons() {
 		s.Reasons = append(s.Reasons, string(d.Reason))
 	}
+	for _, why := range txn.BatchReasons() {
+		s.Reasons = append(s.Reasons, string(why))
+	}
 	for _, why := range txn.CaseReasons() {
 		s.Cases = append(s.Cases, string(why))
 	}

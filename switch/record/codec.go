@@ -37,12 +37,16 @@ const (
 	tagKey
 	tagFunds // from here on version 2
 	tagOriginal
+	tagBatch
+	tagNow
+	tagTold
+	tagTheirs
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagOriginal
+	lastTag        = tagTheirs
 )
 
 const (

@@ -22,9 +22,10 @@ const (
 	KindTries                     // wrong PINs of a card
 	KindNumbers                   // a reserved block of trace numbers
 	KindCase                      // the acquirer will not undo a payment: a person must look at it
+	KindBatch                     // how a terminal's batch stands
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

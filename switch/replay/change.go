@@ -48,6 +48,10 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 		return View{}, err
 	}
 	if len(records) > 0 {
+		if err := x.accounts.Enter(records); err != nil {
+			return View{}, err
+		}
+		defer x.accounts.Leave(records)
 		if err := x.store(records); err != nil {
 			return View{}, err
 		}
@@ -143,13 +147,16 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 		x.mu.Unlock()
 		return
 	}
+	from := e.p.Share()
 	switch e.p.State {
 	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
 	default:
 		e.p.State = txn.MustNext(e.p.State, ev)
 	}
+	to := e.p.Share()
 	wake := x.settled(e)
 	x.mu.Unlock()
+	x.accounts.Moved(k, from, to)
 	for _, w := range wake {
 		w.Wake()
 	}

@@ -28,6 +28,8 @@ type Index struct {
 	waits   env.Waits
 	journal journal.Appender
 
+	accounts Accounts
+
 	mu       sync.Mutex // never held across a wait or a port call
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
@@ -68,7 +70,7 @@ type entry struct {
 // New makes an empty index; Apply fills it from the journal before the first Claim.
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
-		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j,
+		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
 		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
@@ -77,8 +79,8 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers:
-		return nil // projections of switch/pin and switch/number
+	case record.KindTries, record.KindNumbers, record.KindBatch:
+		return nil // projections of switch/pin, switch/number and switch/settle
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
@@ -87,12 +89,34 @@ func (x *Index) Apply(r journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
 	}
+	if r.Kind == record.KindIntent || r.Kind == record.KindRefused {
+		if p, ok := x.Find(k); ok && p.State == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
+			x.Move(k, txn.MaybeWritten)
+		}
+	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.apply(k, r); err != nil {
+	from, to, err := x.step(k, r)
+	x.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
 	}
+	x.accounts.Moved(k, from, to)
 	return nil
+}
+
+// step applies a record and tells what the payment came to before it and comes
+// to now; a key that begins a new life came to nothing before.
+func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
+	var before *txn.Payment
+	if e := x.payments[k]; e != nil && r.Kind != record.KindIntent && r.Kind != record.KindRefused {
+		before = e.p
+	}
+	from = before.Share()
+	err = x.apply(k, r)
+	if e := x.payments[k]; e != nil {
+		to = e.p.Share()
+	}
+	return from, to, err
 }
 
 func (x *Index) apply(k txn.Key, r journal.Record) error {

@@ -95,6 +95,12 @@ func (b *book) refused(p *txn.Payment) {
 	b.add(record.MakeCase(p, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: b.at}))
 }
 
+// carry makes the batch's totals durable, as the switch does before it purges.
+func (b *book) carry(state txn.BatchState) {
+	id := txn.BatchID{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1}
+	b.add(record.MakeBatch(id, txn.Batch{State: state, At: b.at}))
+}
+
 // filler is declined payments that fill segments, so that those before are closed.
 func (b *book) filler(n int) {
 	for range n {
@@ -188,6 +194,7 @@ func newHistory(t *testing.T) *history {
 	h.outcome(h.young, txn.SaidYes)
 	h.undo(h.touched)
 	h.filler(20)
+	h.carry(txn.BatchOpen)
 	h.want, h.reservedBefore = h.lasting(), h.j.Reserved()
 	return h
 }
@@ -233,6 +240,7 @@ func TestPurge(t *testing.T) {
 
 	h.at = cutoff.Add(time.Hour)
 	h.filler(60)
+	h.carry(txn.BatchOpen)
 	_, err = retain.Purge(h.j, retain.Config{Before: h.at}) // no switch is running now
 	must(t, err)
 	if h.has(h.known.Key) || !h.has(h.touched.Key) || h.has(h.young.Key) || !h.has(h.old["intended"].Key) {
@@ -264,6 +272,7 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 	lateVoid := b.referring(late)
 	b.outcome(lateVoid, txn.SaidYes)
 	b.filler(30)
+	b.carry(txn.BatchOpen)
 	_, err := retain.Purge(b.j, retain.Config{Before: cutoff, Live: func(k txn.Key) bool { return k == known.Key }})
 	must(t, err)
 	for name, c := range map[string]struct {

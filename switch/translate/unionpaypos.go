@@ -27,7 +27,7 @@ type business struct {
 
 // businesses is what is served; everything else is DeclineUnsupported.
 // UnionPay POS: sale, its void, balance inquiry, the reversals, sign-on with a
-// double-length MAC key (003), sign-off, echo. Cash has the processing code of
+// double-length MAC key (003), sign-off, echo, settlement (201). Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
 	return []business{
@@ -38,6 +38,7 @@ func businesses() []business {
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
+		{0x0500, 0, "201", "", "", txn.Settle, 0},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
 		{0x0820, 0, "002", "", "", txn.SignOff, 0},
 		{0x0820, 0, "301", "", "", txn.Echo, 0},
@@ -79,6 +80,9 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	}
 	if err := t.classify(&r, v, f60); err != nil {
 		return r, err
+	}
+	if r.Key.Class == txn.Settle {
+		return r, settlement(&r, v)
 	}
 	if r.Key.Class != txn.Reversal && r.Key.Class.Ending() == txn.EndNone {
 		return r, nil
@@ -134,11 +138,10 @@ func financial(r *txn.Request, v *iso8583.View) error {
 	if err != nil || !v.Has(49) {
 		return missing("4 and 49 are")
 	}
-	currency, err := strconv.ParseUint(string(v.AppendText(nil, 49)), 10, 16)
-	if err != nil {
-		return txn.DeclineField.Why(fmt.Errorf("field 49 is not a number"))
+	if r.Amount.Currency, err = currency(v); err != nil {
+		return err
 	}
-	r.Amount = money.Amount{Minor: money.MinorUnits(amount), Currency: money.Currency(currency)}
+	r.Amount.Minor = money.MinorUnits(amount)
 	copy(r.Expiry[:], v.AppendText(nil, 14))
 	copy(r.PSN[:], v.AppendText(nil, 23))
 	copy(r.Entry[:], v.AppendText(nil, 22))
@@ -152,6 +155,15 @@ func financial(r *txn.Request, v *iso8583.View) error {
 		}
 	}
 	return pinBlock(r, v)
+}
+
+// currency reads field 49.
+func currency(v *iso8583.View) (money.Currency, error) {
+	n, err := strconv.ParseUint(string(v.AppendText(nil, 49)), 10, 16)
+	if err != nil {
+		return 0, txn.DeclineField.Why(fmt.Errorf("field 49 is not a number"))
+	}
+	return money.Currency(n), nil
 }
 
 // original reads what a void names: the reference number in 37, batch and trace
@@ -250,6 +262,12 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	}
 	if a.Funds.Available.Currency != 0 {
 		b.SetString(54, fundsText(a.Funds))
+	}
+	if a.Settled != nil {
+		b.SetText(48, settled(v, a.Settled))
+	}
+	if a.Batch != 0 {
+		b.SetText(60, batchOf(v, a.Batch))
 	}
 	if keys != nil {
 		b.SetBytes(62, appendKeys(nil, keys))

@@ -15,10 +15,11 @@ const (
 	Balance // inquiry: moves no money
 	Cash    // withdrawal over the counter
 	Void    // takes a completed purchase or cash withdrawal back, whole
+	Settle  // the terminal closes its batch
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }

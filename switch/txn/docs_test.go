@@ -216,6 +216,24 @@ A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + 
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
 		delete(docs, r)
 	}
+	b.WriteString(`
+## Why a batch is not balanced
+
+The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; the event and
+` + "`tapswitch_flow_payments_total`" + ` have one of these.
+
+| reason | what it means | what the operator does |
+|---|---|---|
+`)
+	for _, r := range BatchReasons() {
+		doc, ok := docs[r]
+		if !ok {
+			t.Errorf("reason %s has no line in reasonDocs", r)
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
+		delete(docs, r)
+	}
 	for r := range docs {
 		t.Errorf("reasonDocs explains %s, which is no reason", r)
 	}

@@ -33,6 +33,7 @@ var (
 	CodeForgedCard    = Code{'5', '9'}
 	CodeOriginal      = Code{'6', '4'}
 	CodePINTries      = Code{'7', '5'}
+	CodeBatch         = Code{'7', '7'}
 	CodeIssuerDown    = Code{'9', '1'}
 	CodeNoRoute       = Code{'9', '2'}
 	CodeDuplicate     = Code{'9', '4'}
@@ -133,12 +134,26 @@ var (
 	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
 	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
 	DeclineOriginalCase    = reason(CodeBadTxn, "original_payment_in_dispute")
+	// Batches.
+	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
+	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
+	DeclineSettleAmount = reason(CodeUnsupported, "settlement_in_several_currencies")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
 	// Ours.
 	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
 )
+
+// Why a batch that was asked to be closed is not balanced; the answer's code is
+// 00, its totals tell.
+const (
+	BatchTotalsDiffer Reason = "batch_totals_differ"
+	BatchNotFinal     Reason = "batch_not_final"
+)
+
+// BatchReasons is the closed set of them, for metrics labels and documentation.
+func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal} }
 
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
@@ -151,7 +166,8 @@ func Reasons() []*Decline {
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

@@ -80,6 +80,7 @@ type Request struct {
 	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
 	OfRRN    RRN     // Void: the reference number of what is taken back
 	Why      [2]byte // Reversal: field 39 of the request
+	Totals   Totals  // Settle: what the terminal counted
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -100,11 +101,13 @@ type Answer struct {
 	Reason   Reason
 	Auth     [6]byte // field 38, zero when none
 	RRN      RRN
-	At       time.Time // switch time of the decision, fields 12 and 13
-	SettleMD [4]byte   // field 15 MMDD, zero when none
-	ICC      []byte    // field 55 to the card: tag 91; never sensitive
-	Funds    Funds     // of a balance inquiry
-	Repeat   bool      // told before
+	At       time.Time   // switch time of the decision, fields 12 and 13
+	SettleMD [4]byte     // field 15 MMDD, zero when none
+	ICC      []byte      // field 55 to the card: tag 91; never sensitive
+	Funds    Funds       // of a balance inquiry
+	Repeat   bool        // told before
+	Settled  *Settlement // of a Settle, nil for others
+	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 }
 
 // Funds is what an inquiry learned of an account (ISO 8583:1987 DE 54, amount
