@@ -46,8 +46,7 @@ func (w *World) gather() (oracle.History, error) {
 		return h, fmt.Errorf("read the journal again: %w", err)
 	}
 	again := replay.New(replay.Config{Max: 1 << 20, Window: w.config.Payment.ReplayWindow}, world, nil)
-	reader := &reader{w: w, to: &h, again: again}
-	if _, err := recover.Replay(j, reader, again); err != nil {
+	if _, err := recover.Replay(j, reader{&h}, again); err != nil {
 		return h, fmt.Errorf("replay the journal: %w", err)
 	}
 	running := map[txn.Key]txn.State{}
@@ -71,88 +70,62 @@ func oracleKey(k txn.Key) oracle.Key {
 	return oracle.Key{Terminal: k.Terminal.String(), Batch: k.Batch, Trace: uint32(k.Trace)}
 }
 
-// reader turns records into the oracle's, and notes the arrows they take. It
-// stands before the index that they change.
-type reader struct {
-	w     *World
-	to    *oracle.History
-	again *replay.Index
-}
+// reader turns records into the oracle's.
+type reader struct{ to *oracle.History }
 
 // Apply implements recover.Projection.
-func (r *reader) Apply(j journal.Record) error {
-	rec, event, err := r.read(j)
+func (r reader) Apply(j journal.Record) error {
+	rec, err := read(j)
 	if err != nil || rec.Kind == "" {
 		return err
 	}
 	r.to.Records = append(r.to.Records, rec)
-	if event == 0 {
-		return nil
-	}
-	k, err := record.ParseKey(j.Key)
-	if err != nil {
-		return err
-	}
-	state := txn.Received
-	if p, ok := r.again.Find(k); ok {
-		state = p.State
-	}
-	if _, ok := txn.Next(state, event); !ok && state == txn.Intended { // as txn.Follow has it
-		r.w.arrow(txn.Intended, txn.Forwarded)
-		state = txn.Sent
-	}
-	if state == txn.Approved && r.w.completed[rec.Key] { // delivery is not in the journal
-		state = txn.Completed
-	}
-	r.w.arrow(state, event)
 	return nil
 }
 
-// read is one record as the oracle sees it, and the event it stands for.
-func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
+// read is one record as the oracle sees it.
+func read(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
 	case record.KindNumbers, record.KindBatch:
-		return oracle.Record{}, 0, nil
+		return oracle.Record{}, nil
 	case record.KindTries:
 		token, t, err := record.ParseTries(j.Key, j.Body)
 		rec.Card, rec.Count, rec.Key = hex.EncodeToString(token[:]), int(t.Count), oracleKey(t.Payment)
-		return rec, 0, err
+		return rec, err
 	}
 	k, err := record.ParseKey(j.Key)
 	if err != nil {
-		return rec, 0, err
+		return rec, err
 	}
 	rec.Key = oracleKey(k)
 	switch j.Kind {
 	case record.KindIntent:
 		p, err := record.ParsePayment(k, j.Body)
 		if err != nil {
-			return rec, 0, err
+			return rec, err
 		}
 		rec.Link, rec.Amount = p.Link, int64(p.Amount.Minor)
 		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
-		return rec, txn.Journaled, nil
-	case record.KindRefused:
-		return rec, txn.Refuse, nil
+		return rec, nil
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(j.Body)
 		rec.Event, rec.Code, rec.Auth = o.Event.String(), o.Answer.Code.String(), auth(o.Answer)
-		return rec, o.Event, err
+		return rec, err
 	case record.KindUndo:
 		u, err := record.ParseUndo(j.Body)
 		rec.Event, rec.STAN, rec.Sent = u.Event.String(), uint32(u.Numbers.STAN), replay.NewLinkKey("", u.Numbers).At
-		return rec, u.Event, err
+		return rec, err
 	case record.KindUndone:
 		u, err := record.ParseUndone(j.Body)
 		rec.Event, rec.Code = u.Event.String(), u.Code.String()
-		return rec, u.Event, err
+		return rec, err
 	case record.KindCase:
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
-		return rec, txn.CaseOpened, err
+		return rec, err
 	}
-	return rec, 0, nil
+	return rec, nil
 }
 
 func auth(a txn.Answer) string {

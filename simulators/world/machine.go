@@ -89,6 +89,9 @@ func (m *machine) die(why string, keep fake.Keep) {
 	w := m.world
 	w.crashes = append(w.crashes, fmt.Sprintf("%s, keep %s", why, keep))
 	w.say("the switch is gone: %s, keep %s", why, keep)
+	if m.node != nil && !m.group.dead {
+		w.moves.Add(m.node.Moves())
+	}
 	disk := m.disk.CrashClone(keep, w.rng.Uint64())
 	disk.SetCapacity(0)
 	m.disk.OnOp(nil)

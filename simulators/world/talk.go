@@ -12,7 +12,6 @@ import (
 	"tapswitch/simulators/card"
 	"tapswitch/simulators/oracle"
 	"tapswitch/switch/listen"
-	"tapswitch/switch/txn"
 )
 
 // testPIN is that of all cards.
@@ -125,7 +124,6 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 		w.sched.sleep(w.between(0, 40*time.Millisecond))
 	}
 	if reply.Done != nil {
-		w.delivered(m, ask, delivery)
 		reply.Done(delivery)
 	}
 }
@@ -150,30 +148,4 @@ func (p *pos) read(answer []byte, ask *oracle.Ask) {
 	amount, _ := v.Uint(4)
 	ask.Code, ask.RRN, ask.Auth, ask.Named = text(&v, 39), text(&v, 37), text(&v, 38), text(&v, 41)
 	ask.OfTrace, ask.OfAmount = uint32(trace), int64(amount)
-}
-
-// delivered notes the arrow that a delivery takes, before it is taken.
-func (w *World) delivered(m *machine, ask *oracle.Ask, d listen.Delivery) {
-	if ask.Kind != oracle.Purchase || ask.Malformed || ask.Code != "00" {
-		return
-	}
-	event := map[listen.Delivery]txn.Event{listen.Written: txn.Written, listen.MaybeWritten: txn.MaybeWritten, listen.NotWritten: txn.NotWritten}[d]
-	if p, ok := m.node.Payment(txnKey(ask.Key)); ok {
-		w.arrow(p.State, event)
-		if p.State == txn.Approved && d != listen.NotWritten {
-			w.completed[ask.Key] = true
-		}
-	}
-}
-
-// txnKey is a purchase's key as the switch has it.
-func txnKey(k oracle.Key) txn.Key {
-	return txn.Key{Terminal: txn.TerminalID([]byte(k.Terminal)), Merchant: txn.MerchantID([]byte(merchant)), Batch: k.Batch, Trace: txn.STAN(k.Trace), Class: txn.Purchase, Type: 22}
-}
-
-// arrow counts an arrow of the state table.
-func (w *World) arrow(s txn.State, e txn.Event) {
-	if _, ok := txn.Next(s, e); ok {
-		w.arrows[Arrow{s, e}]++
-	}
 }

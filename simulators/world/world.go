@@ -49,8 +49,7 @@ type World struct {
 	calmSince env.Mono
 	faults    map[string]int
 	crashes   []string
-	arrows    map[Arrow]int
-	completed map[oracle.Key]bool // approvals whose delivery was told before anything else
+	moves     txn.Moves // of the lives of the switch that are over
 	payments  int
 	history   history
 	findings  []string
@@ -69,7 +68,7 @@ type said struct {
 func newWorld(seed uint64) (*World, error) {
 	s := newSched(seed)
 	w := &World{seed: seed, sched: s, rng: s.rng, random: fake.NewRand(seed), group: &group{name: "world"},
-		faults: map[string]int{}, arrows: map[Arrow]int{}, completed: map[oracle.Key]bool{}, trace: sha256.New(), config: configuration()}
+		faults: map[string]int{}, trace: sha256.New(), config: configuration()}
 	s.wrong = func(text string) { w.finding("%s", text) }
 	inner, err := soft.New(w.random, s)
 	if err != nil {
@@ -309,7 +308,7 @@ type Result struct {
 	Payments   int
 	Faults     map[string]int
 	Crashes    []string
-	Arrows     map[Arrow]int
+	Moves      txn.Moves // along the state table, in all lives of the switch
 	Hash       string
 	Violations []oracle.Violation
 	Findings   []string                // wrong without the oracle: panics, what cannot be drained
@@ -321,8 +320,9 @@ type Result struct {
 func (r Result) Failed() bool { return len(r.Violations)+len(r.Findings) > 0 }
 
 func (w *World) result() (Result, error) {
-	r := Result{Seed: w.seed, Payments: w.payments, Faults: w.faults, Crashes: w.crashes, Arrows: w.arrows, Findings: w.findings, lines: w.lines}
+	r := Result{Seed: w.seed, Payments: w.payments, Faults: w.faults, Crashes: w.crashes, Moves: w.moves, Findings: w.findings, lines: w.lines}
 	if w.machine.node != nil {
+		r.Moves.Add(w.machine.node.Moves())
 		h, err := w.gather()
 		if err != nil {
 			return r, err
@@ -342,10 +342,4 @@ func (w *World) result() (Result, error) {
 		w.sched.kill(p.group)
 	}
 	return r, nil
-}
-
-// Arrow is one arrow of the state table.
-type Arrow struct {
-	From  txn.State
-	Event txn.Event
 }

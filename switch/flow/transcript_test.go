@@ -105,13 +105,10 @@ func (w *world) command(line string) {
 		w.during = func() { w.during = nil; w.command(rest) }
 	case "link":
 		w.serves = words[1] == "serves"
-	case "late": // the acquirer's yes comes late
-		p, _ := w.index.Find(w.keyOf(args, trace, amount))
-		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
-		if w.undone[p.Numbers.STAN] {
-			w.books[p.Numbers.STAN] = 0
-		}
-		w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+	case "late", "late_no": // the acquirer's answer comes late, or once more
+		w.late(words[0], w.keyOf(args, trace, amount))
+	case "moves":
+		w.moves()
 	case "saf":
 		for w.saf.Deliver(context.Background(), "acq") {
 		}
@@ -136,6 +133,30 @@ func (w *world) command(line string) {
 		w.say("state: %v, held at the acquirer %d, waiting reversals %d", map[bool]any{true: p.State, false: "none"}[ok], w.books[p.Numbers.STAN], w.saf.Depth("acq"))
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
+	}
+}
+
+// late hands the flow a yes or a no that nobody waits for.
+func (w *world) late(what string, k txn.Key) {
+	p, _ := w.index.Find(k)
+	said := txn.SaidNo
+	if what == "late" {
+		said = txn.SaidYes
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
+		if w.undone[p.Numbers.STAN] {
+			w.books[p.Numbers.STAN] = 0
+		}
+	}
+	w.flow.Late(replay.NewLinkKey("acq", p.Numbers), said)
+}
+
+// moves tells what happened since the start, also what changed nothing.
+func (w *world) moves() {
+	taken := w.index.Moves()
+	for _, a := range txn.Arrows() {
+		if n := taken.Taken(a); n > 0 {
+			w.say("%d × %s + %s -> %s", n, a.From, a.Event, a.To)
+		}
 	}
 }
 

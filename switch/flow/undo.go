@@ -160,6 +160,7 @@ func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 // undoRecords gives the undo record unless the payment is undone already.
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
 	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Disputed || s == txn.Unmatched && e != txn.SaidYes {
+		now.Heard(e)
 		return nil, nil
 	}
 	if n.STAN == 0 {
@@ -204,30 +205,47 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 	return true
 }
 
-// Late takes an acquirer's yes that came after its time: a payment whose
-// reversal found nothing is reversed again, everything else stays as it is. So
-// does a void whose original was undone since: the yes gave back what the undo
-// gives back, and reversing it would take that again.
-func (f *Flow) Late(l replay.LinkKey) {
+// Late takes an acquirer's answer, SaidYes or SaidNo, that came after its time. A
+// yes of a payment whose reversal found nothing, or that was declined, reverses
+// it; everything else stays as it is. So does a void whose original was undone
+// since: the yes gave back what the undo gives back, and reversing it would take
+// that again.
+func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	k, ok := f.Payments.FindSent(l)
 	if !ok || k.Class.Ending() != txn.EndUndo {
 		return
 	}
-	numbers := f.undoNumbers()
-	decide := func(now, of replay.View) ([]journal.Record, error) {
-		if now.Running || now.Payment == nil || // forgotten just now
-			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
-			of.Payment != nil && of.Payment.State != txn.Completed {
-			return nil, nil
-		}
-		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
+	var numbers txn.Numbers
+	if said == txn.SaidYes {
+		numbers = f.undoNumbers()
 	}
-	now, err := f.changeWithOriginal(k, decide)
+	now, err := f.changeWithOriginal(k, func(now, of replay.View) ([]journal.Record, error) {
+		return late(now, of, said, numbers)
+	})
 	if err != nil {
-		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
+		f.Stop(fmt.Errorf("late answer on link %s stan %06d: %w", l.Link, l.STAN, err))
 		return
 	}
 	f.enqueue(k, now)
+}
+
+// late chooses what a late answer makes durable. While a call runs the payment,
+// or its answer is on the way to the terminal, they have the word.
+func late(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
+	if now.Running || now.Payment == nil { // nil: forgotten just now
+		return nil, nil
+	}
+	switch s := now.Payment.State; {
+	case s == txn.Intended, s == txn.Sent, s == txn.Approved:
+		return nil, nil
+	case said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined):
+		if of.Payment != nil && of.Payment.State != txn.Completed {
+			return nil, nil
+		}
+		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, n)
+	}
+	now.Heard(said)
+	return nil, nil
 }
 
 // changeWithOriginal is a change of k in the turn of its original too, if any.

@@ -296,6 +296,7 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
 	}
+	s.Forwarded()
 	w.say("to acquirer: 0200%s stan=%d amount=%d pin=%v", class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()

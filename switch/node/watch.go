@@ -63,6 +63,12 @@ func sets(cfg *config.Config) observe.Sets {
 	for _, why := range txn.BatchReasons() {
 		s.Reasons = append(s.Reasons, string(why))
 	}
+	for _, state := range txn.States() {
+		s.States = append(s.States, state.String())
+	}
+	for _, e := range txn.Events() {
+		s.Events = append(s.Events, e.String())
+	}
 	for _, why := range txn.CaseReasons() {
 		s.Cases = append(s.Cases, string(why))
 	}
@@ -198,11 +204,20 @@ func (n *Node) gauges() {
 		n.observer.History(h.Up, h.Records, h.Behind)
 	}
 	n.observer.InFlight(n.admission.InFlight())
+	n.moves()
 	open := 0
 	for _, l := range n.listeners {
 		open += l.Connections()
 	}
 	n.observer.Connections(open)
+}
+
+// moves counts what happened to payments.
+func (n *Node) moves() {
+	taken := n.Moves()
+	for _, a := range txn.Arrows() {
+		n.observer.Moves(a.From.String(), a.Event.String(), taken.Taken(a))
+	}
 }
 
 // tokens tells of the failover group: which of its tokens serve, and in the log

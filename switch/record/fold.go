@@ -18,48 +18,61 @@ var ErrNoIntent = errors.New("no intent before it")
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone and KindCase.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
-	switch r.Kind {
-	case KindIntent, KindRefused:
+	p, _, err := FoldEvent(p, k, r)
+	return p, err
+}
+
+// FoldEvent is Fold, and tells the event that the record stands for.
+func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
+	var e txn.Event
+	var err error
+	switch {
+	case r.Kind == KindIntent, r.Kind == KindRefused:
 		if p != nil {
-			return p, errors.New("second payment with this key")
+			return p, 0, errors.New("second payment with this key")
 		}
-		return begin(k, r)
-	case KindOutcome, KindUndo, KindUndone, KindCase:
+		p, e, err = begin(k, r)
+	case r.Kind != KindOutcome && r.Kind != KindUndo && r.Kind != KindUndone && r.Kind != KindCase:
+		return p, 0, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
+	case p == nil:
+		return nil, 0, ErrNoIntent
 	default:
-		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
+		e, err = change(p, r)
 	}
-	if p == nil {
-		return nil, ErrNoIntent
+	if err != nil {
+		return p, 0, err
 	}
+	return p, e, move(p, e)
+}
+
+// change takes what a later record says into p, and returns its event.
+func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 	p.Reserved += r.Reserve
 	switch r.Kind {
 	case KindOutcome:
 		o, err := ParseOutcome(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		p.Answer = o.Answer
-		return p, move(p, o.Event)
+		return o.Event, nil
 	case KindUndo:
 		u, err := ParseUndo(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		p.Undo, p.UndoWhy = u.Numbers, u.Reason
-		return p, move(p, u.Event)
+		return u.Event, nil
 	case KindCase:
 		c, err := ParseCase(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		p.Case = c
-		return p, move(p, txn.CaseOpened)
+		return txn.CaseOpened, nil
 	}
 	u, err := ParseUndone(r.Body)
-	if err != nil {
-		return p, err
-	}
-	return p, move(p, u.Event)
+	return u.Event, err
 }
 
 // Over says that a payment's key may come to a new life: nothing more can happen
@@ -70,16 +83,16 @@ func Over(p *txn.Payment) bool {
 }
 
 // begin reads a payment's first record.
-func begin(k txn.Key, r journal.Record) (*txn.Payment, error) {
+func begin(k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
 	p, err := ParsePayment(k, r.Body)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if r.Kind == KindRefused {
-		return p, move(p, txn.Refuse)
+		return p, txn.Refuse, nil
 	}
 	p.Reserved = r.Reserve
-	return p, move(p, txn.Journaled)
+	return p, txn.Journaled, nil
 }
 
 // move follows one arrow.

@@ -59,6 +59,7 @@ func (h *host) Serves(string, txn.Class) bool { return true }
 
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
+	s.Forwarded()
 	n := s.Payment.Numbers
 	h.asked++
 	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))

@@ -18,6 +18,8 @@ type View struct {
 	Running   bool          // a call of the flow owns it: its exchange may be under way
 	Tombstone bool          // its reversal came first
 	Later     []txn.Payment // what names it as its original, in order
+
+	x *Index
 }
 
 // Change takes the turn of k, lets decide look and choose records, makes them
@@ -25,7 +27,7 @@ type View struct {
 // one payment happen one after the other. An error of the journal is returned
 // as it is: the records may be durable, the index does not have them.
 func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (View, error) {
-	e := x.take(k)
+	e := x.turn(k)
 	defer x.release(k, e)
 	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e)) })
 }
@@ -34,9 +36,9 @@ func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (
 // else happens to that meanwhile. Turns are taken in this order alone: from what
 // names an original to the original.
 func (x *Index) ChangeBoth(k, original txn.Key, decide func(now, of View) ([]journal.Record, error)) (View, error) {
-	e := x.take(k)
+	e := x.turn(k)
 	defer x.release(k, e)
-	of := x.take(original)
+	of := x.turn(original)
 	defer x.release(original, of)
 	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e), x.view(of)) })
 }
@@ -56,7 +58,7 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 			return View{}, err
 		}
 		for _, r := range records {
-			if err := x.Apply(r); err != nil {
+			if err := x.take(r, true); err != nil {
 				return View{}, err
 			}
 		}
@@ -87,6 +89,7 @@ func (x *Index) view(e *entry) View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := e.view()
+	v.x = x
 	for _, k := range x.later[e.key] {
 		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
 			v.Later = append(v.Later, *o.p)
@@ -105,8 +108,8 @@ func (e *entry) view() View {
 	return v
 }
 
-// take waits for the turn of k.
-func (x *Index) take(k txn.Key) *entry {
+// turn waits for the turn of k.
+func (x *Index) turn(k txn.Key) *entry {
 	x.mu.Lock()
 	e := x.entry(k)
 	if !e.busy {
@@ -133,30 +136,6 @@ func (x *Index) release(k txn.Key, e *entry) {
 		x.drop(k, e)
 	}
 	x.mu.Unlock()
-	for _, w := range wake {
-		w.Wake()
-	}
-}
-
-// Move follows an arrow that is not durable by its own: delivery of an answer.
-// One that was reversed before its delivery was known stays as it is.
-func (x *Index) Move(k txn.Key, ev txn.Event) {
-	x.mu.Lock()
-	e := x.payments[k]
-	if e == nil || e.p == nil {
-		x.mu.Unlock()
-		return
-	}
-	from := e.p.Share()
-	switch e.p.State {
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
-	default:
-		e.p.State = txn.MustNext(e.p.State, ev)
-	}
-	to := e.p.Share()
-	wake := x.settled(e)
-	x.mu.Unlock()
-	x.accounts.Moved(k, from, to)
 	for _, w := range wake {
 		w.Wake()
 	}

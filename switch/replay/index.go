@@ -37,6 +37,7 @@ type Index struct {
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
 	cases    int       // open ones: nothing closes them yet
+	taken    txn.Moves // by this life of the switch
 	order    []txn.Key // in order of arrival, for forgetting
 	moves    uint64    // changes of state so far
 }
@@ -76,8 +77,11 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	}
 }
 
-// Apply takes one durable record into the index.
-func (x *Index) Apply(r journal.Record) error {
+// Apply takes one durable record of an earlier life into the index.
+func (x *Index) Apply(r journal.Record) error { return x.take(r, false) }
+
+// take applies a record; what happens now is counted.
+func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch:
 		return nil // projections of switch/pin, switch/number and switch/settle
@@ -95,7 +99,7 @@ func (x *Index) Apply(r journal.Record) error {
 		}
 	}
 	x.mu.Lock()
-	from, to, err := x.step(k, r)
+	from, to, err := x.step(k, r, now)
 	x.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
@@ -106,40 +110,46 @@ func (x *Index) Apply(r journal.Record) error {
 
 // step applies a record and tells what the payment came to before it and comes
 // to now; a key that begins a new life came to nothing before.
-func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
+func (x *Index) step(k txn.Key, r journal.Record, now bool) (from, to txn.Share, err error) {
 	var before *txn.Payment
 	if e := x.payments[k]; e != nil && r.Kind != record.KindIntent && r.Kind != record.KindRefused {
 		before = e.p
 	}
 	from = before.Share()
-	err = x.apply(k, r)
+	err = x.apply(k, r, now)
 	if e := x.payments[k]; e != nil {
 		to = e.p.Share()
 	}
 	return from, to, err
 }
 
-func (x *Index) apply(k txn.Key, r journal.Record) error {
+func (x *Index) apply(k txn.Key, r journal.Record, now bool) error {
 	switch r.Kind {
 	case record.KindTombstone:
 		x.entry(k).tombstone = true
 		return nil
 	case record.KindIntent, record.KindRefused:
-		return x.applyPayment(k, r)
+		return x.applyPayment(k, r, now)
 	}
 	e := x.payments[k]
 	if e == nil {
 		return record.ErrNoIntent
 	}
 	before := e.state()
-	_, err := record.Fold(e.p, k, r)
-	if err == nil && e.state() != before {
+	_, event, err := record.FoldEvent(e.p, k, r)
+	if err != nil {
+		return err
+	}
+	if e.state() != before {
 		x.move(e)
 	}
-	if err == nil && r.Kind == record.KindCase {
+	if r.Kind == record.KindCase {
 		x.cases++
 	}
-	return err
+	if now {
+		x.count(before, event)
+	}
+	return nil
 }
 
 // move notes that a record brought e to another state.
@@ -156,7 +166,7 @@ func (e *entry) state() txn.State {
 	return e.p.State
 }
 
-func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
+func (x *Index) applyPayment(k txn.Key, r journal.Record, now bool) error {
 	e := x.payments[k]
 	if e != nil && (e.tombstone || e.p != nil && record.Over(e.p)) {
 		x.unlink(k, e) // the key has come to a new life: the running switch had forgotten the old one
@@ -165,9 +175,12 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	if e != nil {
 		before = e.p
 	}
-	p, err := record.Fold(before, k, r)
+	p, event, err := record.FoldEvent(before, k, r)
 	if err != nil {
 		return err
+	}
+	if now {
+		x.count(txn.Received, event)
 	}
 	e = x.entry(k)
 	e.p = p

@@ -76,7 +76,8 @@ func to(s State) arrow { return arrow{s, true} }
 //
 // An approval that may have been written is presumed delivered: the terminal's
 // own reversal decides. Once undo is durable, no answer of the acquirer moves
-// the payment anywhere but along its reversal.
+// the payment anywhere but along its reversal; the writer of an answer may tell of
+// it when all that is over.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended)},
 	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
@@ -86,14 +87,18 @@ var next = [numStates][numEvents]arrow{
 		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
 	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
+	Refused:   {UndoAsked: to(Refused)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
-	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
-	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+	Reversed: {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed),
+		Written: to(Reversed), MaybeWritten: to(Reversed), NotWritten: to(Reversed)},
+	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched),
+		Written: to(Unmatched), MaybeWritten: to(Unmatched), NotWritten: to(Unmatched)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
-	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
+	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
+		Written: to(Disputed), MaybeWritten: to(Disputed), NotWritten: to(Disputed)},
 }
 
 // Next returns the state after e; ok is false when e cannot happen in s.
