@@ -20,18 +20,29 @@ type Kind string
 // The kinds of asking that the promises speak of.
 const (
 	Purchase Kind = "purchase"
+	Cash     Kind = "cash"
+	Void     Kind = "void"
+	Balance  Kind = "balance"
 	Reversal Kind = "reversal"
 	Other    Kind = "other" // sign-on, echo and what is no message at all
 )
+
+// pays says whether a yes takes money from the card holder.
+func (k Kind) pays() bool { return k == Purchase || k == Cash }
+
+// kept says whether the switch keeps an answer that it repeats.
+func (k Kind) kept() bool { return k.pays() || k == Void || k == Balance }
 
 // Ask is one message of a terminal, as it was delivered to the switch, and its
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
 	Key       Key   // of a reversal: the payment to be reversed
+	Of        Key   // of a void: the payment that it takes back
 	Amount    int64 // minor units
 	Malformed bool  // not in the form that the dialect asks for
 	NoMAC     bool  // without a valid MAC
+	Vain      bool  // in form, and never to be approved: another amount under a known key, a void of what is not in force
 
 	Arrived  time.Duration // at the switch, since the beginning of the history
 	Answered time.Duration // the switch gave the answer to the line; Never: no answer
@@ -57,8 +68,12 @@ const (
 type Terminal struct {
 	ID      string
 	Pending bool  // a reversal is still due
-	Holds   []Key // payments it takes for approved and not reversed, in order
+	Holds   []Key // payments it takes for approved and neither reversed nor voided, in order
+	Voids   []Taken
 }
+
+// Taken is a void that a terminal takes for approved and not reversed.
+type Taken struct{ Key, Of Key }
 
 // Message is one request that reached an acquirer.
 type Message struct {
@@ -69,12 +84,13 @@ type Message struct {
 	RRN      string // field 37
 	Amount   int64
 	Terminal string // field 41
-	// The original of a reversal, field 90.
+	// The original of a reversal or a void, field 90.
 	OriginalSTAN uint32
 	OriginalSent string
+	Said         string // field 39 of the acquirer's answer, whether it arrived or not
 }
 
-// Debit is a purchase that an acquirer has booked.
+// Debit is a purchase or cash withdrawal that an acquirer has booked.
 type Debit struct {
 	Acquirer  string
 	STAN      uint32
@@ -82,7 +98,7 @@ type Debit struct {
 	RRN       string
 	Terminal  string
 	Amount    int64
-	Effective bool // booked and not reversed
+	Effective bool // booked and neither reversed nor voided
 }
 
 // Record is one record of the switch's journal, as far as the promises need it.

@@ -70,10 +70,17 @@ func debitsMatch(c *court) {
 		amount[k] = d.Amount
 	}
 	for _, k := range c.order {
+		if !c.asked[k][0].Kind.pays() {
+			continue
+		}
 		want := c.asked[k][0].Amount
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
+		case c.open[k]:
+			if held[k] && c.stands(k) == disputed {
+				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
+			}
 		case n == 1 && !held[k]:
 			c.broken(4, []Key{k}, "the acquirer holds %d of a payment that the terminal does not have", amount[k])
 		case n == 0 && held[k]:
@@ -90,12 +97,38 @@ func debitsMatch(c *court) {
 	}
 }
 
+// voidsMatch is promise 2 for what is given back: a payment is taken back once.
+func voidsMatch(c *court) {
+	by := map[Key]Key{}
+	for _, t := range c.Terminals {
+		for _, v := range t.Voids {
+			if other, ok := by[v.Of]; ok {
+				c.broken(2, []Key{v.Of, other, v.Key}, "two voids of one payment were approved")
+			}
+			by[v.Of] = v.Key
+		}
+	}
+}
+
+// disputed is the state of a payment whose case is open.
+const disputed = "disputed"
+
+// stands is the state of a payment in the process that ran to the end.
+func (c *court) stands(k Key) string {
+	for _, s := range c.States {
+		if s.Key == k {
+			return s.Running
+		}
+	}
+	return ""
+}
+
 // resting are the states in which a payment may be left, as the journal tells
 // them: delivery is presumed, not stored, so an approval rests as approved. A case
-// for a person is no rest here: no host of a history had cause for one.
+// for a person is a rest; whether it had a cause is another question.
 func resting(state string) bool {
 	switch state {
-	case "approved", "completed", "declined", "refused", "reversed", "unmatched":
+	case "approved", "completed", "declined", "refused", "reversed", "unmatched", disputed:
 		return true
 	}
 	return false
@@ -108,6 +141,37 @@ func allRest(c *court) {
 			c.broken(3, []Key{s.Key}, "the payment is left in state %q", s.Running)
 		}
 	}
+}
+
+// casesHaveACause is the end of promise 3: a case is open for what the acquirer
+// refused to undo, for nothing else, and nobody but a person closes it.
+func casesHaveACause(c *court) {
+	refused := map[Key]bool{}
+	for _, m := range c.Messages {
+		if family(m.MTI) == "0400" && refuses(m.Said) {
+			refused[c.sent[request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}]] = true
+		}
+	}
+	for _, s := range c.States {
+		if s.Running == disputed && !refused[s.Key] {
+			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo it")
+		}
+	}
+	for _, r := range c.Records {
+		if r.Kind == "case" && c.stands(r.Key) != disputed {
+			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
+		}
+	}
+}
+
+// refuses says whether an acquirer will not undo, by its answer to a reversal: not
+// done (00), not known (25, 12, 94), nor to be asked again (ISO 8583:1987 DE 39).
+func refuses(code string) bool {
+	switch code {
+	case "", approved, "12", "25", "94", "68", "90", "91", "96", "98", "A0":
+		return false
+	}
+	return true
 }
 
 // replayAgrees is promise 8.
@@ -152,6 +216,28 @@ func numbersAreUnique(c *court) {
 			c.broken(7, c.keysOf(was, at), "RRN %s on %s is given twice", m.RRN, m.Acquirer)
 		}
 		rrns[[2]string{m.Acquirer, m.RRN}] = at
+	}
+}
+
+// reversalsAreRecorded is promise 7 for reversals: each carries the numbers of an
+// undo of its payment, as the journal has it.
+func reversalsAreRecorded(c *court) {
+	undos := map[request]Key{}
+	for _, r := range c.Records {
+		if r.Kind == "undo" {
+			undos[request{c.intents[r.Key].Link, r.STAN, r.Sent}] = r.Key
+		}
+	}
+	for _, m := range c.Messages {
+		if family(m.MTI) != "0400" {
+			continue
+		}
+		original := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
+		of, known := c.sent[original]
+		k, ok := undos[request{m.Acquirer, m.STAN, m.Sent}]
+		if !known || !ok || k != of {
+			c.broken(7, c.keysOf(original), "a reversal with STAN %06d at %s on %s names STAN %06d at %s, and the journal has no such undo", m.STAN, m.Sent, m.Acquirer, m.OriginalSTAN, m.OriginalSent)
+		}
 	}
 }
 

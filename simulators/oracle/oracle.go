@@ -28,8 +28,9 @@ type court struct {
 	History
 	intents map[Key]Record
 	sent    map[request]Key // by what the intent's request carried
-	asked   map[Key][]Ask   // purchases, in the order of the history
+	asked   map[Key][]Ask   // whose answers are kept, in the order of the history
 	order   []Key           // of asked
+	open    map[Key]bool    // payments with an open case, and what a void with one would take back: nobody knows what the acquirer holds
 	found   []Violation
 }
 
@@ -42,7 +43,7 @@ type request struct {
 
 // Judge runs every check over a drained history.
 func Judge(h History) []Violation {
-	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}}
+	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
 		if r.Kind == "intent" {
 			c.intents[r.Key] = r
@@ -50,7 +51,7 @@ func Judge(h History) []Violation {
 		}
 	}
 	for _, a := range h.Asks {
-		if a.Kind != Purchase || a.Malformed {
+		if !a.Kind.kept() || a.Malformed || a.Vain {
 			continue
 		}
 		if c.asked[a.Key] == nil {
@@ -58,9 +59,17 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
+	for _, s := range h.States {
+		if s.Running == disputed {
+			c.open[s.Key] = true
+			if all := c.asked[s.Key]; len(all) > 0 && all[0].Kind == Void {
+				c.open[all[0].Of] = true
+			}
+		}
+	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, debitsMatch, repeatsAgree, undoneStaysUndone, allRest,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+		approvalsAreStored, debitsHaveIntents, debitsMatch, voidsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
 	} {
 		check(c)
 	}

@@ -3,6 +3,7 @@
 package oracle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +13,14 @@ var (
 	paid    = Key{"10000001", 1, 1}
 	refused = Key{"10000001", 1, 2}
 	undoneK = Key{"10000002", 1, 1}
+	voided  = Key{"10000003", 1, 1}
+	void    = Key{"10000003", 1, 2}
+	open    = Key{"10000004", 1, 1}
 )
 
 // good is a history in which every promise is kept: a payment that stands, one
-// that was declined for its PIN and one that was reversed.
+// that was declined for its PIN, one that was reversed, one that was voided, and
+// one that its acquirer refused to reverse.
 func good() History {
 	ms := time.Millisecond
 	return History{
@@ -25,17 +30,27 @@ func good() History {
 			{Kind: Purchase, Key: refused, Amount: 700, Arrived: 110 * ms, Answered: 120 * ms, Received: 130 * ms, Code: "55", Named: "10000001", OfTrace: 2, OfAmount: 700},
 			{Kind: Purchase, Key: undoneK, Amount: 900, Arrived: 210 * ms, Answered: Never, Received: Never},
 			{Kind: Reversal, Key: undoneK, Amount: 900, Arrived: 6200 * ms, Answered: 6210 * ms, Received: 6220 * ms, Code: "00", Named: "10000002", OfTrace: 1},
+			{Kind: Cash, Key: voided, Amount: 300, Arrived: 310 * ms, Answered: 320 * ms, Received: 330 * ms, Code: "00", RRN: "R3", Named: "10000003", OfTrace: 1, OfAmount: 300},
+			{Kind: Cash, Key: voided, Vain: true, Amount: 301, Arrived: 340 * ms, Answered: 341 * ms, Received: 342 * ms, Code: "94", Named: "10000003", OfTrace: 1, OfAmount: 301},
+			{Kind: Void, Key: void, Of: voided, Amount: 300, Arrived: 350 * ms, Answered: 360 * ms, Received: 370 * ms, Code: "00", RRN: "R4", Named: "10000003", OfTrace: 2, OfAmount: 300},
+			{Kind: Purchase, Key: open, Amount: 800, Arrived: 410 * ms, Answered: Never, Received: Never},
 		},
-		Terminals: []Terminal{{ID: "10000001", Holds: []Key{paid}}, {ID: "10000002"}},
+		Terminals: []Terminal{{ID: "10000001", Holds: []Key{paid}}, {ID: "10000002"}, {ID: "10000003", Voids: []Taken{{void, voided}}}, {ID: "10000004"}},
 		Messages: []Message{
 			{Acquirer: "a", MTI: "0200", STAN: 1, Sent: "0102030405", RRN: "R1", Amount: 500, Terminal: "10000001"},
 			{Acquirer: "a", MTI: "0200", STAN: 2, Sent: "0102030405", RRN: "R2", Amount: 900, Terminal: "10000002"},
 			{Acquirer: "a", MTI: "0400", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405"},
-			{Acquirer: "a", MTI: "0401", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405"},
+			{Acquirer: "a", MTI: "0401", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405", Said: "00"},
+			{Acquirer: "a", MTI: "0200", STAN: 4, Sent: "0102030405", RRN: "R3", Amount: 300, Terminal: "10000003"},
+			{Acquirer: "a", MTI: "0200", STAN: 5, Sent: "0102030405", RRN: "R4", Amount: 300, Terminal: "10000003", OriginalSTAN: 4, OriginalSent: "0102030405"},
+			{Acquirer: "a", MTI: "0200", STAN: 6, Sent: "0102030405", RRN: "R5", Amount: 800, Terminal: "10000004"},
+			{Acquirer: "a", MTI: "0400", STAN: 7, Sent: "0102030410", RRN: "R5", Amount: 800, OriginalSTAN: 6, OriginalSent: "0102030405", Said: "57"},
 		},
 		Debits: []Debit{
 			{Acquirer: "a", STAN: 1, Sent: "0102030405", RRN: "R1", Terminal: "10000001", Amount: 500, Effective: true},
 			{Acquirer: "a", STAN: 2, Sent: "0102030405", RRN: "R2", Terminal: "10000002", Amount: 900},
+			{Acquirer: "a", STAN: 4, Sent: "0102030405", RRN: "R3", Terminal: "10000003", Amount: 300},
+			{Acquirer: "a", STAN: 6, Sent: "0102030405", RRN: "R5", Terminal: "10000004", Amount: 800, Effective: true},
 		},
 		Records: []Record{
 			{Kind: "intent", Key: paid, Link: "a", STAN: 1, Sent: "0102030405", RRN: "R1", Amount: 500},
@@ -45,8 +60,18 @@ func good() History {
 			{Kind: "intent", Key: undoneK, Link: "a", STAN: 2, Sent: "0102030405", RRN: "R2", Amount: 900},
 			{Kind: "undo", Key: undoneK, Event: "timed_out", STAN: 3, Sent: "0102030410"},
 			{Kind: "undone", Key: undoneK, Event: "undo_acked", Code: "00"},
+			{Kind: "intent", Key: voided, Link: "a", STAN: 4, Sent: "0102030405", RRN: "R3", Amount: 300},
+			{Kind: "outcome", Key: voided, Event: "said_yes", Code: "00"},
+			{Kind: "intent", Key: void, Link: "a", STAN: 5, Sent: "0102030405", RRN: "R4", Amount: 300},
+			{Kind: "outcome", Key: void, Event: "said_yes", Code: "00"},
+			{Kind: "intent", Key: open, Link: "a", STAN: 6, Sent: "0102030405", RRN: "R5", Amount: 800},
+			{Kind: "undo", Key: open, Event: "timed_out", STAN: 7, Sent: "0102030410"},
+			{Kind: "case", Key: open, Event: "case_opened", Code: "57"},
 		},
-		States: []State{{paid, "completed", "approved"}, {refused, "refused", "refused"}, {undoneK, "reversed", "reversed"}},
+		States: []State{
+			{paid, "completed", "approved"}, {refused, "refused", "refused"}, {undoneK, "reversed", "reversed"},
+			{voided, "completed", "approved"}, {void, "completed", "approved"}, {open, "disputed", "disputed"},
+		},
 	}
 }
 
@@ -86,6 +111,16 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		}},
 		{"a payment that does not rest", 3, undoneK, func(h *History) { h.States[2] = State{undoneK, "reversing", "reversing"} }},
 		{"left to a person without cause", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "disputed", "disputed" }},
+		{"a case that is closed silently", 3, open, func(h *History) { h.States[5].Running, h.States[5].Replayed = "unmatched", "unmatched" }},
+		{"a debit without its case", 4, open, func(h *History) { h.States[5].Running = "reversed" }},
+		{"a yes with an open case", 2, open, func(h *History) { h.Terminals[3].Holds = []Key{open} }},
+		{"an altered repeat is approved", 2, voided, func(h *History) { h.Asks[5].Code = "00" }},
+		{"voided, and held at the acquirer", 4, voided, func(h *History) { h.Debits[2].Effective = true }},
+		{"voided twice", 2, void, func(h *History) {
+			h.Terminals[2].Voids = append([]Taken{{refused, voided}}, h.Terminals[2].Voids...)
+		}},
+		{"a void that is not in the journal", 1, void, func(h *History) { h.Records = slices.Delete(h.Records, 9, 11) }},
+		{"a reversal with numbers of its own", 7, undoneK, func(h *History) { h.Messages[3].STAN = 9 }},
 		{"a debit that nobody knows of", 4, undoneK, func(h *History) { h.Debits[1].Effective = true }},
 		{"a debit without a payment", 4, Key{}, func(h *History) {
 			h.Debits = append(h.Debits, Debit{Acquirer: "b", STAN: 1, Sent: "0102030405", Amount: 1, Effective: true})

@@ -8,6 +8,9 @@ import "fmt"
 // told yes afterwards, and every yes of a payment is the same.
 func repeatsAgree(c *court) {
 	for _, k := range c.order {
+		if c.asked[k][0].Kind == Balance { // told no, it may be asked again: no money moves
+			continue
+		}
 		var yes, no *Ask
 		for i := range c.asked[k] {
 			a := &c.asked[k][i]
@@ -60,7 +63,7 @@ func answersReachTheirTerminal(c *court) {
 			c.broken(5, []Key{a.Key}, "terminal %s was given an answer to terminal %s", a.Key.Terminal, a.Named)
 		case a.Kind != Other && a.OfTrace != a.Key.Trace:
 			c.broken(5, []Key{a.Key}, "%s: the answer is to trace %06d", a.Kind, a.OfTrace)
-		case a.Kind == Purchase && a.Code == approved && a.OfAmount != a.Amount:
+		case a.Kind.kept() && a.Code == approved && a.OfAmount != a.Amount:
 			c.broken(5, []Key{a.Key}, "the answer is for %d, asked was %d", a.OfAmount, a.Amount)
 		}
 	}
@@ -90,6 +93,16 @@ func wrongFormIsRefused(c *court) {
 	for _, a := range c.Asks {
 		if a.Malformed && a.Code == approved {
 			c.broken(10, []Key{a.Key}, "a %s in a wrong form was approved", a.Kind)
+		}
+	}
+}
+
+// vainIsRefused is promise 2 for what comes in a good form and asks for too much:
+// a known message with another content, a void of what is not in force.
+func vainIsRefused(c *court) {
+	for _, a := range c.Asks {
+		if a.Vain && a.Code == approved {
+			c.broken(2, []Key{a.Key}, "a %s was approved that had to be refused", a.Kind)
 		}
 	}
 }

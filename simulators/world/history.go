@@ -29,11 +29,11 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {
-			if e.known {
+			if e.known && e.pays {
 				h.Debits = append(h.Debits, e.Debit)
 			}
 		}

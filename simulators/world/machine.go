@@ -20,13 +20,14 @@ import (
 
 // machine is one life of the switch, from start to crash.
 type machine struct {
-	world   *World
-	group   *group
-	disk    *fake.Disk
-	node    *node.Node
-	handler listen.Handler // nil until it serves
-	crashIn int            // disk operations until it loses power; 0 is never
-	keep    fake.Keep
+	sluggish bool // every operation of the journal's disk takes long
+	world    *World
+	group    *group
+	disk     *fake.Disk
+	node     *node.Node
+	handler  listen.Handler // nil until it serves
+	crashIn  int            // disk operations until it loses power; 0 is never
+	keep     fake.Keep
 }
 
 // boot starts a switch over a disk.
@@ -123,7 +124,14 @@ func (m *machine) operation(op fake.Op) {
 	}
 	// Other payments go on while one waits for the journal's disk.
 	if strings.HasPrefix(op.Name, "journal/") && (op.Kind == fake.OpSync || op.Kind == fake.OpWrite) && m.handler != nil && w.sched.current != nil {
-		w.sched.sleep(w.between(0, 3*time.Millisecond))
+		switch {
+		case m.sluggish:
+			w.sched.sleep(w.between(0, 600*time.Millisecond))
+		case w.trouble("disk slow", 3):
+			w.sched.sleep(w.between(500*time.Millisecond, 5*time.Second))
+		default:
+			w.sched.sleep(w.between(0, 3*time.Millisecond))
+		}
 	}
 }
 
@@ -160,6 +168,8 @@ func (m *module) ask() error {
 		return fmt.Errorf("%w: %w", hsm.ErrUnavailable, errNoModule)
 	case w.trouble("hsm slow", 12):
 		w.sched.sleep(w.between(500*time.Millisecond, 6*time.Second))
+	case m.sluggish:
+		w.sched.sleep(w.between(0, 800*time.Millisecond))
 	case w.rng.IntN(4) == 0:
 		w.sched.sleep(w.between(0, 2*time.Millisecond))
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tapswitch/internal/env"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/frame"
 	"tapswitch/simulators/card"
@@ -97,7 +98,7 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 	switch {
 	case w.trouble("answer not written", 30):
 		delivery, arrives = listen.NotWritten, false
-	case w.trouble("answer maybe written", 30):
+	case w.trouble("answer maybe written", 50):
 		delivery, arrives = listen.MaybeWritten, w.rng.IntN(2) == 0
 	case w.trouble("answer to terminal lost", 30):
 		arrives = false
@@ -117,8 +118,12 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 		}
 		w.sched.after(w.group, wait, func() { c.arrive(answer, ask) })
 	}
-	if w.trouble("answer's write slow", 60) {
-		w.sched.sleep(w.between(time.Second, 14*time.Second))
+	slow := 40
+	if delivery != listen.Written || !arrives { // a line that breaks is noticed late
+		slow = 600
+	}
+	if w.trouble("answer's write slow", slow) {
+		w.sched.sleep(w.between(time.Second, 15*time.Second))
 	}
 	if w.rng.IntN(3) == 0 { // the write takes its time, and the answer may be there before it ends
 		w.sched.sleep(w.between(0, 40*time.Millisecond))
@@ -148,4 +153,11 @@ func (p *pos) read(answer []byte, ask *oracle.Ask) {
 	amount, _ := v.Uint(4)
 	ask.Code, ask.RRN, ask.Auth, ask.Named = text(&v, 39), text(&v, 37), text(&v, 38), text(&v, 41)
 	ask.OfTrace, ask.OfAmount = uint32(trace), int64(amount)
+}
+
+// call is one exchange that a terminal waits for.
+type call struct {
+	answered env.Event
+	answer   []byte
+	from     *oracle.Ask // whose answer it is
 }

@@ -25,10 +25,10 @@ import (
 // The size of a run.
 const (
 	terminals = 5
-	troubles  = 90 * time.Second // of trouble, in virtual time
-	least     = 30               // payments: a run whose switch was down too long goes on
-	patience  = 2 * time.Hour    // for everything to be drained, in virtual time
-	deadline  = 4 * time.Second  // of a first answer
+	troubles  = 200 * time.Second // of trouble, in virtual time
+	least     = 60                // payments: a run whose switch was down too long goes on
+	patience  = 2 * time.Hour     // for everything to be drained, in virtual time
+	deadline  = 4 * time.Second   // of a first answer
 )
 
 // World is one run.
@@ -188,7 +188,7 @@ func (w *World) misfortune() {
 			return
 		}
 		m, h, p := w.machine, w.hosts[w.rng.IntN(len(w.hosts))], w.shops[w.rng.IntN(len(w.shops))]
-		switch w.rng.IntN(10) {
+		switch w.rng.IntN(16) {
 		case 0, 1, 2:
 			m.crashIn, m.keep = 1+w.rng.IntN(30), fake.Keeps()[w.rng.IntN(3)] // the fault is counted when it comes
 		case 3:
@@ -215,7 +215,30 @@ func (w *World) misfortune() {
 		case 9:
 			w.fault("wall clock jumps")
 			w.sched.stepped += w.between(-30*time.Minute, 30*time.Minute)
+		default:
+			w.sluggishness()
 		}
+	}
+}
+
+// sluggishness is what makes everything take long for a while, so that more happens
+// in between; and hosts that will not undo.
+func (w *World) sluggishness() {
+	m, h := w.machine, w.hosts[w.rng.IntN(len(w.hosts))]
+	during := func(kind string, most time.Duration, set func(bool)) {
+		w.fault(kind)
+		set(true)
+		w.sched.after(w.group, w.between(time.Second, most), func() { set(false) })
+	}
+	switch w.rng.IntN(4) {
+	case 0:
+		during("host sluggish", 10*time.Second, func(on bool) { h.sluggish = on })
+	case 1:
+		during("host undoes nothing", 12*time.Second, func(on bool) { h.refusing = on })
+	case 2:
+		during("hsm sluggish", 8*time.Second, func(on bool) { w.module.sluggish = on })
+	case 3:
+		during("disk sluggish", 8*time.Second, func(on bool) { m.sluggish = on })
 	}
 }
 
@@ -223,9 +246,9 @@ func (w *World) misfortune() {
 func (w *World) settle() {
 	w.calm, w.calmSince = true, w.sched.mono
 	w.say("calm")
-	w.module.gone = false
+	w.module.gone, w.module.sluggish, w.machine.sluggish = false, false, false
 	for _, h := range w.hosts {
-		h.up, h.silent = true, false
+		h.up, h.silent, h.sluggish, h.refusing = true, false, false, false
 	}
 	w.machine.crashIn = 0
 	w.machine.disk.SetCapacity(0)

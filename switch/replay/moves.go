@@ -16,9 +16,15 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 		x.mu.Unlock()
 		return
 	}
-	x.count(e.p.State, ev)
+	before := e.p.State
+	after, ok := txn.Next(before, ev)
+	if !ok {
+		x.mu.Unlock()
+		assert.Fail("replay: event %s cannot happen in state %s, terminal %s trace %d", ev, before, k.Terminal, k.Trace)
+	}
 	from := e.p.Share()
-	e.p.State = txn.MustNext(e.p.State, ev)
+	x.count(before, ev)
+	e.p.State = after
 	to := e.p.Share()
 	wake := x.settled(e)
 	x.mu.Unlock()
