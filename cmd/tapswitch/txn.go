@@ -72,7 +72,7 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 			return fmt.Errorf("record %d: %w", seq, err)
 		}
 		p := folded[key]
-		if begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused; begins && p != nil && p.State.Resting() {
+		if record.Begins(r.Kind) && p != nil && p.State.Resting() {
 			p = nil // the key came to a new life
 		}
 		if folded[key], err = record.Fold(p, k, r); err != nil {

@@ -20,6 +20,8 @@ func reasonDocs() map[Reason]reasonDoc {
 		"pan_check_digit_wrong":          {"the card number fails its check digit", "nothing: misread or invented number; many from one terminal are a case for its merchant"},
 		"track_does_not_match_pan":       {"field 2, track 2 and tag 57 do not name the same card", "nothing; many from one terminal point at a manipulated one"},
 		"card_expired":                   {"field 14 lies before this month", "nothing; when all cards expire at once, look at the switch's clock"},
+		"authorization_code_missing":     {"an offline sale without field 38: nobody has authorised it", "correct the terminal: it must ask the cashier for the code that was given"},
+		"pin_in_advice":                  {"an advice with field 52: what has happened already is asked no PIN", "correct the terminal"},
 		"terminal_unknown":               {"field 41 is in no entry of `terminals`", "add the terminal, or find out who connects"},
 		"terminal_blocked":               {"the terminal is there with `status: blocked`", "nothing, or unblock it"},
 		"merchant_does_not_own_terminal": {"field 42 is not the merchant of this terminal", "correct the terminal or its entry"},
@@ -66,8 +68,11 @@ func reasonDocs() map[Reason]reasonDoc {
 		"original_payment_in_dispute":       {"a case is open of the payment, or of a void of it: what the acquirer holds is not known, so nothing is taken or given back by itself", "settle the case with the acquirer; `tapswitch txn cases` shows it"},
 		"reversal_refused":                  {"the acquirer answered the reversal with a code that neither acknowledges it (00), nor says that it knows no original (25, 12, 94), nor asks to come again (68, 90, 91, 96, 98, A0)", "ask the acquirer, with STAN and RRN, whether it holds the money, and have it given back there; closing a case here is not built"},
 		"reversal_expired":                  {"the reversal was sent for `reversal.max_age_ms` and not acknowledged", "as for `reversal_refused`"},
-		"original_not_found":                {"a terminal reversed a payment that the switch does not know; a tombstone refuses it should it still come", "nothing: the terminal takes 25 for done"},
-		"reversal_differs_from_original":    {"a reversal names another amount than the payment it reverses", "look at the terminal; partial reversals are not built"},
-		"malfunction":                       {"an error that nobody thought about, or an answer that could not be built", "report it with the event and the log around it"},
+		"advice_refused": {"the acquirer answered the advice with a code that neither acknowledges nor defers it, or with 94 at its first sending. The merchant counts on the money, and the acquirer has not booked it",
+			"tell the acquirer STAN, RRN and the authorization, and have it booked there; the voucher is the merchant's"},
+		"advice_expired":                 {"the advice was sent for `reversal.max_age_ms` and never acknowledged", "ask the acquirer whether it is booked; it is sent no more"},
+		"original_not_found":             {"a terminal reversed a payment that the switch does not know; a tombstone refuses it should it still come", "nothing: the terminal takes 25 for done"},
+		"reversal_differs_from_original": {"a reversal names another amount than the payment it reverses", "look at the terminal; partial reversals are not built"},
+		"malfunction":                    {"an error that nobody thought about, or an answer that could not be built", "report it with the event and the log around it"},
 	}
 }
