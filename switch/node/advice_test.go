@@ -3,11 +3,13 @@
 package node
 
 import (
+	"context"
 	"testing"
 
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 	"tapswitch/switch/txn"
+	"tapswitch/terminal/host"
 )
 
 // offline makes a sale a message about one that was authorised by telephone.
@@ -87,5 +89,30 @@ func TestRefusedAdviceIsACase(t *testing.T) {
 	w.expect("its repeat", w.sale(0x0220, 2, 4200, c, offline("T12345")...), "00", true)
 	if r.a.taken() != 0 {
 		t.Errorf("%d taken", r.a.taken())
+	}
+}
+
+// The terminal's program keeps an offline sale while the switch is away, and tells it
+// when it is back; the acquirer books it once.
+func TestOfflineSaleOfATerminal(t *testing.T) {
+	r := newRig(t)
+	till := r.term(0)
+	r.stop()
+	kept := till.host.KeepOffline(context.Background(), host.Offline{Amount: 4200, Card: r.tap("unionpay", 4200), Auth: "T12345"})
+	if kept.Outcome != host.Kept {
+		t.Fatalf("%+v", kept)
+	}
+	if told, err := till.host.Upload(context.Background(), false); err == nil || len(told) != 1 || told[0].Done {
+		t.Errorf("without a switch: %+v, %v", told, err)
+	}
+	r.start()
+	till.reopen()
+	told, err := till.host.Upload(context.Background(), false)
+	if err != nil || len(told) != 1 || !told[0].Done || told[0].RRN == "" || till.host.Kept() != 0 {
+		t.Errorf("%+v, %v", told, err)
+	}
+	r.settled()
+	if p, _ := r.find(0, kept.Trace); p.State != txn.Advised || r.a.taken() != 4200 {
+		t.Errorf("%s, %d taken", p.State, r.a.taken())
 	}
 }
