@@ -62,7 +62,7 @@ func (a *audit) add(e Entry) error {
 	if e.BalanceMinor != before+change || a.deltas != a.effects {
 		return fmt.Errorf("the balance of %s moved by %d, the effect is %d", e.Account, e.BalanceMinor-before, change)
 	}
-	if e.BalanceMinor < 0 {
+	if e.BalanceMinor < 0 && e.Effect == EffectDebit && !isAdvice(e.MTI) { // what has happened overdraws
 		return fmt.Errorf("the balance of %s is negative", e.Account)
 	}
 	return nil
@@ -78,7 +78,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	}
 	switch e.Effect {
 	case EffectDebit:
-		if v, ok := a.voids[e.Original]; ok && e.MTI != mtiFinancial { // the reversal of a void
+		if v, ok := a.voids[e.Original]; ok && isReversal(e.MTI) { // the reversal of a void
 			if v.AmountMinor != e.AmountMinor || v.Account != e.Account || v.Currency != e.Currency {
 				return 0, fmt.Errorf("a debit that differs from the void %s it reverses", e.Original)
 			}
@@ -86,7 +86,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 			a.credited[v.Original] = false
 			return -e.AmountMinor, nil
 		}
-		if e.MTI != mtiFinancial || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+		if isReversal(e.MTI) || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
 			return 0, fmt.Errorf("a debit of a message that was not approved")
 		}
 		if _, twice := a.debits[e.Key()]; twice {

@@ -18,6 +18,8 @@ import (
 // The message types that are served.
 const (
 	mtiFinancial      = "0200"
+	mtiAdvice         = "0220"
+	mtiAdviceRepeat   = "0221"
 	mtiReversal       = "0400"
 	mtiReversalRepeat = "0401"
 	mtiNetwork        = "0800"
@@ -134,7 +136,7 @@ func (l *ledger) apply(e Entry) error {
 			o.reversed = false
 		}
 	}
-	if d != nil && e.MTI != mtiFinancial && e.Response == codeApproved {
+	if d != nil && isReversal(e.MTI) && e.Response == codeApproved {
 		d.undone = true
 	}
 	if a != nil && a.balance != e.BalanceMinor {
@@ -166,6 +168,10 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 	case mtiFinancial:
 		if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
 			l.decideSale(m, &e)
+		}
+	case mtiAdvice, mtiAdviceRepeat:
+		if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
+			l.decideAdvice(m, &e)
 		}
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
@@ -440,7 +446,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 			out[id] = v
 		}
 	}
-	if m.mti != mtiFinancial {
+	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
 	}
 	if f7 := m.fields[7]; f7 != "" {

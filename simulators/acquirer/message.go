@@ -164,10 +164,10 @@ func messageKey(stan, f7, institution string) string {
 }
 
 // originalKey reads field 90 (type 4, trace number 6, date and time 10,
-// acquirer 11, forwarder 11); false when it does not name a 0200.
+// acquirer 11, forwarder 11); false when it names neither a 0200 nor a 0220.
 func (m *message) originalKey() (string, bool) {
 	f := m.fields[90]
-	if len(f) != 42 || f[:4] != "0200" || !isDigits(f) {
+	if len(f) != 42 || f[:4] != mtiFinancial && f[:4] != mtiAdvice || !isDigits(f) {
 		return "", false
 	}
 	return messageKey(f[4:10], f[10:20], f[20:31]), true

@@ -90,6 +90,8 @@ func (w *world) command(line string) {
 		return
 	}
 	switch words[0] {
+	case "offline":
+		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "purchase", "cash", "balance", "void":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
@@ -104,7 +106,7 @@ func (w *world) command(line string) {
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
 	case "link":
-		w.serves = words[1] == "serves"
+		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
 		p, _ := w.index.Find(w.keyOf(args, trace, amount))
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
@@ -141,7 +143,7 @@ func (w *world) command(line string) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[args["of"]]
+	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "offline": txn.OfflineSale}[args["of"]]
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 

@@ -78,11 +78,19 @@ func cases() []journal.Record {
 	return []journal.Record{MakeCase(full(), txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: at}), MakeCase(full(), txn.Case{Why: txn.CaseExpired, At: at})}
 }
 
+// advices are records of the kinds of an advice, with old fields alone.
+func advices() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Answer, p.PINGiven, p.ChipRead = txn.OfflineSale, 30, answer(), false, false
+	return []journal.Record{Advice(p), MakeAdvised(p, Advised{Code: txn.CodeApproved, At: time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)})}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
+	golden(t, "testdata/v2_advice.txt", advices())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -133,7 +141,7 @@ func TestRoundTrip(t *testing.T) {
 // A case is read as it was written, needs its event and its reason, and takes a
 // payment that is being reversed where no answer moves it.
 func TestCase(t *testing.T) {
-	for i, why := range txn.CaseReasons() {
+	for i, why := range txn.CaseReasons()[:2] {
 		r := cases()[i]
 		c, err := ParseCase(r.Body)
 		if err != nil || c.Why != why || c.At != time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC) || (c.Code == txn.CodeFormat) != (i == 0) {
@@ -166,6 +174,42 @@ func TestCase(t *testing.T) {
 	}
 	if _, err := ParseCase(append([]byte{3}, cases()[0].Body[1:]...)); !errors.Is(err, ErrVersion) {
 		t.Errorf("another version: %v", err)
+	}
+}
+
+// An advice owes its acquirer a message until it is acknowledged, or a person has
+// it; then it keeps no room. Its acknowledgement needs its event.
+func TestAdvice(t *testing.T) {
+	r := advices()
+	for _, c := range []struct {
+		end  func(*txn.Payment) journal.Record
+		want txn.State
+	}{
+		{func(p *txn.Payment) journal.Record { return MakeAdvised(p, Advised{Code: txn.CodeDuplicate}) }, txn.Advised},
+		{func(p *txn.Payment) journal.Record { return MakeCase(p, txn.Case{Why: txn.CaseAdviceRefused}) }, txn.Disputed},
+	} {
+		k, _ := ParseKey(r[0].Key)
+		p, err := Fold(nil, k, r[0])
+		if err != nil || p.State != txn.Advising || p.Reserved != AdviceRoom || !reflect.DeepEqual(p.Answer, answer()) || Over(p) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if p, err = Fold(p, k, c.end(p)); err != nil || p.State != c.want || p.Reserved != 0 || Over(p) != (c.want == txn.Advised) {
+			t.Errorf("%s: %+v, %v", c.want, p, err)
+		}
+		if _, err := Fold(p, k, r[1]); err == nil {
+			t.Errorf("%s: a second acknowledgement was folded", c.want)
+		}
+	}
+	if a, err := ParseAdvised(r[1].Body); err != nil || a.Code != txn.CodeApproved || a.At.IsZero() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for name, body := range map[string][]byte{
+		"no event": {version, tagCode, 2, '0', '0'}, "another event": {version, tagEvent, 1, byte(txn.UndoAcked)}, "short code": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCode, 1, '0'},
+		"short time": {version, tagEvent, 1, byte(txn.AdviceAcked), tagAt, 1, 0}, "a foreign field": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCount, 1, 0},
+	} {
+		if a, err := ParseAdvised(body); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
 	}
 }
 
@@ -202,6 +246,9 @@ func TestFollowUpsFit(t *testing.T) {
 	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
 	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
+	}
+	if end := max(size(advices()[1]), size(cases()[0])); end > AdviceRoom {
+		t.Errorf("the end of an advice takes %d of %d bytes", end, AdviceRoom)
 	}
 	if undoing > UndoRoom {
 		t.Errorf("undo and what ends it take %d of %d bytes", undoing, UndoRoom)
@@ -252,7 +299,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -264,6 +311,7 @@ func FuzzParse(f *testing.F) {
 		ParseUndo(body)
 		ParseUndone(body)
 		ParseCase(body)
+		ParseAdvised(body)
 		ParseTries(key, body)
 	})
 }

@@ -10,7 +10,7 @@
 // numbers). Resolve then looks at each payment: an intent without an outcome
 // may have been sent and is reversed, or closed when its class moves no money
 // (txn.Class.Ending); an approval is presumed delivered, since its answer may
-// have been written; what was being reversed is queued again.
+// have been written; what was being reversed, and an advice that was not acknowledged, is queued again.
 //
 // Imported by: node, crash tests. Imports: switch/{txn,record,replay,journal}.
 package recover
@@ -50,6 +50,7 @@ type Summary struct {
 	Reversing int // reversals that were not acknowledged
 	Delivered int // approvals presumed delivered
 	Closed    int // without an outcome, of a class that moves no money
+	Advising  int // advices that were not acknowledged
 }
 
 // Resolve gives every payment that was in flight its way to an end. next gives
@@ -69,6 +70,8 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 			x.Move(p.Key, txn.MaybeWritten)
 		case txn.Reversing:
 			sum.Reversing++
+		case txn.Advising:
+			sum.Advising++
 		case txn.Intended, txn.Sent:
 			switch p.Key.Class.Ending() {
 			case txn.EndUndo:
@@ -85,7 +88,7 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 	if failed != nil {
 		return sum, failed
 	}
-	for _, p := range x.Owing(txn.Reversing) {
+	for _, p := range x.Owing(txn.Reversing, txn.Advising) {
 		enqueue(p.Link, p.Key)
 	}
 	return sum, nil

@@ -27,6 +27,7 @@ func TestClassesOfTerminals(t *testing.T) {
 			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2300000700060", "000006000041"
 		}, txn.Void, 23, 0},
 		{"reversal of a void", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000006000041" }, txn.Reversal, 23, txn.Void},
+		{"offline sale", 0x0220, func(f map[int]string) { f[38], f[60] = "T12345", "3000000700060"; delete(f, 52) }, txn.OfflineSale, 30, 0},
 		{"balance inquiry", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060"; delete(f, 4) }, txn.Balance, 1, 0},
 		{"balance inquiry with an amount", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.Balance, 1, 0},
 	} {
@@ -38,6 +39,9 @@ func TestClassesOfTerminals(t *testing.T) {
 		}
 		if c.class == txn.Void && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.Original.Terminal != r.Key.Terminal || r.OfRRN.String() != "632700000001") {
 			t.Errorf("void of %+v, %s", r.Original, r.OfRRN)
+		}
+		if c.class == txn.OfflineSale && string(r.Auth[:]) != "T12345" {
+			t.Errorf("%s: authorization %q", c.name, r.Auth)
 		}
 		if c.of != 0 && (r.Original.Trace != r.Key.Trace || r.Original.Batch != r.Key.Batch || r.Original.Type != c.kind) {
 			t.Errorf("%s: original %+v", c.name, r.Original)

@@ -15,7 +15,12 @@ type Case struct {
 const (
 	CaseRefused Reason = "reversal_refused" // the acquirer's code neither ends nor defers the reversal
 	CaseExpired Reason = "reversal_expired" // not acknowledged within the longest time
+
+	CaseAdviceRefused Reason = "advice_refused" // the acquirer's code neither acknowledges nor defers the advice
+	CaseAdviceExpired Reason = "advice_expired" // not acknowledged within the longest time
 )
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
-func CaseReasons() []Reason { return []Reason{CaseRefused, CaseExpired} }
+func CaseReasons() []Reason {
+	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired}
+}

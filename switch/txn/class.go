@@ -12,14 +12,15 @@ const (
 	SignOn
 	SignOff
 	Echo
-	Balance // inquiry: moves no money
-	Cash    // withdrawal over the counter
-	Void    // takes a completed purchase or cash withdrawal back, whole
-	Settle  // the terminal closes its batch
+	Balance     // inquiry: moves no money
+	Cash        // withdrawal over the counter
+	Void        // takes a completed purchase or cash withdrawal back, whole
+	Settle      // the terminal closes its batch
+	OfflineSale // advice of a sale that was authorised by word of mouth
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -39,9 +40,10 @@ type Ending uint8
 
 // The endings. A class that is not journaled has EndNone.
 const (
-	EndNone  Ending = iota
-	EndUndo         // money may have moved: reversed
-	EndClose        // no money can have moved: closed
+	EndNone   Ending = iota
+	EndUndo          // money may have moved: reversed
+	EndClose         // no money can have moved: closed
+	EndAdvise        // it has happened whatever the acquirer says: told until acknowledged
 )
 
 // Ending is the rule of c, for the running switch and for recovery alike.
@@ -51,6 +53,8 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
+	case OfflineSale:
+		return EndAdvise
 	}
 	return EndNone
 }

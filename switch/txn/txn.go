@@ -79,6 +79,7 @@ type Request struct {
 	Cond     [2]byte // field 25
 	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
 	OfRRN    RRN     // Void: the reference number of what is taken back
+	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
 
