@@ -145,6 +145,9 @@ type Link struct {
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
+	HoldDays     int           `key:"hold_days" min:"1" max:"365" help:"a pre-authorization can be completed for so many days"`
+
+	CompletionPercent int `key:"completion_percent" min:"1" max:"200" help:"of a pre-authorization, the most that its completion may take"`
 }
 
 // Issuer holds the keys of an issuer whose cards are checked here.

@@ -92,7 +92,7 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void":
+	case "purchase", "cash", "balance", "void", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -105,6 +105,8 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
+	case "hold": // how long one lasts
+		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
@@ -112,6 +114,9 @@ func (w *world) command(line string) {
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 		if w.undone[p.Numbers.STAN] {
 			w.books[p.Numbers.STAN] = 0
+		}
+		if o, ok := w.index.Find(p.Original); ok && p.Key.Class == txn.Completion {
+			w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
 		}
 		w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
 	case "saf":
@@ -143,13 +148,13 @@ func (w *world) command(line string) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "offline": txn.OfflineSale}[args["of"]]
+	class := classOf(args["of"])
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[what]
+	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
 	if args["mac"] == "none" {
@@ -161,12 +166,18 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	switch class {
 	case txn.Balance:
 		run = w.flow.Inquire
-	case txn.Void:
+	case txn.Void, txn.CompletionVoid:
 		run = w.flow.Void
 		w.names(in, args)
+	case txn.PreAuthVoid:
+		run = w.flow.CancelPreAuth
+		w.namesHold(in, args)
+	case txn.Completion:
+		run = w.flow.Complete
+		w.namesHold(in, args)
 	}
-	w.last = run(context.Background(), in)
-	w.lastKey = in.Key // after what came meanwhile
+	last := run(context.Background(), in)
+	w.lastKey, w.last = in.Key, last // what came meanwhile was told before
 	w.answered(w.last)
 }
 
@@ -177,10 +188,11 @@ func (w *world) names(in *txn.Request, args map[string]string) {
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
 	w.index.Each(func(p txn.Payment) {
-		if p.Key.Trace == in.Original.Trace && p.Key.Class != txn.Void {
+		if p.Key.Trace == in.Original.Trace && p.Key.Class != in.Key.Class {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
+	copy(in.OfAuth[:], args["auth"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))
 	}

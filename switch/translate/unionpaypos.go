@@ -26,8 +26,9 @@ type business struct {
 }
 
 // businesses is what is served; everything else is DeclineUnsupported.
-// UnionPay POS: sale, its void, balance inquiry, the reversals, offline sale, sign-on with a
-// double-length MAC key (003), sign-off, echo, settlement (201). Cash has the processing code of
+// UnionPay POS: sale, its void, pre-authorization, its void, completion by request, its
+// void, balance inquiry, the reversals, offline sale, sign-on with a double-length MAC key (003),
+// sign-off, echo, settlement (201). Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
 	return []business{
@@ -39,6 +40,14 @@ func businesses() []business {
 		{0x0220, 30, "000", "000000", "00", txn.OfflineSale, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
+		{0x0100, 10, "000", "030000", "06", txn.PreAuth, 0},
+		{0x0400, 10, "000", "030000", "06", txn.Reversal, txn.PreAuth},
+		{0x0100, 11, "000", "200000", "06", txn.PreAuthVoid, 0},
+		{0x0400, 11, "000", "200000", "06", txn.Reversal, txn.PreAuthVoid},
+		{0x0200, 20, "000", "000000", "06", txn.Completion, 0},
+		{0x0400, 20, "000", "000000", "06", txn.Reversal, txn.Completion},
+		{0x0200, 21, "000", "200000", "06", txn.CompletionVoid, 0},
+		{0x0400, 21, "000", "200000", "06", txn.Reversal, txn.CompletionVoid},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
 		{0x0820, 0, "002", "", "", txn.SignOff, 0},
@@ -92,8 +101,10 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		return r, err
 	}
 	switch r.Key.Class {
-	case txn.Void:
+	case txn.Void, txn.CompletionVoid:
 		return r, original(&r, v)
+	case txn.PreAuthVoid, txn.Completion:
+		return r, preAuth(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
 	case txn.OfflineSale:
@@ -170,13 +181,28 @@ func currency(v *iso8583.View) (money.Currency, error) {
 }
 
 // original reads what a void names: the reference number in 37, batch and trace
-// number in 61.
+// number in 61; of a completion also the authorization code in 38, when it is there.
 func original(r *txn.Request, v *iso8583.View) error {
 	text := v.AppendText(nil, 61)
 	if len(text) < 12 || !allDigits(text) || len(v.Raw(37)) != len(r.OfRRN) {
 		return missing("37 and 61 (batch and trace number of the original) are")
 	}
 	copy(r.OfRRN[:], v.Raw(37))
+	copy(r.OfAuth[:], v.Raw(38))
+	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
+	return nil
+}
+
+// preAuth reads what a cancel or a completion names: the authorization code in
+// 38, and in 61 batch and trace number, zeros where the receipt is not at hand, and
+// the date.
+func preAuth(r *txn.Request, v *iso8583.View) error {
+	text := v.AppendText(nil, 61)
+	if len(text) < 16 || !allDigits(text) || len(v.Raw(38)) != len(r.OfAuth) {
+		return missing("38 and 61 (batch, trace number and date of the pre-authorization) are")
+	}
+	copy(r.OfAuth[:], v.Raw(38))
+	copy(r.OfDate[:], text[12:16])
 	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
 	return nil
 }

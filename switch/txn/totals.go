@@ -41,7 +41,11 @@ var sides = [numClasses]Side{
 	Void:     OnCredit,
 	Settle:   OnNeither,
 
-	OfflineSale: OnDebit,
+	OfflineSale:    OnDebit,
+	PreAuth:        OnNeither, // held, not paid
+	PreAuthVoid:    OnNeither,
+	Completion:     OnDebit,
+	CompletionVoid: OnCredit,
 }
 
 // Side is where a payment of class c counts while it is in force.

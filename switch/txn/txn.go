@@ -77,8 +77,10 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
-	OfRRN    RRN     // Void: the reference number of what is taken back
+	Original Key     // Reversal: the key of what is reversed; a class that Follows: the same without its class, zero where the message has none
+	OfRRN    RRN     // Void, CompletionVoid: the reference number of what is taken back
+	OfAuth   [6]byte // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38)
+	OfDate   [4]byte // the same: its date MMDD
 	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
@@ -139,7 +141,7 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
-	Original    Key // what a void takes back, zero for others
+	Original    Key // what a void or a completion is about, zero for others
 	Fingerprint Fingerprint
 	Masked      string   // card number, first six and last four
 	Token       [16]byte // keyed token of the card number
