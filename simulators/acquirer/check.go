@@ -16,13 +16,14 @@ type audit struct {
 	voids    map[string]Entry // that gave a debit back and are in force
 	deltas   money.MinorUnits // sum of what balances moved by
 	effects  money.MinorUnits // sum of credits less debits
+	holds    auditedHolds
 }
 
 // CheckBooks checks that at every prefix of the books the balances moved by
 // exactly the effects, that one key was debited at most once, and that a credit
 // gives one debit back, whole and once, or again after a void was reversed. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
-	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, map[string]Entry{}, 0, 0}
+	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, map[string]Entry{}, 0, 0, newAuditedHolds()}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -52,7 +53,10 @@ func (a *audit) add(e Entry) error {
 	if !known {
 		return fmt.Errorf("account %s was never opened", e.Account)
 	}
-	change, err := a.effect(e)
+	about, change, err := a.holds.add(e)
+	if err == nil && !about {
+		change, err = a.effect(e)
+	}
 	if err != nil {
 		return err
 	}

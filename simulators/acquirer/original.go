@@ -17,7 +17,7 @@ func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
 	switch {
 	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
 		return codeOrigDiffers, "original_differs"
-	case o.Effect != EffectDebit || d.reversed || d.undone:
+	case o.Effect != EffectDebit || d.reversed || d.undone || o.held() != notHeld: // a completion has a void of its own
 		return codeInvalid, "original_not_in_force"
 	}
 	return codeApproved, "approved"
@@ -28,6 +28,9 @@ const reasonUnknownOriginal = "original_unknown"
 // decideReversal finds the original by field 90 and takes its effect back once.
 // It keeps no answers: what is true of the original now is the answer.
 func (l *ledger) decideReversal(m *message, e *Entry) {
+	if l.decideHoldReversal(m, e) {
+		return
+	}
 	key, ok := m.originalKey()
 	if !ok {
 		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
