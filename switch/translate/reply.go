@@ -142,7 +142,7 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 		return r, fmt.Errorf("field 39 is %s, a yes other than 00, which is not built", r.Answer.Code)
 	}
 	copy(r.Answer.Auth[:], v.AppendText(nil, 38))
-	if p.Key.Class == txn.PreAuth && r.Answer.Approved() && r.Answer.Auth == ([6]byte{}) {
+	if p.Key.Class == txn.PreAuth && v.MTI()>>8&0x0F == 1 && r.Answer.Approved() && r.Answer.Auth == ([6]byte{}) {
 		return r, fmt.Errorf("field 38 is missing: a pre-authorization without a code can be neither completed nor cancelled")
 	}
 	r.Answer.RRN = p.Numbers.RRN
