@@ -110,15 +110,7 @@ func (w *world) command(line string) {
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
-		p, _ := w.index.Find(w.keyOf(args, trace, amount))
-		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
-		if w.undone[p.Numbers.STAN] {
-			w.books[p.Numbers.STAN] = 0
-		}
-		if o, ok := w.index.Find(p.Original); ok && p.Key.Class == txn.Completion {
-			w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
-		}
-		w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+		w.late(w.keyOf(args, trace, amount))
 	case "saf":
 		for w.saf.Deliver(context.Background(), "acq") {
 		}
@@ -144,6 +136,19 @@ func (w *world) command(line string) {
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
 	}
+}
+
+// late is the acquirer's yes to k after its time.
+func (w *world) late(k txn.Key) {
+	p, _ := w.index.Find(k)
+	w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
+	if w.undone[p.Numbers.STAN] {
+		w.books[p.Numbers.STAN] = 0
+	}
+	if o, ok := w.index.Find(p.Original); ok && p.Key.Class == txn.Completion {
+		w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
+	}
+	w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
 }
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
