@@ -90,7 +90,7 @@ func (m Mood) actsOn(mti string) bool {
 	case MoodSilentAll:
 		return true
 	}
-	return mti == mtiFinancial
+	return mti == mtiFinancial || mti == mtiAdvice
 }
 
 // spentBy reports whether a message of this type uses a once up.

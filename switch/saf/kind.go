@@ -36,11 +36,11 @@ func (k Kind) String() string {
 // rule is a row of the table of kinds: when it goes, what it owes, and what ends
 // the debt.
 type rule struct {
-	rank    int                              // between chains the lower goes first
-	owes    func(p *txn.Payment) bool        // whether p owes such a message
-	since   func(p *txn.Payment) time.Time   // since when: its age decides when a case is opened
-	settles func(txn.Code) (txn.Event, bool) // whether the acquirer's code ends it, and how
-	defers  func(txn.Code) bool              // whether the code asks to come again
+	rank    int                                            // between chains the lower goes first
+	owes    func(p *txn.Payment) bool                      // whether p owes such a message
+	since   func(p *txn.Payment) time.Time                 // since when: its age decides when a case is opened
+	settles func(*txn.Payment, txn.Code) (txn.Event, bool) // whether the acquirer's code ends it, and how
+	defers  func(txn.Code) bool                            // whether the code asks to come again
 	record  func(p *txn.Payment, e txn.Event, c txn.Code) journal.Record
 	refused txn.Reason // why a case is open after a code that neither settles nor defers
 	expired txn.Reason // and after the longest time
@@ -61,7 +61,12 @@ func undoneSince(p *txn.Payment) time.Time { return p.Undo.At }
 
 // settlesReversal says whether a code acknowledges a reversal. 25, 12 and 94 are
 // provisional: the acquirer does not know the original, and a late yes reopens.
-func settlesReversal(c txn.Code) (txn.Event, bool) {
+// Of a refund 12 is none of these: so answers a host that takes no reversal of
+// one, and the refund may be in force.
+func settlesReversal(p *txn.Payment, c txn.Code) (txn.Event, bool) {
+	if c == txn.CodeBadTxn && p.Key.Class == txn.Refund {
+		return 0, false
+	}
 	switch c {
 	case txn.CodeApproved:
 		return txn.UndoAcked, true
@@ -92,12 +97,12 @@ func undone(p *txn.Payment, e txn.Event, c txn.Code) journal.Record {
 	return record.MakeUndone(p, record.Undone{Event: e, Code: c})
 }
 
-// decide says how an item of age ends after an attempt, and why a case is opened
+// decide says how an item of p, of age, ends after an attempt, and why a case is opened
 // if one is. An item of which nothing left never expires: the acquirer was not
 // asked, so that it may still say yes.
-func (r rule) decide(c txn.Code, err error, age, longest time.Duration) (e txn.Event, why txn.Reason, over bool) {
+func (r rule) decide(p *txn.Payment, c txn.Code, err error, age, longest time.Duration) (e txn.Event, why txn.Reason, over bool) {
 	if err == nil {
-		if e, over = r.settles(c); over {
+		if e, over = r.settles(p, c); over {
 			return e, "", true
 		}
 		if !r.defers(c) {

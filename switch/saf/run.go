@@ -93,7 +93,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 		code = txn.Code{} // of an answer that failed its checks
 	}
 	now := q.world.Clock.Now()
-	event, why, over := r.decide(code, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	event, why, over := r.decide(&p, code, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
 	if over {
 		if failed := q.end(it.key, r, event, txn.Case{Why: why, Code: code, At: now}); failed != nil {
 			err, over, why = failed, false, ""
