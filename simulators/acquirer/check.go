@@ -66,7 +66,7 @@ func (a *audit) add(e Entry) error {
 	if e.BalanceMinor != before+change || a.deltas != a.effects {
 		return fmt.Errorf("the balance of %s moved by %d, the effect is %d", e.Account, e.BalanceMinor-before, change)
 	}
-	if e.BalanceMinor < 0 {
+	if e.BalanceMinor < 0 && e.Effect == EffectDebit && !isAdvice(e.MTI) { // what has happened overdraws
 		return fmt.Errorf("the balance of %s is negative", e.Account)
 	}
 	return nil
@@ -80,12 +80,12 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	if e.MAC != StateOK || e.AmountMinor <= 0 {
 		return 0, fmt.Errorf("an effect of an unauthenticated or empty message")
 	}
-	if g, of := a.refunds[e.Original]; e.MTI == mtiAdvice || of && e.MTI != mtiFinancial {
+	if g, of := a.refunds[e.Original]; e.isRefund() || of && isReversal(e.MTI) {
 		return a.refund(e, g)
 	}
 	switch e.Effect {
 	case EffectDebit:
-		if v, ok := a.voids[e.Original]; ok && e.MTI != mtiFinancial { // the reversal of a void
+		if v, ok := a.voids[e.Original]; ok && isReversal(e.MTI) { // the reversal of a void
 			if v.AmountMinor != e.AmountMinor || v.Account != e.Account || v.Currency != e.Currency {
 				return 0, fmt.Errorf("a debit that differs from the void %s it reverses", e.Original)
 			}
@@ -93,7 +93,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 			a.credited[v.Original] = false
 			return -e.AmountMinor, nil
 		}
-		if e.MTI != mtiFinancial || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+		if isReversal(e.MTI) || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
 			return 0, fmt.Errorf("a debit of a message that was not approved")
 		}
 		if _, twice := a.debits[e.Key()]; twice {
@@ -123,7 +123,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 
 // refund checks the right to a refund, or to the reversal of the refund given.
 func (a *audit) refund(e, given Entry) (money.MinorUnits, error) {
-	if e.MTI != mtiAdvice {
+	if isReversal(e.MTI) {
 		if e.Effect != EffectDebit || given.AmountMinor != e.AmountMinor || given.Account != e.Account || given.Currency != e.Currency {
 			return 0, fmt.Errorf("a reversal that differs from the refund %s", e.Original)
 		}

@@ -123,9 +123,9 @@ func TestAnswerFields(t *testing.T) {
 	if mti != "0810" || f[39] != "00" {
 		t.Errorf("echo answered %s %q", mti, f[39])
 	}
-	mti, f = c.ask("0220", sale(3))
-	if mti != "0230" || f[39] != "12" || r.last("message_type_not_served").Effect != EffectNone {
-		t.Errorf("advice answered %s %q", mti, f[39])
+	mti, f = c.ask("0300", sale(3))
+	if mti != "0310" || f[39] != "12" || r.last("message_type_not_served").Effect != EffectNone {
+		t.Errorf("file action answered %s %q", mti, f[39])
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 // The message types that are served.
 const (
 	mtiFinancial      = "0200"
-	mtiAdvice         = "0220" // with the processing code of a void: a refund
+	mtiAdvice         = "0220"
+	mtiAdviceRepeat   = "0221"
 	mtiReversal       = "0400"
 	mtiReversalRepeat = "0401"
 	mtiNetwork        = "0800"
@@ -161,16 +162,20 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 		if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
 			l.decideSale(m, &e)
 		}
+	case mtiAdvice, mtiAdviceRepeat:
+		if e.isRefund() {
+			if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+				l.decideSale(m, &e)
+			}
+		} else if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
+			l.decideAdvice(m, &e)
+		}
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
 			l.decideReversal(m, &e)
 		}
 	default:
-		if !e.isRefund() {
-			e.Response, e.Reason = codeInvalid, "message_type_not_served"
-		} else if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
-			l.decideSale(m, &e)
-		}
+		e.Response, e.Reason = codeInvalid, "message_type_not_served"
 	}
 	if a := l.byID[e.Account]; a != nil {
 		e.BalanceMinor = a.balance
@@ -337,7 +342,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := first.MTI == e.MTI && first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
+	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
@@ -443,7 +448,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 			out[id] = v
 		}
 	}
-	if m.mti != mtiFinancial && m.mti != mtiAdvice {
+	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
 	}
 	if f7 := m.fields[7]; f7 != "" {

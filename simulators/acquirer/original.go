@@ -4,7 +4,7 @@ package acquirer
 
 // judgeVoid finds what a void takes back by field 90: a debit in force, whole.
 func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
-	key, ok := m.originalKey(mtiFinancial)
+	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
 	if !ok {
 		return codeFormat, "field_90_names_no_0200"
 	}
@@ -72,7 +72,7 @@ func (l *ledger) touch(d *decision, e Entry) {
 			o.reversed = false
 		}
 	}
-	if e.MTI != mtiFinancial && e.MTI != mtiAdvice && e.Response == codeApproved {
+	if isReversal(e.MTI) && e.Response == codeApproved {
 		d.undone = true
 	}
 }

@@ -101,6 +101,9 @@ type Routes interface {
 	Issuer(pan secret.PAN) (*chip.Issuer, error)
 	// Choose returns a healthy link.
 	Choose(pan secret.PAN) (link string, err error)
+	// Home returns a link that carries a class, a healthy one if there is, else the
+	// first of the card's range: what has happened waits there.
+	Home(pan secret.PAN, c txn.Class) (link string, err error)
 }
 
 // Chips checks and answers cryptograms.
@@ -147,7 +150,7 @@ type Acquirers interface {
 	Exchange(ctx context.Context, s Send) (txn.Answer, error)
 }
 
-// Reversals delivers undos until they are acknowledged.
+// Reversals delivers undos and advices until they are acknowledged.
 type Reversals interface {
 	Enqueue(link string, k txn.Key)
 }

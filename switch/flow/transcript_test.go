@@ -90,6 +90,8 @@ func (w *world) command(line string) {
 		return
 	}
 	switch words[0] {
+	case "offline":
+		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "purchase", "cash", "balance", "void", "refund":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
@@ -104,7 +106,7 @@ func (w *world) command(line string) {
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
 	case "link":
-		w.serves, w.undoes = words[1] != "purchases-only", words[1] == "reverses-refunds"
+		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
 		w.late(w.keyOf(args, trace, amount))
 	case "saf":
@@ -151,7 +153,7 @@ func (w *world) late(k txn.Key) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[args["of"]]
+	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 

@@ -140,11 +140,15 @@ func (f *Flow) undoNumbers() txn.Numbers {
 	return n
 }
 
-// enqueue hands a payment that is to be reversed to the store-and-forward,
-// unless a call of Authorize still runs it: sent then, the reversal could
-// overtake its original. That call enqueues it when it ends.
+// enqueue hands a payment that owes its acquirer a message, a reversal or an
+// advice, to the store-and-forward, unless a call of the flow still runs it: sent
+// then, the reversal could overtake its original. That call enqueues it when it
+// ends.
 func (f *Flow) enqueue(k txn.Key, now replay.View) {
-	if now.Payment != nil && now.Payment.State == txn.Reversing && !now.Running {
+	if now.Payment == nil || now.Running {
+		return
+	}
+	if s := now.Payment.State; s == txn.Reversing || s == txn.Advising {
 		f.Reversals.Enqueue(now.Payment.Link, k)
 	}
 }
@@ -184,7 +188,11 @@ const (
 // Repeats and refusals need nothing. False: nothing may be told instead, since it
 // stands, or since its undo could not be made durable and the process stops.
 func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
-	if !a.Approved() || a.Repeat || k.Class.Ending() == txn.EndNone {
+	switch k.Class.Ending() {
+	case txn.EndNone, txn.EndAdvise: // what has happened is not undone by an answer that was lost: the terminal repeats
+		return true
+	}
+	if !a.Approved() || a.Repeat {
 		return true
 	}
 	if d == NotWritten && k.Class.Ending() == txn.EndClose {

@@ -87,6 +87,7 @@ type world struct {
 	hsmGone bool
 	noMore  bool // numbers are used up
 	serves  bool // the link carries every class
+	down    bool // the link carries nothing now
 }
 
 func newWorld(t *testing.T) *world {
@@ -123,6 +124,9 @@ func (w *world) start() {
 		}
 		if sum.Cases > 0 {
 			closed += fmt.Sprintf(", %d cases", sum.Cases)
+		}
+		if sum.Advising > 0 {
+			closed += fmt.Sprintf(", %d advising", sum.Advising)
 		}
 		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
@@ -190,7 +194,10 @@ func describe(r journal.Record) string {
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
-	case record.KindIntent:
+	case record.KindAdvised:
+		a, _ := record.ParseAdvised(r.Body)
+		return fmt.Sprintf("%s %s", name, a.Code)
+	case record.KindIntent, record.KindAdvice:
 		k, _ := record.ParseKey(r.Key)
 		p, _ := record.ParsePayment(k, r.Body)
 		class := ""
@@ -243,7 +250,8 @@ func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
 	return nil, txn.DeclineNoRoute
 }
 
-func (w *world) Choose(secret.PAN) (string, error) { return "acq", nil }
+func (w *world) Choose(secret.PAN) (string, error)          { return "acq", nil }
+func (w *world) Home(secret.PAN, txn.Class) (string, error) { return "acq", nil }
 
 func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error { return nil }
 
@@ -370,10 +378,13 @@ func (w *world) refund(n, original txn.STAN, p *txn.Payment) {
 	}
 }
 
-func (w *world) Up(string) bool { return true }
+func (w *world) Up(string) bool { return !w.down }
 
 // Send is the acquirer for reversals.
-func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+	if kind == saf.Advice {
+		return w.advised(p, repeat)
+	}
 	mti := "0400"
 	if repeat {
 		mti = "0401"
@@ -435,6 +446,8 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Key.Type = 23
 	case txn.Refund:
 		r.Key.Type = 25
+	case txn.OfflineSale:
+		r.Key.Type = 30
 	}
 	return r
 }

@@ -190,7 +190,7 @@ func (n *Node) build() error {
 		n.observer.Log().Warn("cases are open: what the acquirer holds is for a person to find out; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
-		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
+		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
 }
 
@@ -205,11 +205,11 @@ func (n *Node) safConfig() saf.Config {
 	}
 }
 
-// enqueueAgain queues a reversal that a crash interrupted. One whose link left
+// enqueueAgain queues a reversal or an advice that a crash interrupted. One whose link left
 // the configuration waits, and says so at every start.
 func (n *Node) enqueueAgain(name string, k txn.Key) {
 	if n.links[name] == nil {
-		n.observer.Log().Error("a reversal waits for a link that is not configured: put the link back until it is delivered",
+		n.observer.Log().Error("a reversal or an advice waits for a link that is not configured: put the link back until it is delivered",
 			"link", name, "terminal", k.Terminal.String(), "trace", uint32(k.Trace))
 	}
 	n.saf.Enqueue(name, k)

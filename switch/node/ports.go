@@ -207,6 +207,21 @@ func (r routes) Choose(pan secret.PAN) (string, error) {
 	return d.Link, nil
 }
 
+// Home finds a link for what has happened already.
+func (r routes) Home(pan secret.PAN, c txn.Class) (string, error) {
+	serves := func(name string) bool { return r.links.Serves(name, c) }
+	for _, fits := range []func(string) bool{func(name string) bool { return serves(name) && r.links.Up(name) }, serves} {
+		d, err := r.table.Choose(pan, fits)
+		switch {
+		case err == nil && d.Link != "":
+			return d.Link, nil
+		case errors.Is(err, route.ErrNoRoute):
+			return "", txn.DeclineNoRoute.Why(err)
+		}
+	}
+	return "", txn.DeclineLinkClass
+}
+
 // pins is flow's port on the PIN checker and the links' zone keys.
 type pins struct {
 	checker *pin.Checker

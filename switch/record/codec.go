@@ -291,7 +291,7 @@ func setEvent(e *txn.Event, v []byte) bool {
 	return true
 }
 
-// ParsePayment reads the body of KindIntent or KindRefused.
+// ParsePayment reads the body of KindIntent, KindRefused or KindAdvice.
 func ParsePayment(k txn.Key, body []byte) (*txn.Payment, error) {
 	p := &txn.Payment{Key: k}
 	return p, fields(body, func(tag byte, v []byte) bool { return setPayment(p, tag, v) })
@@ -363,6 +363,29 @@ func ParseCase(body []byte) (c txn.Case, err error) {
 		err = ErrForm
 	}
 	return c, err
+}
+
+// ParseAdvised reads the body of KindAdvised.
+func ParseAdvised(body []byte) (a Advised, err error) {
+	acked := false
+	err = fields(body, func(tag byte, v []byte) (ok bool) {
+		switch tag {
+		case tagEvent:
+			var e txn.Event
+			acked = setEvent(&e, v) && e == txn.AdviceAcked
+			return acked
+		case tagCode:
+			return fill(a.Code[:], v)
+		case tagAt:
+			a.At, ok = parseTime(v)
+			return ok
+		}
+		return false
+	})
+	if err == nil && !acked {
+		err = ErrForm
+	}
+	return a, err
 }
 
 // ParseTries reads key and body of KindTries.

@@ -87,11 +87,19 @@ func cases() []journal.Record {
 	return []journal.Record{MakeCase(full(), txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: at}), MakeCase(full(), txn.Case{Why: txn.CaseExpired, At: at})}
 }
 
+// advices are records of the kinds of an advice, with old fields alone.
+func advices() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Answer, p.PINGiven, p.ChipRead = txn.OfflineSale, 30, answer(), false, false
+	return []journal.Record{Advice(p), MakeAdvised(p, Advised{Code: txn.CodeApproved, At: time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)})}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
+	golden(t, "testdata/v2_advice.txt", advices())
 	golden(t, "testdata/v2_refund.txt", refunds())
 }
 
@@ -179,6 +187,42 @@ func TestCase(t *testing.T) {
 	}
 }
 
+// An advice owes its acquirer a message until it is acknowledged, or a person has
+// it; then it keeps no room. Its acknowledgement needs its event.
+func TestAdvice(t *testing.T) {
+	r := advices()
+	for _, c := range []struct {
+		end  func(*txn.Payment) journal.Record
+		want txn.State
+	}{
+		{func(p *txn.Payment) journal.Record { return MakeAdvised(p, Advised{Code: txn.CodeDuplicate}) }, txn.Advised},
+		{func(p *txn.Payment) journal.Record { return MakeCase(p, txn.Case{Why: txn.CaseAdviceRefused}) }, txn.Disputed},
+	} {
+		k, _ := ParseKey(r[0].Key)
+		p, err := Fold(nil, k, r[0])
+		if err != nil || p.State != txn.Advising || p.Reserved != AdviceRoom || !reflect.DeepEqual(p.Answer, answer()) || Over(p) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if p, err = Fold(p, k, c.end(p)); err != nil || p.State != c.want || p.Reserved != 0 || Over(p) != (c.want == txn.Advised) {
+			t.Errorf("%s: %+v, %v", c.want, p, err)
+		}
+		if _, err := Fold(p, k, r[1]); err == nil {
+			t.Errorf("%s: a second acknowledgement was folded", c.want)
+		}
+	}
+	if a, err := ParseAdvised(r[1].Body); err != nil || a.Code != txn.CodeApproved || a.At.IsZero() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for name, body := range map[string][]byte{
+		"no event": {version, tagCode, 2, '0', '0'}, "another event": {version, tagEvent, 1, byte(txn.UndoAcked)}, "short code": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCode, 1, '0'},
+		"short time": {version, tagEvent, 1, byte(txn.AdviceAcked), tagAt, 1, 0}, "a foreign field": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCount, 1, 0},
+	} {
+		if a, err := ParseAdvised(body); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+}
+
 // A field of the second version is read there and refused in a first one.
 func TestSecondVersion(t *testing.T) {
 	r := records2()[0]
@@ -221,6 +265,9 @@ func TestFollowUpsFit(t *testing.T) {
 	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
 	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
+	}
+	if end := max(size(advices()[1]), size(cases()[0])); end > AdviceRoom {
+		t.Errorf("the end of an advice takes %d of %d bytes", end, AdviceRoom)
 	}
 	if undoing > UndoRoom {
 		t.Errorf("undo and what ends it take %d of %d bytes", undoing, UndoRoom)
@@ -271,7 +318,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), refunds()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -283,6 +330,7 @@ func FuzzParse(f *testing.F) {
 		ParseUndo(body)
 		ParseUndone(body)
 		ParseCase(body)
+		ParseAdvised(body)
 		ParseTries(key, body)
 	})
 }

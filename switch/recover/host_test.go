@@ -94,8 +94,11 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 }
 
 // Send implements saf.Sender.
-func (h *host) Send(_ context.Context, _ saf.Kind, p txn.Payment, _ bool) (txn.Code, error) {
+func (h *host) Send(_ context.Context, kind saf.Kind, p txn.Payment, _ bool) (txn.Code, error) {
 	h.told++
+	if kind == saf.Advice {
+		return h.advised(p)
+	}
 	h.use(p.Undo.STAN, fmt.Sprintf("reversal of trace %d", p.Key.Trace))
 	h.undone[p.Numbers.STAN] = true
 	if o := h.voided[p.Numbers.STAN]; o != 0 {
@@ -142,6 +145,7 @@ func (still) Issuer(secret.PAN) (*chip.Issuer, error) {
 	return &chip.Issuer{Name: "test", PVK: &hsm.Key{}}, nil
 }
 func (still) Choose(secret.PAN) (string, error)                      { return "acq", nil }
+func (still) Home(secret.PAN, txn.Class) (string, error)             { return "acq", nil }
 func (still) Check(context.Context, *txn.Request, chip.Issuer) error { return nil }
 func (still) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {
 	return nil, nil

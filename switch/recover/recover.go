@@ -9,8 +9,9 @@
 // How: Replay hands every record to the projections (payments, PIN tries,
 // numbers). Resolve then looks at each payment: an intent without an outcome
 // may have been sent and is reversed, closed when its class moves no money, or
-// made a case for a person (txn.Payment.Ending); an approval is presumed delivered, since its answer may
-// have been written; what was being reversed is queued again.
+// made a case for a person (txn.Payment.Ending); an approval is presumed delivered,
+// since its answer may have been written; what was being reversed, and an advice
+// that was not acknowledged, is queued again.
 //
 // Imported by: node, crash tests. Imports: switch/{txn,record,replay,journal}.
 package recover
@@ -50,6 +51,7 @@ type Summary struct {
 	Reversing int // reversals that were not acknowledged
 	Delivered int // approvals presumed delivered
 	Closed    int // without an outcome, of a class that moves no money
+	Advising  int // advices that were not acknowledged
 	Cases     int // without an outcome, and for a person to ask the acquirer
 }
 
@@ -70,6 +72,8 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 			x.Move(p.Key, txn.MaybeWritten)
 		case txn.Reversing:
 			sum.Reversing++
+		case txn.Advising:
+			sum.Advising++
 		case txn.Intended, txn.Sent:
 			switch p.Ending() {
 			case txn.EndUndo:
@@ -89,7 +93,7 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 	if failed != nil {
 		return sum, failed
 	}
-	for _, p := range x.Owing(txn.Reversing) {
+	for _, p := range x.Owing(txn.Reversing, txn.Advising) {
 		enqueue(p.Link, p.Key)
 	}
 	return sum, nil

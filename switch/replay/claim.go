@@ -60,9 +60,12 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 	switch p.State {
 	case txn.Intended, txn.Sent: // what became of it could not be stored: nothing may be told
 		return &txn.Answer{Repeat: true}, nil
-	case txn.Completed, txn.Declined, txn.Refused:
+	case txn.Completed, txn.Declined, txn.Refused, txn.Advising, txn.Advised:
 		return &a, nil
 	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+		if p.Key.Class.Ending() == txn.EndAdvise { // what has happened stays told, whoever has its case
+			return &a, nil
+		}
 		if p.Answer.Approved() {
 			return nil, txn.DeclineWasReversed
 		}

@@ -81,7 +81,8 @@ func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch:
 		return nil // projections of switch/pin, switch/number and switch/settle
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
+		record.KindAdvice, record.KindAdvised:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -124,7 +125,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	case record.KindTombstone:
 		x.entry(k).tombstone = true
 		return nil
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		return x.applyPayment(k, r)
 	}
 	e := x.payments[k]

@@ -27,6 +27,7 @@ func TestClassesOfTerminals(t *testing.T) {
 			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2300000700060", "000006000041"
 		}, txn.Void, 23, 0},
 		{"reversal of a void", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000006000041" }, txn.Reversal, 23, txn.Void},
+		{"offline sale", 0x0220, func(f map[int]string) { f[38], f[60] = "T12345", "3000000700060"; delete(f, 52) }, txn.OfflineSale, 30, 0},
 		{"refund", 0x0220, func(f map[int]string) {
 			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2500000700060", "0000060000411122"
 		}, txn.Refund, 25, 0},
@@ -42,6 +43,9 @@ func TestClassesOfTerminals(t *testing.T) {
 		}
 		if c.class == txn.Void && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.Original.Terminal != r.Key.Terminal || r.OfRRN.String() != "632700000001") {
 			t.Errorf("void of %+v, %s", r.Original, r.OfRRN)
+		}
+		if c.class == txn.OfflineSale && string(r.Auth[:]) != "T12345" {
+			t.Errorf("%s: authorization %q", c.name, r.Auth)
 		}
 		if f[61] != "" && c.class == txn.Refund && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.OfRRN.String() != "632700000001" || string(r.OfDate[:]) != "1122") {
 			t.Errorf("refund of %+v, %s of %s", r.Original, r.OfRRN, r.OfDate)

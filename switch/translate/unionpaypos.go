@@ -27,7 +27,7 @@ type business struct {
 
 // businesses is what is served; everything else is DeclineUnsupported.
 // UnionPay POS: sale, its void, refund, balance inquiry, the reversals (there is
-// none of a refund: terminals never send one), sign-on with a
+// none of a refund: terminals never send one), offline sale, sign-on with a
 // double-length MAC key (003), sign-off, echo, settlement (201). Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
@@ -37,6 +37,7 @@ func businesses() []business {
 		{0x0200, 1, "000", "310000", "00", txn.Balance, 0},
 		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
+		{0x0220, 30, "000", "000000", "00", txn.OfflineSale, 0},
 		{0x0220, 25, "000", "200000", "00", txn.Refund, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
@@ -92,11 +93,13 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	if err := financial(&r, v); err != nil {
 		return r, err
 	}
-	if r.Key.Class == txn.Void || r.Key.Class == txn.Refund {
+	switch r.Key.Class {
+	case txn.Void, txn.Refund:
 		return r, original(&r, v)
-	}
-	if r.Key.Class == txn.Reversal {
+	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
+	case txn.OfflineSale:
+		copy(r.Auth[:], v.Raw(38))
 	}
 	return r, nil
 }

@@ -15,6 +15,9 @@ type Case struct {
 const (
 	CaseRefused Reason = "reversal_refused" // the acquirer's code neither ends nor defers the reversal
 	CaseExpired Reason = "reversal_expired" // not acknowledged within the longest time
+
+	CaseAdviceRefused Reason = "advice_refused" // the acquirer's code neither acknowledges nor defers the advice
+	CaseAdviceExpired Reason = "advice_expired" // not acknowledged within the longest time
 	// Of a refund that is not reversed by itself; its reversal, where there is one,
 	// has the reasons above.
 	CaseRefundUnanswered Reason = "refund_unanswered"        // no answer in time, or a crash before it
@@ -24,5 +27,5 @@ const (
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
 func CaseReasons() []Reason {
-	return []Reason{CaseRefused, CaseExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate}
+	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate}
 }

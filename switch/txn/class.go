@@ -12,15 +12,16 @@ const (
 	SignOn
 	SignOff
 	Echo
-	Balance // inquiry: moves no money
-	Cash    // withdrawal over the counter
-	Void    // takes a completed purchase or cash withdrawal back, whole
-	Settle  // the terminal closes its batch
-	Refund  // gives back a completed purchase or a part of it, also later and elsewhere
+	Balance     // inquiry: moves no money
+	Cash        // withdrawal over the counter
+	Void        // takes a completed purchase or cash withdrawal back, whole
+	Settle      // the terminal closes its batch
+	OfflineSale // advice of a sale that was authorised by word of mouth
+	Refund      // gives back a completed purchase or a part of it, also later and elsewhere
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "refund"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -40,10 +41,11 @@ type Ending uint8
 
 // The endings. A class that is not journaled has EndNone.
 const (
-	EndNone  Ending = iota
-	EndUndo         // money may have moved: reversed
-	EndClose        // no money can have moved: closed
-	EndCase         // the customer may have got money: a person asks the acquirer
+	EndNone   Ending = iota
+	EndUndo          // money may have moved: reversed
+	EndClose         // no money can have moved: closed
+	EndAdvise        // it has happened whatever the acquirer says: told until acknowledged
+	EndCase          // the customer may have got money: a person asks the acquirer
 )
 
 // Ending is the rule of c, for the running switch and for recovery alike; of one
@@ -54,6 +56,8 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
+	case OfflineSale:
+		return EndAdvise
 	case Refund:
 		return EndCase
 	}

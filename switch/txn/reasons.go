@@ -84,6 +84,8 @@ var (
 	DeclinePAN         = reason(CodeBadPAN, "pan_check_digit_wrong")
 	DeclineTrack       = reason(CodeBadPAN, "track_does_not_match_pan")
 	DeclineExpired     = reason(CodeExpired, "card_expired")
+	DeclineAuthMissing = reason(CodeFormat, "authorization_code_missing")
+	DeclinePINGiven    = reason(CodeFormat, "pin_in_advice")
 	// Who asks.
 	DeclineTerminalUnknown = reason(CodeBadTerminal, "terminal_unknown")
 	DeclineTerminalBlocked = reason(CodeBadTerminal, "terminal_blocked")
@@ -162,7 +164,7 @@ func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal}
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
-		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired,
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven,
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,

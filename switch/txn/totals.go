@@ -40,7 +40,9 @@ var sides = [numClasses]Side{
 	Cash:     OnDebit,
 	Void:     OnCredit,
 	Settle:   OnNeither,
-	Refund:   OnCredit,
+
+	OfflineSale: OnDebit,
+	Refund:      OnCredit,
 }
 
 // Side is where a payment of class c counts while it is in force.
@@ -80,7 +82,9 @@ var standings = [numStates]standing{
 	Reversing: {false, Undoing},
 	Reversed:  {false, Final},
 	Unmatched: {false, Final},
-	Disputed:  {false, Final},
+	Disputed:  {false, Final}, // but see Share
+	Advising:  {true, Final},  // it has happened, and the terminal was told so: nobody waits for the acquirer
+	Advised:   {true, Final},
 }
 
 // Share is what one payment comes to in its batch at a moment.
@@ -96,6 +100,9 @@ func (p *Payment) Share() Share {
 		return Share{OnNeither, 0, Final}
 	}
 	s := standings[p.State]
+	if p.State == Disputed && p.Key.Class.Ending() == EndAdvise { // refused by the acquirer, but it has happened
+		s.inForce = true
+	}
 	if !s.inForce || p.Key.Class.Side() == OnNeither {
 		return Share{OnNeither, 0, s.progress}
 	}

@@ -77,9 +77,10 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; Void, Refund: the same without class and type
+	Original Key     // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
 	OfRRN    RRN     // Void, Refund: the reference number of what is given back
 	OfDate   [4]byte // Refund: the original's date MMDD at its terminal, zero when absent
+	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
 
