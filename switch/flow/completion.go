@@ -48,7 +48,7 @@ func (f *Flow) Complete(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := may(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.Link = original.Key, original.Link
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)
@@ -105,10 +105,10 @@ func (f *Flow) coded(in *txn.Request, o *txn.Payment) bool {
 	return ok && in.OfAuth == held.Answer.Auth
 }
 
-// stands says that a void of a completion can still be reversed: its reversal
+// reversible says that a void of a completion can still be reversed: its reversal
 // brings the completion back, so nothing else may have been done with the
 // pre-authorization since.
-func stands(void *txn.Payment, of replay.View) error {
+func reversible(void *txn.Payment, of replay.View) error {
 	if of.Payment == nil { // forgotten, so nothing was done with it since
 		return nil
 	}

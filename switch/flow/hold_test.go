@@ -16,13 +16,13 @@ import (
 
 // types60 are the types of the message (field 60.1), the sale's for others.
 var types60 = map[txn.Class]uint8{
-	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30,
+	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.Refund: 25,
 }
 
 // classOf is a word of a transcript, a purchase unless it says otherwise.
 func classOf(word string) txn.Class {
 	c, ok := map[string]txn.Class{"cash": txn.Cash, "balance": txn.Balance, "void": txn.Void,
-		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale}[word]
+		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund}[word]
 	if !ok {
 		return txn.Purchase
 	}
@@ -30,8 +30,11 @@ func classOf(word string) txn.Class {
 }
 
 func mtiOf(p *txn.Payment) string {
-	if p.Key.Class == txn.PreAuth || p.Key.Class == txn.PreAuthVoid {
+	switch p.Key.Class {
+	case txn.PreAuth, txn.PreAuthVoid:
 		return "0100"
+	case txn.Refund:
+		return "0220"
 	}
 	return "0200"
 }
@@ -55,12 +58,6 @@ func (w *world) namesHold(in *txn.Request, args map[string]string) {
 	in.Original = txn.Key{Terminal: in.Key.Terminal, Merchant: in.Key.Merchant, Trace: txn.STAN(trace)}
 	if trace != 0 {
 		in.Original.Batch = in.Key.Batch
-	}
-	if m, ok := args["merchant"]; ok {
-		copy(in.Key.Merchant[:], m)
-	}
-	if at, ok := args["terminal"]; ok {
-		copy(in.Key.Terminal[:], at)
 	}
 }
 

@@ -35,7 +35,7 @@ func (f *Flow) CancelPreAuth(ctx context.Context, in *txn.Request) (ans txn.Answ
 	if err := voidable(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.Link = original.Key, original.Link
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)

@@ -22,6 +22,9 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := f.Terminals.Authenticate(ctx, in); err != nil {
 		return f.refuse(err)
 	}
+	if in.Original.Class.Ending() == txn.EndCase { // terminals do not reverse refunds
+		return f.refuse(txn.DeclineUnsupported)
+	}
 	leave, err := f.Admission.Enter(in.Key.Class)
 	if err != nil {
 		return f.refuse(err)
@@ -52,12 +55,18 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 // changeWithHold is a change of k in the turn of the pre-authorization too, when
 // k is the void of a completion: to undo it brings the completion back.
 func (f *Flow) changeWithHold(k txn.Key, decide func(now, hold replay.View) ([]journal.Record, error)) (replay.View, error) {
-	if p, ok := f.Payments.Find(k); ok && p.Key.Class == txn.CompletionVoid {
+	p, ok := f.Payments.Find(k)
+	if ok && k.Class == txn.CompletionVoid {
 		if completion, ok := f.Payments.Find(p.Original); ok {
 			return f.Payments.ChangeBoth(k, completion.Original, decide)
 		}
 	}
-	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
+	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		if !ok && now.Payment != nil && k.Class == txn.CompletionVoid { // begun just now
+			return nil, txn.DeclineOriginalBusy
+		}
+		return decide(now, replay.View{})
+	})
 }
 
 // undoAsked chooses what a terminal's reversal makes durable.
@@ -77,7 +86,7 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		return nil, err
 	}
 	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization
-		if err := stands(p, hold); err != nil {
+		if err := reversible(p, hold); err != nil {
 			return nil, err
 		}
 	}

@@ -51,7 +51,7 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 type checked struct {
 	issuer   *chip.Issuer // set when the card is on-us
 	pin      verified
-	original *txn.Payment // what a void or a completion is about
+	original *txn.Payment // what a void, a refund or a completion is about
 }
 
 // card is steps 5 to 7: the chip, the route, the PIN, and the numbers of the
@@ -122,8 +122,17 @@ func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *tx
 // unknown ends a payment whose end at the acquirer is not known, or cannot be
 // told, by the rule of its class.
 func (f *Flow) unknown(p *txn.Payment, e txn.Event, why error) txn.Answer {
-	if p.Key.Class.Ending() == txn.EndClose {
+	switch p.Ending() {
+	case txn.EndClose:
 		return f.close(p.Key, why)
+	case txn.EndCase:
+		switch e {
+		case txn.DeadlinePassed: // its yes is known and stored
+			return f.stands(p.Key, why)
+		case txn.TimedOut:
+			return f.atOnce(p, txn.CaseRefundUnanswered, why)
+		}
+		return f.atOnce(p, txn.CaseRefundUnusable, why)
 	}
 	return f.undo(p, e, why)
 }

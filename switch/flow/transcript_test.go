@@ -92,7 +92,7 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void", "preauth", "cancel", "complete", "void-completion":
+	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -138,15 +138,20 @@ func (w *world) command(line string) {
 	}
 }
 
-// late is the acquirer's yes to k after its time.
+// late is a yes that nobody waits for, of what the acquirer carried out unless it
+// was undone there.
 func (w *world) late(k txn.Key) {
 	p, _ := w.index.Find(k)
-	w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
-	if w.undone[p.Numbers.STAN] {
+	switch o, _ := w.index.Find(p.Original); {
+	case p.Key.Class == txn.Refund:
+		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
+	case w.undone[p.Numbers.STAN]:
 		w.books[p.Numbers.STAN] = 0
-	}
-	if o, ok := w.index.Find(p.Original); ok && p.Key.Class == txn.Completion {
+	case p.Key.Class == txn.Completion:
 		w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
+	default:
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	}
 	w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
 }
@@ -162,6 +167,8 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
+	copy(in.Key.Terminal[:], args["terminal"])
+	copy(in.Key.Merchant[:], args["merchant"])
 	if args["mac"] == "none" {
 		in.HasMAC = false
 	}
@@ -180,24 +187,30 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	case txn.Completion:
 		run = w.flow.Complete
 		w.namesHold(in, args)
+	case txn.Refund:
+		run = w.flow.Refund
+		if args["original"] != "none" {
+			w.names(in, args)
+		}
 	}
 	last := run(context.Background(), in)
 	w.lastKey, w.last = in.Key, last // what came meanwhile was told before
 	w.answered(w.last)
 }
 
-// names sets what a void takes back: original=TRACE, and rrn=NUMBER when that is
-// not the original's own.
+// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
+// that is not the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
 	w.index.Each(func(p txn.Payment) {
-		if p.Key.Trace == in.Original.Trace && p.Key.Class != in.Key.Class {
+		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
 	copy(in.OfAuth[:], args["auth"])
+	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))
 	}

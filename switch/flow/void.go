@@ -37,7 +37,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := voidable(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.Link = original.Key, original.Link
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)
@@ -127,9 +127,8 @@ func inForce(of replay.View) error {
 	return untouched(of)
 }
 
-// untouched says that nothing about a payment is in force or under way: no void,
-// no cancel, no completion. One that ended without effect, or was taken back to
-// the end, is as if it had not been.
+// untouched says that nothing about a payment is in force or under way: no void
+// or refund, no cancel, no completion.
 func untouched(of replay.View) error {
 	for i := range of.Later {
 		if err := without(&of.Later[i], of.Beyond); err != nil {
@@ -139,22 +138,16 @@ func untouched(of replay.View) error {
 	return nil
 }
 
-// without says that l has no effect on its original: beyond is what takes such
-// as l back.
+// without is alone for l that may itself have been taken back: the void of a
+// completion, among what is beyond it.
 func without(l *txn.Payment, beyond []txn.Payment) error {
-	switch s := l.State; {
-	case s == txn.Disputed: // whether it is in force a person must find out
-		return txn.DeclineOriginalCase
-	case !s.Resting():
-		return txn.DeclineOriginalBusy
-	case s != txn.Completed:
-		return nil
-	case l.Key.Class.TakesBack():
-		return txn.DeclineOriginalVoided
+	err := alone(l)
+	if err != txn.DeclineOriginalCompleted {
+		return err
 	}
 	for i := range beyond {
 		switch b := &beyond[i]; {
-		case b.Original != l.Key:
+		case b.Original != l.Key || b.Key.Class != txn.CompletionVoid:
 		case b.State == txn.Completed:
 			return nil
 		case b.State == txn.Disputed:
@@ -163,5 +156,23 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 			return txn.DeclineOriginalBusy
 		}
 	}
-	return txn.DeclineOriginalCompleted
+	return err
+}
+
+// alone says why l, which names a payment, leaves it to nobody else. One that
+// ended without effect, or was reversed to the end, is as if it had not been.
+func alone(l *txn.Payment) error {
+	switch s := l.State; {
+	case s == txn.Completed && l.Key.Class == txn.Refund:
+		return txn.DeclineOriginalRefunded
+	case s == txn.Completed && l.Key.Class == txn.Completion:
+		return txn.DeclineOriginalCompleted
+	case s == txn.Completed:
+		return txn.DeclineOriginalVoided
+	case s == txn.Disputed: // whether it is in force a person must find out
+		return txn.DeclineOriginalCase
+	case !s.Resting():
+		return txn.DeclineOriginalBusy
+	}
+	return nil
 }

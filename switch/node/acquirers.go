@@ -28,6 +28,7 @@ type acquirer struct {
 	zpk, zak *hsm.Key
 	timeout  time.Duration
 	holds    flow.HoldTerms
+	undoes   bool // a refund without a usable answer is reversed
 
 	ended   func(link, outcome string, took time.Duration) // of an exchange
 	macer   hsm.MACer
@@ -53,6 +54,12 @@ func (as acquirers) HoldTerms(link string) flow.HoldTerms {
 		return a.holds
 	}
 	return flow.HoldTerms{}
+}
+
+// Undoes says whether a link takes reversals of refunds, as its configuration has it.
+func (as acquirers) Undoes(link string, c txn.Class) bool {
+	a := as[link]
+	return a != nil && c == txn.Refund && a.undoes
 }
 
 // Exchange asks the acquirer of s.Payment.Link.

@@ -155,7 +155,7 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
-	b = append(b, in.OfRRN.String()...) // what a void takes back
+	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
 	if in.OfAuth != ([6]byte{}) {       // what a cancel or a completion is about
 		b = append(b, in.OfAuth[:]...)
 		b = append(b, in.OfDate[:]...)

@@ -104,7 +104,10 @@ func TestRefusedByName(t *testing.T) {
 		{"completion as an advice", 0x0220, func(f map[int]string) {
 			f[25], f[38], f[60], f[61] = "06", "A1B2C3", "2400000700060", "0000060000411128"
 		}, txn.DeclineUnsupported},
-		{"refund", 0x0220, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},
+		{"refund as a request", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},
+		{"refund without the reference number", 0x0220, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2500000700060", "000007000041" }, txn.DeclineField},
+		{"refund without batch and trace", 0x0220, func(f map[int]string) { f[3], f[60], f[37] = "200000", "2500000700060", "632700000001" }, txn.DeclineField},
+		{"reversal of a refund", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2500000700060", "000007000041" }, txn.DeclineUnsupported},
 		{"balance with a condition", 0x0200, func(f map[int]string) { f[3], f[25], f[60] = "310000", "06", "0100000700060" }, txn.DeclineUnsupported},
 		{"reversal of a balance inquiry", 0x0400, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.DeclineUnsupported},
 		{"cash from another account", 0x0200, func(f map[int]string) { f[3] = "012000" }, txn.DeclineUnsupported},

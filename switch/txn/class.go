@@ -17,6 +17,7 @@ const (
 	Void           // takes a completed purchase or cash withdrawal back, whole
 	Settle         // the terminal closes its batch
 	OfflineSale    // advice of a sale that was authorised by word of mouth
+	Refund         // gives back a completed purchase or a part of it, also later and elsewhere
 	PreAuth        // pre-authorization: the issuer holds an amount, nothing is debited
 	PreAuthVoid    // cancels a pre-authorization, whole: its hold is released
 	Completion     // takes what a pre-authorization holds, once, up to a percentage of it
@@ -24,7 +25,7 @@ const (
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale",
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
 	"pre_authorization", "pre_authorization_void", "completion", "completion_void"}
 
 // String is the name used in events, metrics and dumps.
@@ -49,9 +50,11 @@ const (
 	EndUndo          // money may have moved: reversed
 	EndClose         // no money can have moved: closed
 	EndAdvise        // it has happened whatever the acquirer says: told until acknowledged
+	EndCase          // the customer may have got money: a person asks the acquirer
 )
 
-// Ending is the rule of c, for the running switch and for recovery alike.
+// Ending is the rule of c, for the running switch and for recovery alike; of one
+// payment Payment.Ending is asked, as some links allow more.
 func (c Class) Ending() Ending {
 	switch c {
 	case Purchase, Cash, Void, PreAuth, PreAuthVoid, Completion, CompletionVoid:
@@ -60,6 +63,8 @@ func (c Class) Ending() Ending {
 		return EndClose
 	case OfflineSale:
 		return EndAdvise
+	case Refund:
+		return EndCase
 	}
 	return EndNone
 }
@@ -90,3 +95,7 @@ func (c Class) Follows() bool {
 
 // TakesBack says whether c undoes what its original did, and moves nothing else.
 func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == CompletionVoid }
+
+// Refundable says whether a refund may give a payment of class c back. Cash that
+// was handed out is not among them: it comes back by a void, or by a deposit.
+func (c Class) Refundable() bool { return c == Purchase }
