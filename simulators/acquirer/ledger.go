@@ -18,6 +18,8 @@ import (
 // The message types that are served.
 const (
 	mtiFinancial      = "0200"
+	mtiAdvice         = "0220"
+	mtiAdviceRepeat   = "0221"
 	mtiReversal       = "0400"
 	mtiReversalRepeat = "0401"
 	mtiNetwork        = "0800"
@@ -64,13 +66,15 @@ const maxTries = 3
 type account struct {
 	Account
 	balance money.MinorUnits
+	held    money.MinorUnits // of the balance
 	tries   int
 }
 
 type decision struct {
 	entry    Entry
-	reversed bool // its effect is taken back, by a reversal or a void
-	undone   bool // a reversal of it was acknowledged: no other message brings it back
+	refunded money.MinorUnits // given back of it by refunds in force
+	reversed bool             // its effect is taken back, by a reversal or a void
+	undone   bool             // a reversal of it was acknowledged: no other message brings it back
 }
 
 type panHash [sha256.Size]byte
@@ -85,12 +89,13 @@ type ledger struct {
 	byID      map[string]*account
 	decisions map[string]*decision // by message key
 	early     map[string]bool      // originals reversed before they arrived
+	holds     map[string]*hold     // approved pre-authorizations, by message key
 	seq       uint64
 }
 
 func newLedger(cfg Config) *ledger {
 	l := &ledger{cfg: cfg, zpk: cfg.Keys.ZPK.raw(), zak: cfg.Keys.ZAK.raw(), pvk: cfg.Keys.PVK.raw(),
-		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}}
+		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}}
 	for _, a := range cfg.Accounts {
 		acct := &account{Account: a}
 		l.accounts[sha256.Sum256(a.PAN.Reveal(secret.ForTest))] = acct
@@ -128,16 +133,10 @@ func (l *ledger) apply(e Entry) error {
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
-	if d != nil && e.Effect != EffectNone {
-		d.reversed = true
-		if o := l.decisions[d.entry.Original]; o != nil { // a void is reversed: what it took back is in force again
-			o.reversed = false
-		}
+	if !l.applyHold(a, e) {
+		l.touch(d, e)
 	}
-	if d != nil && e.MTI != mtiFinancial && e.Response == codeApproved {
-		d.undone = true
-	}
-	if a != nil && a.balance != e.BalanceMinor {
+	if a != nil && (a.balance != e.BalanceMinor || a.held != e.HeldMinor) {
 		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
 	}
 	if !e.Decision {
@@ -163,9 +162,21 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 	switch m.mti {
 	case mtiNetwork:
 		e.Response, e.Reason = l.network(m, malformed, s)
-	case mtiFinancial:
-		if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+	case mtiFinancial, mtiAuthorization:
+		switch {
+		case l.refusedAtDoor(m, malformed, s, saleFields(), &e):
+		case e.Condition == conditionHold, m.mti == mtiAuthorization:
+			l.decideHold(m, &e)
+		default:
 			l.decideSale(m, &e)
+		}
+	case mtiAdvice, mtiAdviceRepeat:
+		if e.isRefund() {
+			if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+				l.decideSale(m, &e)
+			}
+		} else if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
+			l.decideAdvice(m, &e)
 		}
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
@@ -182,6 +193,7 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 		case EffectCredit:
 			e.BalanceMinor += e.AmountMinor
 		}
+		e.HeldMinor = l.heldAfter(a, e)
 	}
 	return e
 }
@@ -191,7 +203,7 @@ func (l *ledger) drop(m *message, now time.Time) Entry {
 	e := l.describe(m, now)
 	e.Reason = "dropped_by_mood"
 	if a := l.byID[e.Account]; a != nil {
-		e.BalanceMinor = a.balance
+		e.BalanceMinor, e.HeldMinor = a.balance, a.held
 	}
 	return e
 }
@@ -200,6 +212,9 @@ func (l *ledger) describe(m *message, now time.Time) Entry {
 	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, Procedure: m.fields[3], STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
 		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
 		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
+	if c := m.fields[25]; c != "00" && (m.mti == mtiFinancial || m.mti == mtiAuthorization) {
+		e.Condition = c
+	}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
 		e.AmountMinor = money.MinorUnits(n)
 	}
@@ -281,6 +296,8 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	e.Response, e.Reason = l.judge(m, e)
 	switch {
 	case e.Response != codeApproved:
+	case e.isRefund():
+		e.Effect, e.Reason, e.AuthCode = EffectCredit, "refunded", fmt.Sprintf("%06d", e.Seq%1_000_000)
 	case e.Procedure == procBalance:
 		e.Reason = "balance_told"
 	case e.Procedure == procVoid:
@@ -311,15 +328,18 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
 	}
-	if e.Procedure != procVoid || m.fields[55] != "" { // a void may come without the card's word
+	if e.Procedure != procVoid || m.fields[55] != "" { // a void or a refund may come without the card's word
 		if reason := l.checkChip(m, a, e); reason != "" {
 			return codeNotHonoured, reason
 		}
 	}
+	if e.isRefund() {
+		return l.judgeRefund(m, e)
+	}
 	if e.Procedure == procVoid {
 		return l.judgeVoid(m, e)
 	}
-	if a.balance < e.AmountMinor {
+	if a.available() < e.AmountMinor {
 		return codeNoFunds, "balance_too_low"
 	}
 	return codeApproved, "approved"
@@ -334,7 +354,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
+	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
@@ -440,7 +460,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 			out[id] = v
 		}
 	}
-	if m.mti != mtiFinancial {
+	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
 	}
 	if f7 := m.fields[7]; f7 != "" {
@@ -450,7 +470,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 		out[38] = e.AuthCode
 	}
 	if e.Procedure == procBalance && e.Response == codeApproved {
-		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor)
+		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor-e.HeldMinor)
 	}
 	if a := l.find(m); a != nil && e.ARQC == StateOK {
 		if c, ok := l.chipOf(m, a); ok {

@@ -100,7 +100,7 @@ func read(j journal.Record) (rec oracle.Record, err error) {
 	}
 	rec.Key = oracleKey(k)
 	switch j.Kind {
-	case record.KindIntent:
+	case record.KindIntent, record.KindAdvice:
 		p, err := record.ParsePayment(k, j.Body)
 		if err != nil {
 			return rec, err
@@ -123,6 +123,10 @@ func read(j journal.Record) (rec oracle.Record, err error) {
 	case record.KindCase:
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
+		return rec, err
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(j.Body)
+		rec.Event, rec.Code = txn.AdviceAcked.String(), a.Code.String()
 		return rec, err
 	}
 	return rec, nil

@@ -90,7 +90,9 @@ func (w *world) command(line string) {
 		return
 	}
 	switch words[0] {
-	case "purchase", "cash", "balance", "void":
+	case "offline":
+		w.adviseOf(txn.OfflineSale, args, trace, amount)
+	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -103,8 +105,10 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
+	case "hold": // how long one lasts
+		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":
-		w.serves = words[1] == "serves"
+		w.setLink(words[1])
 	case "late", "late_no": // the acquirer's answer comes late, or once more
 		w.late(words[0], w.keyOf(args, trace, amount))
 	case "moves":
@@ -136,18 +140,25 @@ func (w *world) command(line string) {
 	}
 }
 
-// late hands the flow a yes or a no that nobody waits for.
+// late is an answer that nobody waits for. A yes is of what the acquirer carried
+// out unless it was undone there.
 func (w *world) late(what string, k txn.Key) {
 	p, _ := w.index.Find(k)
-	said := txn.SaidNo
-	if what == "late" {
-		said = txn.SaidYes
+	switch o, _ := w.index.Find(p.Original); {
+	case what == "late_no":
+		w.flow.Late(replay.NewLinkKey("acq", p.Numbers), txn.SaidNo)
+		return
+	case p.Key.Class == txn.Refund:
+		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
+	case w.undone[p.Numbers.STAN]:
+		w.books[p.Numbers.STAN] = 0
+	case p.Key.Class == txn.Completion:
+		w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
-		if w.undone[p.Numbers.STAN] {
-			w.books[p.Numbers.STAN] = 0
-		}
+	default:
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	}
-	w.flow.Late(replay.NewLinkKey("acq", p.Numbers), said)
+	w.flow.Late(replay.NewLinkKey("acq", p.Numbers), txn.SaidYes)
 }
 
 // moves tells what happened since the start, also what changed nothing.
@@ -162,15 +173,17 @@ func (w *world) moves() {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[args["of"]]
+	class := classOf(args["of"])
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[what]
+	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
+	copy(in.Key.Terminal[:], args["terminal"])
+	copy(in.Key.Merchant[:], args["merchant"])
 	if args["mac"] == "none" {
 		in.HasMAC = false
 	}
@@ -180,26 +193,39 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	switch class {
 	case txn.Balance:
 		run = w.flow.Inquire
-	case txn.Void:
+	case txn.Void, txn.CompletionVoid:
 		run = w.flow.Void
 		w.names(in, args)
+	case txn.PreAuthVoid:
+		run = w.flow.CancelPreAuth
+		w.namesHold(in, args)
+	case txn.Completion:
+		run = w.flow.Complete
+		w.namesHold(in, args)
+	case txn.Refund:
+		run = w.flow.Refund
+		if args["original"] != "none" {
+			w.names(in, args)
+		}
 	}
-	w.last = run(context.Background(), in)
-	w.lastKey = in.Key // after what came meanwhile
+	last := run(context.Background(), in)
+	w.lastKey, w.last = in.Key, last // what came meanwhile was told before
 	w.answered(w.last)
 }
 
-// names sets what a void takes back: original=TRACE, and rrn=NUMBER when that is
-// not the original's own.
+// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
+// that is not the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
 	w.index.Each(func(p txn.Payment) {
-		if p.Key.Trace == in.Original.Trace && p.Key.Class != txn.Void {
+		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
+	copy(in.OfAuth[:], args["auth"])
+	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))
 	}

@@ -140,11 +140,15 @@ func (f *Flow) undoNumbers() txn.Numbers {
 	return n
 }
 
-// enqueue hands a payment that is to be reversed to the store-and-forward,
-// unless a call of Authorize still runs it: sent then, the reversal could
-// overtake its original. That call enqueues it when it ends.
+// enqueue hands a payment that owes its acquirer a message, a reversal or an
+// advice, to the store-and-forward, unless a call of the flow still runs it: sent
+// then, the reversal could overtake its original. That call enqueues it when it
+// ends.
 func (f *Flow) enqueue(k txn.Key, now replay.View) {
-	if now.Payment != nil && now.Payment.State == txn.Reversing && !now.Running {
+	if now.Payment == nil || now.Running {
+		return
+	}
+	if s := now.Payment.State; s == txn.Reversing || s == txn.Advising {
 		f.Reversals.Enqueue(now.Payment.Link, k)
 	}
 }
@@ -181,15 +185,24 @@ const (
 )
 
 // Delivered ends the life of a payment: an approval that surely did not reach
-// the terminal is reversed. Repeats and refusals need nothing. False: that could
-// not be made durable, the process stops, and nothing may be told instead.
+// the terminal is reversed, or stands where its class is not reversed by itself.
+// Repeats and refusals need nothing. False: nothing may be told instead, since it
+// stands, or since its undo could not be made durable and the process stops.
 func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
-	if !a.Approved() || a.Repeat || k.Class.Ending() == txn.EndNone {
+	switch k.Class.Ending() {
+	case txn.EndNone, txn.EndAdvise: // what has happened is not undone by an answer that was lost: the terminal repeats
+		return true
+	}
+	if !a.Approved() || a.Repeat {
 		return true
 	}
 	if d == NotWritten && k.Class.Ending() == txn.EndClose {
 		f.close(k, txn.DeclineUnwritten)
 		return true
+	}
+	if p, ok := f.Payments.Find(k); d == NotWritten && ok && p.Ending() == txn.EndCase {
+		f.stands(k, txn.DeclineUnwritten)
+		return false
 	}
 	switch d {
 	case Written:
@@ -208,11 +221,21 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 // Late takes an acquirer's answer, SaidYes or SaidNo, that came after its time. A
 // yes of a payment whose reversal found nothing, or that was declined, reverses
 // it; everything else stays as it is. So does a void whose original was undone
-// since: the yes gave back what the undo gives back, and reversing it would take
-// that again.
+// since, by whatever means: the yes gave back what the undo gives back, and
+// reversing it would take that again. A completion takes, so its late yes is
+// reversed whatever became of the hold.
 func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	k, ok := f.Payments.FindSent(l)
-	if !ok || k.Class.Ending() != txn.EndUndo {
+	p, known := f.Payments.Find(k)
+	if !ok || !known {
+		return
+	}
+	switch p.Ending() {
+	case txn.EndCase:
+		f.lateCase(k, l, said)
+		return
+	case txn.EndUndo:
+	default:
 		return
 	}
 	var numbers txn.Numbers
@@ -220,7 +243,7 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 		numbers = f.undoNumbers()
 	}
 	now, err := f.changeWithOriginal(k, func(now, of replay.View) ([]journal.Record, error) {
-		return late(now, of, said, numbers)
+		return lateRecords(now, of, said, numbers)
 	})
 	if err != nil {
 		f.Stop(fmt.Errorf("late answer on link %s stan %06d: %w", l.Link, l.STAN, err))
@@ -229,23 +252,50 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	f.enqueue(k, now)
 }
 
-// late chooses what a late answer makes durable. While a call runs the payment,
-// or its answer is on the way to the terminal, they have the word.
-func late(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
-	if now.Running || now.Payment == nil { // nil: forgotten just now
+// lateRecords chooses what a late answer makes durable.
+func lateRecords(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
+	if !settled(now) {
 		return nil, nil
 	}
-	switch s := now.Payment.State; {
-	case s == txn.Intended, s == txn.Sent, s == txn.Approved:
-		return nil, nil
-	case said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined):
-		if of.Payment != nil && of.Payment.State != txn.Completed {
+	if s := now.Payment.State; said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined) {
+		if now.Payment.Key.Class.TakesBack() && over(of) {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, n)
 	}
 	now.Heard(said)
 	return nil, nil
+}
+
+// settled says that a late answer is an event of a payment's. Before, the call that
+// runs it has the word, and what writes its answer to the terminal.
+func settled(now replay.View) bool {
+	if now.Running || now.Payment == nil { // nil: forgotten just now
+		return false
+	}
+	switch now.Payment.State {
+	case txn.Intended, txn.Sent, txn.Approved:
+		return false
+	}
+	return true
+}
+
+// over says that what an original did is undone or used already. What is under
+// way about it decides nothing.
+func over(of replay.View) bool {
+	if of.Payment == nil {
+		return false
+	}
+	if of.Payment.State != txn.Completed {
+		return true
+	}
+	for i := range of.Later {
+		switch without(&of.Later[i], of.Beyond) {
+		case txn.DeclineOriginalVoided, txn.DeclineOriginalCompleted:
+			return true
+		}
+	}
+	return false
 }
 
 // changeWithOriginal is a change of k in the turn of its original too, if any.

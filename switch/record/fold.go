@@ -16,7 +16,8 @@ var ErrNoIntent = errors.New("no intent before it")
 // Fold takes the next record of the payment of k: the one way in which the
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
-// KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone and KindCase.
+// KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
+// KindUndo, KindUndone, KindCase and KindAdvised.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	p, _, err := FoldEvent(p, k, r)
 	return p, err
@@ -27,12 +28,11 @@ func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.E
 	var e txn.Event
 	var err error
 	switch {
-	case r.Kind == KindIntent, r.Kind == KindRefused:
-		if p != nil {
-			return p, 0, errors.New("second payment with this key")
-		}
+	case Begins(r.Kind) && p != nil:
+		return p, 0, errors.New("second payment with this key")
+	case Begins(r.Kind):
 		p, e, err = begin(k, r)
-	case r.Kind != KindOutcome && r.Kind != KindUndo && r.Kind != KindUndone && r.Kind != KindCase:
+	case !changes(r.Kind):
 		return p, 0, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	case p == nil:
 		return nil, 0, ErrNoIntent
@@ -43,6 +43,15 @@ func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.E
 		return p, 0, err
 	}
 	return p, e, move(p, e)
+}
+
+// changes says whether a kind is a later record of a payment.
+func changes(kind byte) bool {
+	switch kind {
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised:
+		return true
+	}
+	return false
 }
 
 // change takes what a later record says into p, and returns its event.
@@ -70,10 +79,16 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 		}
 		p.Case = c
 		return txn.CaseOpened, nil
+	case KindAdvised:
+		_, err := ParseAdvised(r.Body)
+		return txn.AdviceAcked, err
 	}
 	u, err := ParseUndone(r.Body)
 	return u.Event, err
 }
+
+// Begins says whether a kind is the first record of a payment.
+func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused || kind == KindAdvice }
 
 // Over says that a payment's key may come to a new life: nothing more can happen
 // to the old one, and beyond its replay window the running switch forgets it. An
@@ -92,6 +107,9 @@ func begin(k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
 		return p, txn.Refuse, nil
 	}
 	p.Reserved = r.Reserve
+	if r.Kind == KindAdvice {
+		return p, txn.Happened, nil
+	}
 	return p, txn.Journaled, nil
 }
 

@@ -18,6 +18,7 @@ type View struct {
 	Running   bool          // a call of the flow owns it: its exchange may be under way
 	Tombstone bool          // its reversal came first
 	Later     []txn.Payment // what names it as its original, in order
+	Beyond    []txn.Payment // what names one of those: the void of a completion
 
 	x *Index
 }
@@ -90,12 +91,27 @@ func (x *Index) view(e *entry) View {
 	defer x.mu.Unlock()
 	v := e.view()
 	v.x = x
-	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
-			v.Later = append(v.Later, *o.p)
-		}
+	v.Later = x.naming(nil, e)
+	for i := range v.Later {
+		v.Beyond = x.naming(v.Beyond, x.payments[v.Later[i].Key])
 	}
 	return v
+}
+
+// naming appends what names a payment as its original; the lock is held.
+func (x *Index) naming(to []txn.Payment, e *entry) []txn.Payment {
+	for _, k := range x.later[e.key] {
+		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
+			to = append(to, *o.p)
+		}
+	}
+	return to
+}
+
+// names says whether p names this life of e: the keys of both may have come to
+// another one since.
+func names(p *txn.Payment, e *entry) bool {
+	return p.Original == e.key && (e.p == nil || p.OfRRN == txn.RRN{} || p.OfRRN == e.p.Numbers.RRN)
 }
 
 // view copies what a change may see; the index's lock is held.

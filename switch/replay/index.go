@@ -34,6 +34,7 @@ type Index struct {
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
+	auths    map[AuthKey][]txn.Key // approved pre-authorizations
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
 	cases    int       // open ones: nothing closes them yet
@@ -72,7 +73,7 @@ type entry struct {
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -85,7 +86,8 @@ func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch:
 		return nil // projections of switch/pin, switch/number and switch/settle
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
+		record.KindAdvice, record.KindAdvised:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -128,7 +130,7 @@ func (x *Index) apply(k txn.Key, r journal.Record, now bool) error {
 	case record.KindTombstone:
 		x.entry(k).tombstone = true
 		return nil
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		return x.applyPayment(k, r, now)
 	}
 	e := x.payments[k]
@@ -149,6 +151,7 @@ func (x *Index) apply(k txn.Key, r journal.Record, now bool) error {
 	if now {
 		x.count(before, event)
 	}
+	x.authorized(e.p, r.Kind)
 	return nil
 }
 
@@ -317,7 +320,31 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
-		delete(x.later, k)
+		x.unauthorized(e.p)
+		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+}
+
+// unlater takes k, which ends here, out of what its original finds. What names k
+// itself stays to be found: a refund may live longer than what it gives back.
+// Without the original's reference number it could be taken for one of k's next
+// life, so it is forgotten with this one.
+func (x *Index) unlater(k txn.Key, p *txn.Payment) {
+	x.keepLater(k, func(o txn.Key) bool {
+		return x.payments[o] != nil && x.payments[o].p != nil && x.payments[o].p.OfRRN != txn.RRN{}
+	})
+	if p.Original != (txn.Key{}) {
+		x.keepLater(p.Original, func(o txn.Key) bool { return o != k })
+	}
+}
+
+// keepLater keeps of what names an original only what keep says.
+func (x *Index) keepLater(original txn.Key, keep func(txn.Key) bool) {
+	kept := slices.DeleteFunc(x.later[original], func(k txn.Key) bool { return !keep(k) })
+	if len(kept) == 0 {
+		delete(x.later, original)
+		return
+	}
+	x.later[original] = kept
 }

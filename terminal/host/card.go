@@ -28,24 +28,27 @@ type Card struct {
 	Entry  Entry
 }
 
-// Sale is a purchase to be authorised.
+// Sale is a purchase, or another kind of message with a card, to be authorised.
 type Sale struct {
-	Amount money.MinorUnits
-	Card   Card
-	PIN    secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Kind     Kind
+	Amount   money.MinorUnits
+	Card     Card
+	PIN      secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Original Original        // of the kinds that are about an earlier message
 }
 
 // Outcome is how a sale ended for the terminal.
 type Outcome string
 
 // The outcomes. All but Approved and Declined by an authenticated answer leave
-// a reversal due, except NotSent, where surely nothing left.
+// a reversal due, except NotSent, where surely nothing left, and Kept.
 const (
 	Approved        Outcome = "approved"
 	Declined        Outcome = "declined"
 	Unauthenticated Outcome = "unauthenticated" // an answer without a valid MAC, or not to this sale
 	NoAnswer        Outcome = "no_answer"       // time-out or connection lost after sending
 	NotSent         Outcome = "not_sent"        // surely nothing left
+	Kept            Outcome = "kept"            // an offline sale, on the disk of the terminal
 	Unrecorded      Outcome = "unrecorded"      // authenticated, but the terminal's disk failed: it will be reversed
 )
 
@@ -75,6 +78,9 @@ const (
 	ReasonPartial        Reason = "partial_approval_not_supported"
 	ReasonNotDone        Reason = "reversal_refused"
 	ReasonNothing        Reason = "nothing_to_reverse"
+	ReasonOfflineFull    Reason = "offline_memory_full"
+	ReasonNotKept        Reason = "not_kept_by_switch"
+	ReasonAdviceRefused  Reason = "advice_refused"
 	ReasonMalfunction    Reason = "malfunction"
 	ReasonMessageTooLong Reason = "message_not_built"
 )
@@ -88,6 +94,7 @@ type Result struct {
 	Batch   string
 	RRN     string // field 37
 	Auth    string // field 38
+	Date    string // field 13, MMDD: what a later message names it by
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }

@@ -26,7 +26,8 @@ const (
 	memoryLock = "lock"
 
 	memoryVersion = 1
-	memoryMax     = 16 << 10 // far above two sealed records; more is not ours
+	memoryKinds   = 2        // of a file that has another kind than sales: an earlier program would reverse it as one
+	memoryMax     = 32 << 10 // far above offlineMax and two sealed records; more is not ours
 )
 
 // TraceMax is the last trace number before they start again at 1.
@@ -41,24 +42,29 @@ var (
 
 // reversal is all that a 0400 needs. It is sealed before it is stored.
 type reversal struct {
-	Trace  uint32           `json:"trace"`
-	Batch  string           `json:"batch"`
-	Why    string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
-	Amount money.MinorUnits `json:"amount"`
-	Expiry string           `json:"expiry"`
-	PSN    string           `json:"psn"`
-	Entry  string           `json:"entry"` // field 22 as it was sent
-	Auth   string           `json:"auth"`
-	ICC    []byte           `json:"icc"` // the short list
-	pan    secret.PAN
+	Kind     Kind     `json:"kind,omitempty"`
+	Original Original `json:"original,omitzero"`
+
+	Trace   uint32           `json:"trace"`
+	Batch   string           `json:"batch"`
+	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
+	Amount  money.MinorUnits `json:"amount"`
+	Expiry  string           `json:"expiry"`
+	PSN     string           `json:"psn"`
+	Entry   string           `json:"entry"` // field 22 as it was sent
+	Auth    string           `json:"auth"`
+	ICC     []byte           `json:"icc"`               // the short list
+	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
+	pan     secret.PAN
 }
 
 // state is what survives a restart.
 type state struct {
 	trace   uint32 // the last one used
 	batch   string
-	pending *reversal // due: sent until acknowledged
-	last    *reversal // of the last approved sale, for the operator's reversal
+	pending *reversal   // due: sent until acknowledged
+	last    *reversal   // of the last approved sale, for the operator's reversal
+	offline []*reversal // sales that the switch does not have yet, the oldest first
 }
 
 // memory is the state and the disk it lives on.
@@ -74,12 +80,13 @@ type memory struct {
 
 // onDisk is the file: sealed records and the counters beside them.
 type onDisk struct {
-	Version  int    `json:"version"`
-	Terminal string `json:"terminal"`
-	Trace    uint32 `json:"trace"`
-	Batch    string `json:"batch"`
-	Pending  []byte `json:"pending,omitempty"`
-	Last     []byte `json:"last,omitempty"`
+	Version  int      `json:"version"`
+	Terminal string   `json:"terminal"`
+	Trace    uint32   `json:"trace"`
+	Batch    string   `json:"batch"`
+	Pending  []byte   `json:"pending,omitempty"`
+	Last     []byte   `json:"last,omitempty"`
+	Offline  [][]byte `json:"offline,omitempty"`
 }
 
 // openMemory locks the directory and reads what is there; a terminal without a
@@ -132,8 +139,8 @@ func (m *memory) load(ctx context.Context) error {
 		return m.damaged("it is not the JSON that this program writes")
 	}
 	switch {
-	case d.Version != memoryVersion:
-		return m.damaged(fmt.Sprintf("version %d, this program knows %d", d.Version, memoryVersion))
+	case d.Version != memoryVersion && d.Version != memoryKinds:
+		return m.damaged(fmt.Sprintf("version %d, this program knows %d and %d", d.Version, memoryVersion, memoryKinds))
 	case d.Terminal != m.terminal:
 		return m.damaged(fmt.Sprintf("it belongs to terminal %q, not to %q", d.Terminal, m.terminal))
 	case d.Trace > TraceMax || !digits(d.Batch, 6):
@@ -146,9 +153,22 @@ func (m *memory) load(ctx context.Context) error {
 	if next.last, err = m.open(ctx, "last", d.Last); err != nil {
 		return err
 	}
+	for i, sealed := range d.Offline {
+		kept, err := m.open(ctx, offlinePlace(i), sealed)
+		switch {
+		case err != nil:
+			return err
+		case kept == nil:
+			return m.damaged("an offline sale is empty")
+		}
+		next.offline = append(next.offline, kept)
+	}
 	m.now = next
 	return nil
 }
+
+// offlinePlace is where an offline sale is in the file.
+func offlinePlace(i int) string { return fmt.Sprintf("offline %d", i) }
 
 // damaged says what to do: a reversal may be in there, so nothing starts by itself.
 func (m *memory) damaged(why string) error {
@@ -181,12 +201,24 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
+	for _, r := range []*reversal{next.pending, next.last} {
+		if r != nil && r.Kind != KindSale {
+			d.Version = memoryKinds
+		}
+	}
 	var err error
 	if d.Pending, err = m.seal(ctx, "pending", next.pending); err != nil {
 		return err
 	}
 	if d.Last, err = m.seal(ctx, "last", next.last); err != nil {
 		return err
+	}
+	for i, kept := range next.offline {
+		sealed, err := m.seal(ctx, offlinePlace(i), kept)
+		if err != nil {
+			return err
+		}
+		d.Offline = append(d.Offline, sealed)
 	}
 	raw, err := json.Marshal(d)
 	if err != nil {
@@ -265,6 +297,9 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 		return nil, m.damaged("the " + place + " record is not of this version")
 	}
 	defer clear(s.PAN)
+	if _, known := s.Kind.form(); !known {
+		return nil, m.damaged("the " + place + " record is of a kind that this program does not know")
+	}
 	if s.reversal.pan, err = secret.NewPAN(s.PAN); err != nil {
 		return nil, m.damaged("the " + place + " record has no card number")
 	}

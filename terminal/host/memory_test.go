@@ -183,13 +183,13 @@ func TestDamagedMemory(t *testing.T) {
 		"empty":             "",
 		"cut":               string(golden[:60]),
 		"unknown key":       swap(`"batch"`, `"bunch"`),
-		"later version":     swap(`"version":1`, `"version":2`),
+		"later version":     swap(`"version":1`, `"version":3`),
 		"other terminal":    swap("10000001", "10000002"),
 		"trace":             swap(`"trace":3`, `"trace":1000000`),
 		"batch":             swap("000001\",\"pending", "00001\",\"pending"),
 		"altered":           swap(`"pending":"`, `"pending":"AAAA`),
 		"records exchanged": place.ReplaceAllString(string(golden), `"pending":$2,"last":$1`),
-		"huge":              string(golden) + strings.Repeat(" ", 20_000),
+		"huge":              string(golden) + strings.Repeat(" ", 40_000),
 	} {
 		b := newBench(t)
 		b.sale()

@@ -21,10 +21,12 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
+	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
 	Auth        string           `json:"auth,omitempty"`
+	Date        string           `json:"date,omitempty"` // of a kind other than a sale: MMDD
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
 	Kernel      int              `json:"kernel,omitempty"`
@@ -39,7 +41,7 @@ type Event struct {
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
-	Done        *bool            `json:"done,omitempty"`    // of a reversal
+	Done        *bool            `json:"done,omitempty"`    // of a reversal or an advice
 	Receipt     string           `json:"receipt,omitempty"` // of a result: the line that is printed for people
 	Message     string           `json:"message,omitempty"`
 	MTI         string           `json:"mti,omitempty"`
@@ -60,6 +62,8 @@ const (
 	EventSeePhone    = "see_phone"
 	EventResult      = "result"
 	EventReversal    = "reversal"
+	EventAdvice      = "advice"
+	EventDiscarded   = "discarded"
 	EventNote        = "note"
 	EventError       = "error"
 )
@@ -76,7 +80,7 @@ type printer struct {
 	logErr   error // the first one
 }
 
-// emit prints e. Results and reversals go to the log as well.
+// emit prints e. Results, reversals and advices go to the log as well.
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +92,7 @@ func (p *printer) emit(e Event) {
 	} else {
 		fmt.Fprintln(p.out, p.human(e))
 	}
-	if e.Event != EventResult && e.Event != EventReversal {
+	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventAdvice && e.Event != EventDiscarded {
 		return
 	}
 	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
@@ -121,6 +125,12 @@ func (p *printer) human(e Event) string {
 			state = "done"
 		}
 		return words("reversal of", number(e.Trace), "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
+	case EventAdvice:
+		state := "not told: " + e.Reason
+		if e.Done != nil && *e.Done {
+			state = "told"
+		}
+		return words("offline sale", number(e.Trace), "batch", e.Batch, p.amount(e), state, optional("code", e.Code), optional("ref", e.RRN))
 	case EventReady:
 		return words("terminal", e.Terminal, "ready, batch", e.Batch)
 	}
@@ -129,8 +139,16 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+}
+
+// batch is on receipts of which a later message may name it.
+func (p *printer) batch(e Event) string {
+	if e.Kind == "" {
+		return ""
+	}
+	return optional("batch", e.Batch)
 }
 
 func (p *printer) amount(e Event) string {

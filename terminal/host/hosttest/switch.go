@@ -7,7 +7,7 @@
 // Promise: it shares no code with the terminal but the dialect's specification:
 // messages go through moov's codec, ciphers are the standard library's.
 //
-// How: one goroutine a connection, frames by hand. A mood serves one 0200 or
+// How: one goroutine a connection, frames by hand. A mood serves one 0200, 0220 or
 // 0400 and is taken from the queue of its type; without one the answer is yes.
 //
 // Imported by: tests of terminal/host and terminal/pos. Imports: the
@@ -48,6 +48,7 @@ type Mood struct {
 // Request is what the books keep of a message.
 type Request struct {
 	MTI, Trace, Batch, Amount, Why, Auth, Entry, PAN string
+	Kind, Original, RRN                              string // fields 3, 25 and 60.1; 61; 37
 
 	MACRight, PIN, Track bool
 	Chip                 string // field 55 in hex
@@ -69,6 +70,7 @@ type Switch struct {
 	mu         sync.Mutex
 	conns      []net.Conn
 	sale, undo []Mood
+	advice     []Mood
 	books      []Request
 	signOns    int
 	signOnCode string
@@ -121,6 +123,13 @@ func (s *Switch) Sales(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.sale = a
 // Undos queues moods for 0400.
 func (s *Switch) Undos(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.undo = append(s.undo, m...) }
 
+// Advices queues moods for 0220.
+func (s *Switch) Advices(m ...Mood) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advice = append(s.advice, m...)
+}
+
 // SignOnCode makes sign-ons answer code; "" is 00.
 func (s *Switch) SignOnCode(code string) { s.mu.Lock(); defer s.mu.Unlock(); s.signOnCode = code }
 
@@ -133,7 +142,7 @@ func (s *Switch) NewBatch(b string) { s.mu.Lock(); defer s.mu.Unlock(); s.batch 
 // SignOns is how many sign-ons were granted.
 func (s *Switch) SignOns() int { s.mu.Lock(); defer s.mu.Unlock(); return s.signOns }
 
-// Books are the 0200 and 0400 that came, as "0200 000002" each with what matters.
+// Books are the 0200, 0220 and 0400 that came, as "0200 000002" each with what matters.
 func (s *Switch) Books() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +204,7 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 		return s.reply(c, answer[:], s.signOn(in), Mood{NoMAC: true})
 	case "0820":
 		return s.reply(c, answer[:], s.echoed(in, "0830", "00", 11, 41, 42, 60), Mood{NoMAC: true})
-	case "0200", "0400":
+	case "0100", "0200", "0220", "0400":
 		m := s.enter(in, body, mti)
 		if m.Silent {
 			return true
@@ -215,9 +224,10 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 	if code == "" {
 		code = "00"
 	}
-	out := s.echoed(in, mti[:2]+"10", code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
+	answer := mti[:2] + string(mti[2]+1) + "0"
+	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
-	if code == "00" && mti == "0200" {
+	if code == "00" && mti != "0400" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
 	}
 	if m.Amount != "" {
@@ -230,7 +240,7 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 		write(c, head, []byte{2, 16, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1})
 	}
 	if m.StaleMTI {
-		stale := s.echoed(in, mti[:2]+"10", "00", 3, 4, 41, 42)
+		stale := s.echoed(in, answer, "00", 3, 4, 41, 42)
 		s.set(stale, map[int]string{11: "999998"})
 		s.reply(c, head, stale, Mood{})
 	}
@@ -246,13 +256,17 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	queue := &s.sale
-	if mti == "0400" {
+	switch mti {
+	case "0400":
 		queue = &s.undo
+	case "0220":
+		queue = &s.advice
 	}
 	if len(*queue) > 0 {
 		m, *queue = (*queue)[0], (*queue)[1:]
 	}
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
+		Kind: get(in, 3) + " " + get(in, 25) + " " + get(in, 60)[:2], Original: get(in, 61), RRN: get(in, 37),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
