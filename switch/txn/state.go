@@ -91,7 +91,7 @@ var next = [numStates][numEvents]arrow{
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
 		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed), CaseOpened: to(Disputed)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
 	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined), CaseOpened: to(Disputed)},
 	Refused:   {UndoAsked: to(Refused)},
