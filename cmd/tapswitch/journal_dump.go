@@ -174,7 +174,7 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 func describeRecord(seq uint64, r journal.Record) (line, error) {
 	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
 	switch r.Kind {
-	case record.KindNumbers:
+	case record.KindNumbers, record.KindCounter:
 		return l, nil
 	case record.KindBatch:
 		return describeBatch(l, r)

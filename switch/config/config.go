@@ -77,6 +77,7 @@ type Payment struct {
 	MaxInFlight  int           `key:"max_in_flight" min:"1" max:"100000" help:"payments at the same time; one more is refused at once"`
 	ReplayWindow time.Duration `key:"replay_window_ms" min:"60000" max:"2678400000" help:"how long the same message gets the same answer"`
 	PINTries     int           `key:"pin_tries" min:"1" max:"10" help:"wrong PINs before the card's PIN is blocked here"`
+	Counters     int           `key:"counters" min:"1" max:"100000000" help:"cards whose transaction counters are known, about 100 bytes each; one more is refused"`
 }
 
 // Journal is the durable memory.
@@ -150,13 +151,15 @@ type Link struct {
 
 // Issuer holds the keys of an issuer whose cards are checked here.
 type Issuer struct {
-	Name    string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
-	Profile string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn17 visa_cvn18 visa_cvn22 mchip_cvn16 mchip_cvn17 mchip_cvn20 mchip_cvn21 unionpay_cvn01 unionpay_pboc interac_cvn133 ccd" help:"how its cards make cryptograms; numbers are decimal"`
-	Option  string `key:"mk_option" of:"a b" help:"EMV option of card keys: b hashes card numbers above 16 digits"`
-	ARC     string `key:"arc" kind:"hex 4" help:"code of an approval in an answer by method 1; empty: the response code's two characters. M/Chip cards want their own, such as 0010"`
-	CSU     string `key:"csu" kind:"hex 8" help:"card status update of an approval in an answer by method 2"`
-	IMK     string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
-	PVK     string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
+	Name      string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
+	Profile   string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn17 visa_cvn18 visa_cvn22 mchip_cvn16 mchip_cvn17 mchip_cvn20 mchip_cvn21 unionpay_cvn01 unionpay_pboc interac_cvn133 ccd" help:"how its cards make cryptograms; numbers are decimal"`
+	Option    string `key:"mk_option" of:"a b" help:"EMV option of card keys: b hashes card numbers above 16 digits"`
+	ARC       string `key:"arc" kind:"hex 4" help:"code of an approval in an answer by method 1; empty: the response code's two characters. M/Chip cards want their own, such as 0010"`
+	CSU       string `key:"csu" kind:"hex 8" help:"card status update of an approval in an answer by method 2"`
+	IMK       string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
+	PVK       string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
+	ATCAhead  int    `key:"atc_ahead" min:"0" max:"65535" help:"how far a card's transaction counter may be above its highest one known; 0: the counter is not looked at"`
+	ATCBehind int    `key:"atc_behind" min:"0" max:"63" help:"how far below, when it was not used itself"`
 }
 
 // BIN is a range of card numbers by their first digits, and where they go.

@@ -39,6 +39,7 @@ const docsTail = `
 | ` + "`message_ms`" + ` ≤ ` + "`idle_ms`" + `; ` + "`reversal.retry_ms`" + ` ≤ ` + "`max_retry_ms`" + `; ` + "`journal.max_bytes`" + ` ≥ 2 × ` + "`segment_bytes`" + `; ` + "`journal.retention_days`" + ` 0 or ≥ ` + "`payment.replay_window_ms`" + ` | |
 | each link's ` + "`saf_window`" + ` ≤ ` + "`max_in_flight`" + ` | what waits takes its places beside payments |
 | names, addresses and terminal numbers are unique; ` + "`bins`" + ` refer to links and issuers that exist | overlapping ranges are refused at start by the BIN table |
+| an issuer's ` + "`atc_behind`" + ` needs its ` + "`atc_ahead`" + ` | [counters](../operating/counters.md) |
 | a token, by ` + "`module`" + ` and ` + "`token`" + `, is in ` + "`hsm`" + ` and ` + "`hsm.members`" + ` once | the same token would be lost twice at once |
 | ` + "`environment: production`" + ` refuses SoftHSM, and starts only with ` + "`hsm.accept_pin_in_host_memory: true`" + ` | [PCI](../PCI.md#pins-in-host-memory) |
 `

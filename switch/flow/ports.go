@@ -24,6 +24,7 @@ type Flow struct {
 	Batches   Batches
 	Routes    Routes
 	Chips     Chips
+	Counters  Counters
 	PINs      PINs
 	Numbers   Numbers
 	Acquirers Acquirers
@@ -110,6 +111,11 @@ type Routes interface {
 type Chips interface {
 	Check(ctx context.Context, in *txn.Request, is chip.Issuer) error
 	Respond(ctx context.Context, in *txn.Request, is chip.Issuer, code txn.Code) ([]byte, error)
+}
+
+// Counters takes the transaction counter of an on-us card, once.
+type Counters interface {
+	Take(in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
 }
 
 // PINs verifies a PIN where the card is on-us and translates it otherwise.

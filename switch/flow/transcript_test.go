@@ -169,6 +169,7 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	}
 	w.busy = w.busy || args["busy"] == "yes"
 	defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
+	w.chip(in, args["atc"])
 	run := w.flow.Authorize
 	switch class {
 	case txn.Balance:

@@ -25,6 +25,7 @@ import (
 	"tapswitch/switch/saf"
 	"tapswitch/switch/settle"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // memory is a journal in memory; full and broken are its moods.
@@ -68,6 +69,7 @@ type world struct {
 	index   *replay.Index
 	batches *settle.Book
 	tries   *pin.Checker
+	counts  *window.Book
 	saf     *saf.Queue
 	flow    *Flow
 	next    uint32
@@ -104,13 +106,14 @@ func (w *world) start() {
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
+	w.counts = window.New(10)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, Counters: chip.Counters{Book: w.counts}, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
-	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
+	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts); err != nil {
 		w.t.Fatal(err)
 	}
 	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
@@ -191,6 +194,9 @@ func describe(r journal.Record) string {
 	case record.KindBatch:
 		id, b, _ := record.ParseBatch(r)
 		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))
+	case record.KindCounter:
+		c, _ := record.ParseCounter(r.Body)
+		return fmt.Sprintf("%s highest=%d", name, c.High)
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -245,7 +251,7 @@ func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
 	case '6':
 		return nil, nil
 	case '4':
-		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}}, nil
+		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}, ATC: window.Profile{Ahead: 100, Behind: 4}}, nil
 	}
 	return nil, txn.DeclineNoRoute
 }

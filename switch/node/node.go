@@ -45,6 +45,7 @@ import (
 	"tapswitch/switch/settle"
 	"tapswitch/switch/translate"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // Module is what a switch needs of its HSM.
@@ -94,6 +95,7 @@ type Node struct {
 	index     *replay.Index
 	batches   *settle.Book
 	tries     *pin.Checker
+	counters  *window.Book
 	saf       *saf.Queue
 	links     acquirers
 	fleet     *fleet.Fleet
@@ -154,9 +156,10 @@ func (n *Node) build() error {
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
+	n.counters = window.New(n.cfg.Payment.Counters)
 	var given stored
 	began := n.world.Clock.Mono()
-	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, &given)
+	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, n.counters, &given)
 	if err != nil {
 		return fmt.Errorf("recovery from the journal: %w", err)
 	}
@@ -259,6 +262,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Batches:   n.batches,
 		Routes:    routes{table, issuers, n.links},
 		Chips:     chip.Checker{Module: n.module},
+		Counters:  chip.Counters{Book: n.counters},
 		PINs:      pins{n.tries, n.links},
 		Numbers:   nums,
 		Acquirers: n.links,
@@ -328,7 +332,7 @@ func profiles() map[string]hsm.Profile {
 
 // issuer is how an issuer's cards are checked and answered, without its keys.
 func issuer(c config.Issuer) (*chip.Issuer, error) {
-	is := &chip.Issuer{Name: c.Name, Profile: profiles()[c.Profile]}
+	is := &chip.Issuer{Name: c.Name, Profile: profiles()[c.Profile], ATC: window.Profile{Ahead: uint32(c.ATCAhead), Behind: uint32(c.ATCBehind)}}
 	if is.Profile == 0 {
 		return nil, fmt.Errorf("issuer %q: cryptogram profile %q is not built", c.Name, c.Profile)
 	}

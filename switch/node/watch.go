@@ -212,6 +212,7 @@ func (n *Node) gauges() {
 		n.observer.History(h.Up, h.Records, h.Behind)
 	}
 	n.observer.InFlight(n.admission.InFlight())
+	n.observer.Counters(n.counters.Len())
 	open := 0
 	for _, l := range n.listeners {
 		open += l.Connections()

@@ -101,6 +101,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_case.txt", cases())
 	golden(t, "testdata/v2_advice.txt", advices())
 	golden(t, "testdata/v2_refund.txt", refunds())
+	golden(t, "testdata/v2_counter.txt", counters())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {

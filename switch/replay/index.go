@@ -79,8 +79,8 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
-		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter:
+		return nil // projections of switch/pin, switch/number, switch/settle and switch/window
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised:
 	default:

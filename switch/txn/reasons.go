@@ -31,6 +31,7 @@ var (
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
 	CodeForgedCard    = Code{'5', '9'}
+	CodeSecurity      = Code{'6', '3'}
 	CodeOriginal      = Code{'6', '4'}
 	CodePINTries      = Code{'7', '5'}
 	CodeBatch         = Code{'7', '7'}
@@ -106,6 +107,9 @@ var (
 	// Card and PIN.
 	DeclineCryptogram  = reason(CodeForgedCard, "cryptogram_wrong")
 	DeclineChipData    = reason(CodeForgedCard, "chip_data_missing_or_inconsistent")
+	DeclineATCSeen     = reason(CodeSecurity, "atc_used_before")
+	DeclineATCWindow   = reason(CodeSecurity, "atc_outside_window")
+	DeclineCounters    = reason(CodeMalfunction, "no_room_for_counter")
 	DeclinePIN         = reason(CodeWrongPIN, "pin_wrong")
 	DeclinePINTries    = reason(CodePINTries, "pin_tries_exceeded")
 	DeclinePINBlock    = reason(CodePINFormat, "pin_block_malformed")
@@ -168,7 +172,7 @@ func Reasons() []*Decline {
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
-		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
+		DeclineCryptogram, DeclineChipData, DeclineATCSeen, DeclineATCWindow, DeclineCounters, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
