@@ -178,6 +178,11 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		return l, nil
 	case record.KindBatch:
 		return describeBatch(l, r)
+	case record.KindStandIn:
+		_, s, err := record.ParseStandIn(r.Key, r.Body)
+		l.Amount, l.Currency = int64(s.Amount.Minor), uint16(s.Amount.Currency)
+		l.setKey(s.Payment)
+		return l, err
 	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count

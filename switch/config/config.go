@@ -43,6 +43,7 @@ type Config struct {
 	Links       []Link     `key:"links" need:"yes" max:"256" help:"sessions with acquirers"`
 	Issuers     []Issuer   `key:"issuers" max:"256" help:"issuers whose cards are checked here"`
 	BINs        []BIN      `key:"bins" max:"65536" help:"card number ranges and where they go"`
+	StandIn     StandIn    `key:"stand_in" help:"decisions in the place of issuers that cannot be reached; off unless enabled"`
 	Terminals   []Terminal `key:"terminals" max:"65536" help:"terminals that may speak to us"`
 	Reversal    Reversal   `key:"reversal" help:"how reversals are repeated until acknowledged"`
 	Observe     Observe    `key:"observe" help:"metrics, health and the log"`
@@ -164,19 +165,21 @@ type Issuer struct {
 
 // BIN is a range of card numbers by their first digits, and where they go.
 type BIN struct {
-	Low    string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
-	High   string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
-	Scheme string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
-	Links  []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
-	Issuer string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
+	Low     string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
+	High    string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
+	Scheme  string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
+	Links   []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
+	Issuer  string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
+	StandIn string   `key:"stand_in" kind:"name" help:"mandate by which a payment that cannot be sent is decided here"`
 }
 
 // Terminal is a point of sale that may speak to us.
 type Terminal struct {
-	ID       string `key:"id" need:"yes" kind:"letters 8" help:"terminal number (field 41)"`
-	Merchant string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
-	TMK      string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
-	Status   string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+	ID           string `key:"id" need:"yes" kind:"letters 8" help:"terminal number (field 41)"`
+	Merchant     string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
+	TMK          string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
+	Status       string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+	MerchantType string `key:"merchant_type" kind:"digits 4" help:"type of the merchant (ISO 18245, field 18); empty: the link's"`
 }
 
 // Reversal says how reversals are repeated.

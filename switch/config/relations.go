@@ -57,6 +57,7 @@ func (d *decoder) relate(c *Config) {
 	d.names(c)
 	d.members(c)
 	d.counters(c)
+	d.standIn(c)
 	d.dialects(c)
 	d.bins(c)
 	d.production(c)
@@ -121,6 +122,9 @@ func (d *decoder) names(c *Config) {
 	unique("listening address", c.Observe.Address, "observe.address")
 	for i, l := range c.Links {
 		unique("link name", l.Name, fmt.Sprintf("links[%d].name", i))
+	}
+	for i, m := range c.StandIn.Mandates {
+		unique("mandate", m.Name, fmt.Sprintf("stand_in.mandates[%d].name", i))
 	}
 	for i, s := range c.Issuers {
 		unique("issuer name", s.Name, fmt.Sprintf("issuers[%d].name", i))

@@ -29,6 +29,7 @@ type Flow struct {
 	Numbers   Numbers
 	Acquirers Acquirers
 	Reversals Reversals
+	StandIns  StandIns // nil: nothing is decided here
 
 	Currency []uint16 // accepted ISO 4217 numbers
 	Clock    env.Clock
@@ -159,4 +160,8 @@ type Acquirers interface {
 // Reversals delivers undos and advices until they are acknowledged.
 type Reversals interface {
 	Enqueue(link string, k txn.Key)
+	// EnqueueFresh is Enqueue of an advice that was made durable just now.
+	EnqueueFresh(link string, k txn.Key)
+	// Withdraw takes an advice back of which surely nothing has left.
+	Withdraw(link string, k txn.Key) bool
 }

@@ -34,9 +34,11 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	known := false
 	now, err := f.Payments.Change(in.Original, func(now replay.View) ([]journal.Record, error) {
 		known = now.Known
-		return undoAsked(now, in, numbers)
+		records, err := undoAsked(now, in, numbers)
+		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
+		f.owedAgain(in.Original)
 		return f.refuse(journalError(err))
 	}
 	r.step(StepUndo)
@@ -65,7 +67,7 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}
-	if err := untouched(now); err != nil {
+	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err
 	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)

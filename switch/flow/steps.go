@@ -94,7 +94,7 @@ func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *tx
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):
-		return f.unsent(p, err)
+		return f.outOfReach(ctx, r, in, p, c, err)
 	case errors.Is(err, ErrChecks):
 		return f.unknown(p, txn.CheckFailed, err)
 	case err != nil:

@@ -63,6 +63,7 @@ func sets(cfg *config.Config) observe.Sets {
 	for _, why := range txn.BatchReasons() {
 		s.Reasons = append(s.Reasons, string(why))
 	}
+	s.Reasons = append(s.Reasons, string(txn.StandInYes))
 	for _, why := range txn.CaseReasons() {
 		s.Cases = append(s.Cases, string(why))
 	}

@@ -4,10 +4,13 @@ package retain_test
 
 import (
 	"testing"
+	"time"
 
+	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
 	"tapswitch/switch/retain"
+	"tapswitch/switch/txn"
 	"tapswitch/switch/window"
 )
 
@@ -61,5 +64,46 @@ func TestCountersStay(t *testing.T) {
 	}
 	if n != 1+2+2 {
 		t.Errorf("%d records of counters are left", n)
+	}
+}
+
+// What was decided in an issuer's place stays while its day is not over, wherever
+// that is counted; afterwards it goes. A payment and its advice go together.
+func TestStandInStaysForItsDay(t *testing.T) {
+	b := newBook(t)
+	day := func(at time.Time) uint32 { return uint32(at.Unix() / 86400) }
+	standIn := func(token byte, day uint32) {
+		b.add(record.MakeStandIn([16]byte{token}, record.StandIn{Day: day, Amount: money.Amount{Minor: 5, Currency: money.CNY}}))
+	}
+	standIn(1, day(cutoff)-3)
+	standIn(2, day(cutoff)-1)
+	standIn(3, day(cutoff))
+	pair := func() (p, a *txn.Payment) {
+		p = b.intent()
+		b.outcome(p, txn.StoodIn)
+		owed := *p
+		owed.Key, owed.Original, owed.Reserved = txn.StandInKey(p.Key), p.Key, record.AdviceRoom
+		b.add(record.Advice(&owed))
+		return p, &owed
+	}
+	done, doneAdvice := pair()
+	b.add(record.MakeAdvised(doneAdvice, record.Advised{Code: txn.CodeApproved, At: b.at}))
+	owing, owingAdvice := pair()
+	b.filler(60)
+	b.carry(txn.BatchOpen)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	left := map[byte]bool{}
+	must(t, b.j.Replay(func(_ uint64, r journal.Record) error {
+		if r.Kind == record.KindStandIn {
+			left[r.Key[0]] = true
+		}
+		return nil
+	}))
+	if left[1] || !left[2] || !left[3] {
+		t.Errorf("the days that are left: %v", left)
+	}
+	if b.has(done.Key) || b.has(doneAdvice.Key) || !b.has(owing.Key) || !b.has(owingAdvice.Key) {
+		t.Errorf("done %v %v, owing %v %v", b.has(done.Key), b.has(doneAdvice.Key), b.has(owing.Key), b.has(owingAdvice.Key))
 	}
 }

@@ -4,7 +4,7 @@
 //
 // Promise: what is left after a purge brings back every payment that is not
 // final, has an open case or is younger than the retention period, the totals of every batch, every wrong PIN that still counts,
-// every used counter, and the numbers as they were. A kind of record without a rule here, or a record
+// every used counter, what was decided in an issuer's place today, and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
 // How: one replay folds the journal into a Plan. A payment goes with all its
@@ -127,6 +127,8 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 		return p.needsBatch(seq, r)
 	case record.KindCounter:
 		return p.counts.keep(seq, r)
+	case record.KindStandIn:
+		return standInCounts(r, p.cfg.Before)
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -172,6 +174,9 @@ func (p *Plan) apply(seq uint64, r journal.Record) error {
 		return nil
 	case record.KindCounter:
 		return p.counts.apply(seq, r)
+	case record.KindStandIn:
+		_, _, err := record.ParseStandIn(r.Key, r.Body)
+		return err
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {

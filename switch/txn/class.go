@@ -18,10 +18,11 @@ const (
 	Settle      // the terminal closes its batch
 	OfflineSale // advice of a sale that was authorised by word of mouth
 	Refund      // gives back a completed purchase or a part of it, also later and elsewhere
+	StandIn     // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund", "stand_in"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -56,7 +57,7 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale:
+	case OfflineSale, StandIn:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -70,3 +71,10 @@ func (c Class) Voidable() bool { return c == Purchase || c == Cash }
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.
 func (c Class) Refundable() bool { return c == Purchase }
+
+// StandInKey is the key under which the acquirer is told of the purchase of k: the
+// same but for the class.
+func StandInKey(k Key) Key {
+	k.Class = StandIn
+	return k
+}

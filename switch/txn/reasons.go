@@ -131,6 +131,13 @@ var (
 	DeclineUndone    = reason(CodeNoAnswer, "reversed_by_terminal")
 	DeclineUnwritten = reason(CodeNoAnswer, "answer_not_written")
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
+	// Why the switch does not decide in the place of an issuer out of reach.
+	DeclineStandInChip   = reason(CodeIssuerDown, "stand_in_without_chip")
+	DeclineStandInAmount = reason(CodeIssuerDown, "stand_in_amount")
+	DeclineStandInType   = reason(CodeIssuerDown, "stand_in_merchant_type")
+	DeclineStandInPIN    = reason(CodeIssuerDown, "stand_in_without_pin")
+	DeclineStandInCount  = reason(CodeIssuerDown, "stand_in_count")
+	DeclineStandInSum    = reason(CodeIssuerDown, "stand_in_sum")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
 	// What a void or a refund names.
@@ -165,6 +172,10 @@ const (
 // BatchReasons is the closed set of them, for metrics labels and documentation.
 func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal} }
 
+// StandInYes is the reason of an approval that the switch gave in the place of the
+// card's issuer. Other approvals have none.
+const StandInYes Reason = "stood_in"
+
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
@@ -174,7 +185,9 @@ func Reasons() []*Decline {
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
 		DeclineCryptogram, DeclineChipData, DeclineATCSeen, DeclineATCWindow, DeclineCounters, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
-		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
+		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent,
+		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
+		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,

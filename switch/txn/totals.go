@@ -43,6 +43,7 @@ var sides = [numClasses]Side{
 
 	OfflineSale: OnDebit,
 	Refund:      OnCredit,
+	StandIn:     OnNeither, // its purchase counts
 }
 
 // Side is where a payment of class c counts while it is in force.

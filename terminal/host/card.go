@@ -92,6 +92,7 @@ type Result struct {
 	Batch   string
 	RRN     string // field 37
 	Auth    string // field 38
+	Notice  string // texts of field 63 for the receipt
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }
