@@ -5,6 +5,7 @@ package txn
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,6 +184,7 @@ func matrix() string {
 // TestReasonsPage generates docs/reference/reasons.md from Reasons.
 func TestReasonsPage(t *testing.T) {
 	docs := reasonDocs()
+	maps.Copy(docs, holdReasonDocs())
 	var b strings.Builder
 	b.WriteString(`# Reasons
 

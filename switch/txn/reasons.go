@@ -31,6 +31,7 @@ var (
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
 	CodeForgedCard    = Code{'5', '9'}
+	CodeAmountLimit   = Code{'6', '1'}
 	CodeSecurity      = Code{'6', '3'}
 	CodeOriginal      = Code{'6', '4'}
 	CodePINTries      = Code{'7', '5'}
@@ -140,7 +141,7 @@ var (
 	DeclineStandInSum    = reason(CodeIssuerDown, "stand_in_sum")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
-	// What a void or a refund names.
+	// What a void, a refund or a completion names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
@@ -191,7 +192,8 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount,
+		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 
