@@ -63,6 +63,7 @@ func sets(cfg *config.Config) observe.Sets {
 	for _, why := range txn.BatchReasons() {
 		s.Reasons = append(s.Reasons, string(why))
 	}
+	s.Reasons = append(s.Reasons, string(txn.StandInYes))
 	for _, state := range txn.States() {
 		s.States = append(s.States, state.String())
 	}
@@ -218,6 +219,7 @@ func (n *Node) gauges() {
 		n.observer.History(h.Up, h.Records, h.Behind)
 	}
 	n.observer.InFlight(n.admission.InFlight())
+	n.observer.Counters(n.counters.Len())
 	n.moves()
 	open := 0
 	for _, l := range n.listeners {

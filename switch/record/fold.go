@@ -63,7 +63,10 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.Answer = o.Answer
+		if o.Event != txn.NotSent || p.State != txn.Advising { // a withdrawn advice keeps what it said
+			p.Answer = o.Answer
+		}
+		p.StoodIn = p.StoodIn || o.Event == txn.StoodIn
 		return o.Event, nil
 	case KindUndo:
 		u, err := ParseUndo(r.Body)

@@ -84,8 +84,8 @@ func (x *Index) Apply(r journal.Record) error { return x.take(r, false) }
 // take applies a record; what happens now is counted.
 func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
-		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised:
 	default:
@@ -194,8 +194,10 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record, now bool) error {
 	if r.Kind == record.KindRefused {
 		return nil
 	}
-	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
-	x.rrns[p.Numbers.RRN] = k
+	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
+		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+		x.rrns[p.Numbers.RRN] = k
+	}
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
@@ -316,7 +318,9 @@ func (x *Index) forget() {
 // held.
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
-		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
+			delete(x.sent, l)
+		}
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
