@@ -123,7 +123,7 @@ func (w *world) start() {
 	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
-	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
+	sum, err := recover.Resolve(w.index, w.Next, w.saf.EnqueueAgain)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ type item struct {
 	again bool // asked for once more while it was being delivered
 	taken bool // being delivered
 	fresh bool // of this process: no delivery of it was begun before
+	old   bool // of an earlier process, which may have sent it: no clock tells, since clocks are set
 }
 
 // chain is what belongs to one original, in the order in which it came.
