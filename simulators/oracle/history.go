@@ -19,26 +19,31 @@ type Kind string
 
 // The kinds of asking that the promises speak of.
 const (
-	Purchase Kind = "purchase"
-	Cash     Kind = "cash"
-	Void     Kind = "void"
-	Balance  Kind = "balance"
-	Reversal Kind = "reversal"
-	Other    Kind = "other" // sign-on, echo and what is no message at all
+	Purchase    Kind = "purchase"
+	Cash        Kind = "cash"
+	OfflineSale Kind = "offline_sale" // an advice: it has happened, and is told until it is taken
+	Void        Kind = "void"
+	Refund      Kind = "refund" // terminals do not reverse one, they repeat it
+	Balance     Kind = "balance"
+	Reversal    Kind = "reversal"
+	Other       Kind = "other" // sign-on, echo and what is no message at all
 )
 
 // pays says whether a yes takes money from the card holder.
-func (k Kind) pays() bool { return k == Purchase || k == Cash }
+func (k Kind) pays() bool { return k == Purchase || k == Cash || k == OfflineSale }
 
 // kept says whether the switch keeps an answer that it repeats.
-func (k Kind) kept() bool { return k.pays() || k == Void || k == Balance }
+func (k Kind) kept() bool { return k.pays() || k == Void || k == Refund || k == Balance }
+
+// askedAnew says whether a no is no end: a later yes takes its place.
+func (k Kind) askedAnew() bool { return k == OfflineSale || k == Balance }
 
 // Ask is one message of a terminal, as it was delivered to the switch, and its
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
 	Key       Key   // of a reversal: the payment to be reversed
-	Of        Key   // of a void: the payment that it takes back
+	Of        Key   // of a void or a refund: the payment that it takes back
 	Amount    int64 // minor units
 	Malformed bool  // not in the form that the dialect asks for
 	NoMAC     bool  // without a valid MAC
@@ -70,9 +75,11 @@ type Terminal struct {
 	Pending bool  // a reversal is still due
 	Holds   []Key // payments it takes for approved and neither reversed nor voided, in order
 	Voids   []Taken
+	Refunds []Taken
 }
 
-// Taken is a void that a terminal takes for approved and not reversed.
+// Taken is a void that a terminal takes for approved and not reversed, or a refund
+// that it takes for approved.
 type Taken struct{ Key, Of Key }
 
 // Message is one request that reached an acquirer.
@@ -90,7 +97,7 @@ type Message struct {
 	Said         string // field 39 of the acquirer's answer, whether it arrived or not
 }
 
-// Debit is a purchase or cash withdrawal that an acquirer has booked.
+// Debit is what takes money from a card holder, as an acquirer has booked it.
 type Debit struct {
 	Acquirer  string
 	STAN      uint32
@@ -101,18 +108,26 @@ type Debit struct {
 	Effective bool // booked and neither reversed nor voided
 }
 
+// Credit is a refund that an acquirer has booked.
+type Credit struct {
+	Acquirer string
+	STAN     uint32
+	Sent     string
+	Amount   int64
+}
+
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, advice, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
 	Link   string // of intent
-	STAN   uint32 // of intent and undo
-	Sent   string // of intent and undo: field 7
-	RRN    string // of intent
-	Amount int64  // of intent
+	STAN   uint32 // of intent, advice and undo
+	Sent   string // of intent, advice and undo: field 7
+	RRN    string // of intent and advice
+	Amount int64  // of intent and advice
 	Code   string // of outcome and refused
-	Auth   string // of outcome
+	Auth   string // of outcome and advice
 	Card   string // of tries: the card's token
 	Count  int    // of tries
 }
@@ -123,6 +138,7 @@ type State struct {
 	Key      Key
 	Running  string // "" when it does not know the payment
 	Replayed string
+	Advice   bool // of the advice that goes behind a payment which the switch decided by itself
 }
 
 // History is what happened, told by each side for itself. Every list is in
@@ -133,6 +149,7 @@ type History struct {
 	Terminals []Terminal
 	Messages  []Message
 	Debits    []Debit
+	Credits   []Credit
 	Records   []Record
 	States    []State
 }

@@ -7,7 +7,7 @@ package oracle
 func approvalsAreStored(c *court) {
 	yes := map[Key]Record{}
 	for _, r := range c.Records {
-		if r.Kind == "outcome" && r.Event == "said_yes" {
+		if r.Kind == "advice" || r.Kind == "outcome" && (r.Event == "said_yes" || r.Event == "stood_in") {
 			yes[r.Key] = r
 		}
 	}
@@ -31,7 +31,7 @@ func approvalsAreStored(c *court) {
 // what was sent was durable before.
 func debitsHaveIntents(c *court) {
 	for _, m := range c.Messages {
-		if m.MTI != "0200" {
+		if family(m.MTI) != "0200" && family(m.MTI) != "0220" {
 			continue
 		}
 		k, ok := c.sent[request{m.Acquirer, m.STAN, m.Sent}]
@@ -78,7 +78,7 @@ func debitsMatch(c *court) {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
 		case c.open[k]:
-			if held[k] && c.stands(k) == disputed {
+			if held[k] && c.stands(k) == disputed && c.asked[k][0].Kind != OfflineSale {
 				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
 			}
 		case n == 1 && !held[k]:
@@ -110,13 +110,56 @@ func voidsMatch(c *court) {
 	}
 }
 
+// refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
+// back once, what it was not told is not given or has a case, and a payment gives no
+// more than it took.
+func refundsMatch(c *court) {
+	told := map[Key]bool{}
+	for _, t := range c.Terminals {
+		for _, r := range t.Refunds {
+			told[r.Key] = true
+		}
+	}
+	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
+	for _, b := range c.Credits {
+		k, ok := c.sent[request{b.Acquirer, b.STAN, b.Sent}]
+		if !ok || len(c.asked[k]) == 0 {
+			c.broken(4, nil, "acquirer %s gave back %d for STAN %06d, which no refund of the journal has", b.Acquirer, b.Amount, b.STAN)
+			continue
+		}
+		given[k]++
+		amount[k] = b.Amount
+		if of := c.asked[k][0].Of; !c.open[k] {
+			sum[of] += b.Amount
+			by[of] = append(by[of], k)
+		}
+	}
+	for _, k := range c.order {
+		a := c.asked[k][0]
+		switch n := given[k]; {
+		case a.Kind.pays() && sum[k] > a.Amount:
+			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], a.Amount)
+		case a.Kind != Refund:
+		case n > 1:
+			c.broken(2, []Key{k}, "%d refunds in force", n)
+		case n == 1 && amount[k] != a.Amount:
+			c.broken(2, []Key{k}, "the acquirer gave back %d, asked was %d", amount[k], a.Amount)
+		case c.open[k]:
+		case n == 1 && !told[k]:
+			c.broken(4, []Key{k}, "the acquirer gave back %d by a refund that the terminal does not have", amount[k])
+		case n == 0 && told[k]:
+			c.broken(2, []Key{k}, "the terminal has a refund that the acquirer does not have")
+		}
+	}
+}
+
 // disputed is the state of a payment whose case is open.
 const disputed = "disputed"
 
 // stands is the state of a payment in the process that ran to the end.
 func (c *court) stands(k Key) string {
 	for _, s := range c.States {
-		if s.Key == k {
+		if s.Key == k && !s.Advice {
 			return s.Running
 		}
 	}
@@ -128,7 +171,7 @@ func (c *court) stands(k Key) string {
 // for a person is a rest; whether it had a cause is another question.
 func resting(state string) bool {
 	switch state {
-	case "approved", "completed", "declined", "refused", "reversed", "unmatched", disputed:
+	case "approved", "completed", "declined", "refused", "reversed", "unmatched", "advised", disputed:
 		return true
 	}
 	return false
@@ -144,21 +187,30 @@ func allRest(c *court) {
 }
 
 // casesHaveACause is the end of promise 3: a case is open for what the acquirer
-// refused to undo, for nothing else, and nobody but a person closes it.
+// refused to undo or to take, for refunds of whose end nobody knows, and for nothing
+// else; and nobody but a person closes it.
 func casesHaveACause(c *court) {
 	refused := map[Key]bool{}
 	for _, m := range c.Messages {
-		if family(m.MTI) == "0400" && refuses(m.Said) {
+		switch {
+		case family(m.MTI) == "0400" && refuses(m.Said):
 			refused[c.sent[request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}]] = true
+		case family(m.MTI) == "0220" && m.Said != "94" && (refuses(m.Said) || undone(m.Said) && m.Said != approved):
+			refused[c.sent[request{m.Acquirer, m.STAN, m.Sent}]] = true
 		}
 	}
 	for _, s := range c.States {
-		if s.Running == disputed && !refused[s.Key] {
+		all := c.asked[s.Key]
+		if s.Running == disputed && !refused[s.Key] && (len(all) == 0 || all[0].Kind != Refund) {
 			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo it")
 		}
 	}
+	open := map[Key]bool{}
+	for _, s := range c.States {
+		open[s.Key] = open[s.Key] || s.Running == disputed
+	}
 	for _, r := range c.Records {
-		if r.Kind == "case" && c.stands(r.Key) != disputed {
+		if r.Kind == "case" && !open[r.Key] {
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
 		}
 	}
@@ -209,7 +261,7 @@ func numbersAreUnique(c *court) {
 			c.broken(7, c.keysOf(at, original, was.original), "STAN %06d at %s on %s is %s and %s", m.STAN, m.Sent, m.Acquirer, was.mti, is.mti)
 		}
 		requests[at] = is
-		if m.MTI != "0200" || m.RRN == "" {
+		if family(m.MTI) == "0400" || m.RRN == "" {
 			continue
 		}
 		if was, ok := rrns[[2]string{m.Acquirer, m.RRN}]; ok && was != at {

@@ -45,7 +45,7 @@ type request struct {
 func Judge(h History) []Violation {
 	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
-		if r.Kind == "intent" {
+		if r.Kind == "intent" || r.Kind == "advice" {
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
 		}
@@ -68,7 +68,7 @@ func Judge(h History) []Violation {
 		}
 	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, debitsMatch, voidsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		approvalsAreStored, debitsHaveIntents, debitsMatch, voidsMatch, refundsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
 		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
 	} {
 		check(c)

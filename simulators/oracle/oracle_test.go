@@ -16,11 +16,13 @@ var (
 	voided  = Key{"10000003", 1, 1}
 	void    = Key{"10000003", 1, 2}
 	open    = Key{"10000004", 1, 1}
+	offline = Key{"10000005", 1, 1}
+	refund  = Key{"10000005", 1, 2}
 )
 
 // good is a history in which every promise is kept: a payment that stands, one
-// that was declined for its PIN, one that was reversed, one that was voided, and
-// one that its acquirer refused to reverse.
+// that was declined for its PIN, one that was reversed, one that was voided,
+// one that its acquirer refused to reverse, and an offline sale with its refund.
 func good() History {
 	ms := time.Millisecond
 	return History{
@@ -34,8 +36,10 @@ func good() History {
 			{Kind: Cash, Key: voided, Vain: true, Amount: 301, Arrived: 340 * ms, Answered: 341 * ms, Received: 342 * ms, Code: "94", Named: "10000003", OfTrace: 1, OfAmount: 301},
 			{Kind: Void, Key: void, Of: voided, Amount: 300, Arrived: 350 * ms, Answered: 360 * ms, Received: 370 * ms, Code: "00", RRN: "R4", Named: "10000003", OfTrace: 2, OfAmount: 300},
 			{Kind: Purchase, Key: open, Amount: 800, Arrived: 410 * ms, Answered: Never, Received: Never},
+			{Kind: OfflineSale, Key: offline, Amount: 100, Arrived: 510 * ms, Answered: 9 * time.Second, Received: 9 * time.Second, Code: "00", RRN: "R6", Auth: "T1", Named: "10000005", OfTrace: 1, OfAmount: 100},
+			{Kind: Refund, Key: refund, Of: offline, Amount: 60, Arrived: 610 * ms, Answered: 620 * ms, Received: 630 * ms, Code: "00", RRN: "R7", Named: "10000005", OfTrace: 2, OfAmount: 60},
 		},
-		Terminals: []Terminal{{ID: "10000001", Holds: []Key{paid}}, {ID: "10000002"}, {ID: "10000003", Voids: []Taken{{void, voided}}}, {ID: "10000004"}},
+		Terminals: []Terminal{{ID: "10000001", Holds: []Key{paid}}, {ID: "10000002"}, {ID: "10000003", Voids: []Taken{{void, voided}}}, {ID: "10000004"}, {ID: "10000005", Holds: []Key{offline}, Refunds: []Taken{{refund, offline}}}},
 		Messages: []Message{
 			{Acquirer: "a", MTI: "0200", STAN: 1, Sent: "0102030405", RRN: "R1", Amount: 500, Terminal: "10000001"},
 			{Acquirer: "a", MTI: "0200", STAN: 2, Sent: "0102030405", RRN: "R2", Amount: 900, Terminal: "10000002"},
@@ -45,13 +49,18 @@ func good() History {
 			{Acquirer: "a", MTI: "0200", STAN: 5, Sent: "0102030405", RRN: "R4", Amount: 300, Terminal: "10000003", OriginalSTAN: 4, OriginalSent: "0102030405"},
 			{Acquirer: "a", MTI: "0200", STAN: 6, Sent: "0102030405", RRN: "R5", Amount: 800, Terminal: "10000004"},
 			{Acquirer: "a", MTI: "0400", STAN: 7, Sent: "0102030410", RRN: "R5", Amount: 800, OriginalSTAN: 6, OriginalSent: "0102030405", Said: "57"},
+			{Acquirer: "a", MTI: "0220", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Said: "91"},
+			{Acquirer: "a", MTI: "0221", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Said: "00"},
+			{Acquirer: "a", MTI: "0220", STAN: 9, Sent: "0102030405", RRN: "R7", Amount: 60, Terminal: "10000005", OriginalSTAN: 8, OriginalSent: "0102030405"},
 		},
 		Debits: []Debit{
 			{Acquirer: "a", STAN: 1, Sent: "0102030405", RRN: "R1", Terminal: "10000001", Amount: 500, Effective: true},
 			{Acquirer: "a", STAN: 2, Sent: "0102030405", RRN: "R2", Terminal: "10000002", Amount: 900},
 			{Acquirer: "a", STAN: 4, Sent: "0102030405", RRN: "R3", Terminal: "10000003", Amount: 300},
 			{Acquirer: "a", STAN: 6, Sent: "0102030405", RRN: "R5", Terminal: "10000004", Amount: 800, Effective: true},
+			{Acquirer: "a", STAN: 8, Sent: "0102030405", RRN: "R6", Terminal: "10000005", Amount: 100, Effective: true},
 		},
+		Credits: []Credit{{Acquirer: "a", STAN: 9, Sent: "0102030405", Amount: 60}},
 		Records: []Record{
 			{Kind: "intent", Key: paid, Link: "a", STAN: 1, Sent: "0102030405", RRN: "R1", Amount: 500},
 			{Kind: "outcome", Key: paid, Event: "said_yes", Code: "00", Auth: "A1"},
@@ -67,10 +76,14 @@ func good() History {
 			{Kind: "intent", Key: open, Link: "a", STAN: 6, Sent: "0102030405", RRN: "R5", Amount: 800},
 			{Kind: "undo", Key: open, Event: "timed_out", STAN: 7, Sent: "0102030410"},
 			{Kind: "case", Key: open, Event: "case_opened", Code: "57"},
+			{Kind: "advice", Key: offline, Link: "a", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Auth: "T1"},
+			{Kind: "intent", Key: refund, Link: "a", STAN: 9, Sent: "0102030405", RRN: "R7", Amount: 60},
+			{Kind: "outcome", Key: refund, Event: "said_yes", Code: "00"},
 		},
 		States: []State{
-			{paid, "completed", "approved"}, {refused, "refused", "refused"}, {undoneK, "reversed", "reversed"},
-			{voided, "completed", "approved"}, {void, "completed", "approved"}, {open, "disputed", "disputed"},
+			{Key: paid, Running: "completed", Replayed: "approved"}, {Key: refused, Running: "refused", Replayed: "refused"}, {Key: undoneK, Running: "reversed", Replayed: "reversed"},
+			{Key: voided, Running: "completed", Replayed: "approved"}, {Key: void, Running: "completed", Replayed: "approved"}, {Key: open, Running: "disputed", Replayed: "disputed"},
+			{Key: offline, Running: "advised", Replayed: "advised"}, {Key: refund, Running: "completed", Replayed: "approved"},
 		},
 	}
 }
@@ -109,7 +122,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			late.Code, late.Arrived, late.Answered, late.Named, late.OfTrace, late.OfAmount = "00", 7*time.Second, 7*time.Second+1, "10000002", 1, 900
 			h.Asks = append(h.Asks, late)
 		}},
-		{"a payment that does not rest", 3, undoneK, func(h *History) { h.States[2] = State{undoneK, "reversing", "reversing"} }},
+		{"a payment that does not rest", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "reversing", "reversing" }},
 		{"left to a person without cause", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "disputed", "disputed" }},
 		{"a case that is closed silently", 3, open, func(h *History) { h.States[5].Running, h.States[5].Replayed = "unmatched", "unmatched" }},
 		{"a debit without its case", 4, open, func(h *History) { h.States[5].Running = "reversed" }},
@@ -121,6 +134,15 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		}},
 		{"a void that is not in the journal", 1, void, func(h *History) { h.Records = slices.Delete(h.Records, 9, 11) }},
 		{"a reversal with numbers of its own", 7, undoneK, func(h *History) { h.Messages[3].STAN = 9 }},
+		{"refunds of more than was paid", 2, offline, func(h *History) { h.Asks[8].Amount, h.Credits[0].Amount = 101, 101 }},
+		{"a refund that is given twice", 2, refund, func(h *History) { h.Credits = append(h.Credits, h.Credits[0]) }},
+		{"a refund of another amount", 2, refund, func(h *History) { h.Credits[0].Amount = 59 }},
+		{"a refund that the terminal was not told", 4, refund, func(h *History) { h.Terminals[4].Refunds = nil }},
+		{"a refund that the acquirer does not have", 2, refund, func(h *History) { h.Credits = nil }},
+		{"a refund that no journal has", 4, Key{}, func(h *History) { h.Credits[0].STAN = 99 }},
+		{"an advice that is not delivered", 2, offline, func(h *History) { h.Debits[4].Effective = false }},
+		{"an advice that is still owed", 3, offline, func(h *History) { h.States[6].Running = "advising" }},
+		{"an advice that became a case for nothing", 3, offline, func(h *History) { h.States[6].Running = "disputed" }},
 		{"a debit that nobody knows of", 4, undoneK, func(h *History) { h.Debits[1].Effective = true }},
 		{"a debit without a payment", 4, Key{}, func(h *History) {
 			h.Debits = append(h.Debits, Debit{Acquirer: "b", STAN: 1, Sent: "0102030405", Amount: 1, Effective: true})

@@ -8,7 +8,7 @@ import "fmt"
 // told yes afterwards, and every yes of a payment is the same.
 func repeatsAgree(c *court) {
 	for _, k := range c.order {
-		if c.asked[k][0].Kind == Balance { // told no, it may be asked again: no money moves
+		if c.asked[k][0].Kind.askedAnew() {
 			continue
 		}
 		var yes, no *Ask
@@ -73,6 +73,9 @@ func answersReachTheirTerminal(c *court) {
 // deadline is past. A later yes repeats one that was in time.
 func lateIsNo(c *court) {
 	for _, k := range c.order {
+		if c.asked[k][0].Kind == OfflineSale { // it has happened, whenever the terminal hears
+			continue
+		}
 		first := -1
 		for i, a := range c.asked[k] {
 			if a.Answered != Never && a.Code == approved && (first < 0 || a.Answered < c.asked[k][first].Answered) {

@@ -13,8 +13,9 @@ import (
 // booked is one request that a host has decided on, or the reversal of one that it
 // does not know.
 type booked struct {
-	oracle.Debit         // of a purchase or a cash withdrawal
+	oracle.Debit         // of what takes money, and of a refund
 	pays         bool    // it is one
+	gives        bool    // it is a refund in force
 	known        bool    // the request itself was seen
 	said         answer  // and what was said to it
 	reversed     bool    // a reversal was seen
@@ -40,7 +41,7 @@ func (h *host) entry(key string) *booked {
 
 // The processing codes (field 3) of what a host is asked.
 const (
-	procVoid    = "200000"
+	procBack    = "200000" // a void, and as an advice a refund
 	procBalance = "310000"
 )
 
@@ -61,7 +62,7 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 	case procBalance:
 		h.balance(e)
 		return &e.said
-	case procVoid:
+	case procBack:
 		h.void(e, v)
 	default:
 		h.debit(e, v, body)
@@ -81,12 +82,17 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 	return &e.said
 }
 
-// debit decides on a purchase or a cash withdrawal.
-func (h *host) debit(e *booked, v *iso8583.View, body []byte) {
+// about fills in what a request says of itself.
+func (h *host) about(e *booked, v *iso8583.View) {
 	stan, _ := v.Uint(11)
 	amount, _ := v.Uint(4)
-	e.pays = true
 	e.Debit = oracle.Debit{Acquirer: h.name, STAN: uint32(stan), Sent: text(v, 7), RRN: text(v, 37), Terminal: text(v, 41), Amount: int64(amount)}
+}
+
+// debit decides on a purchase or a cash withdrawal.
+func (h *host) debit(e *booked, v *iso8583.View, body []byte) {
+	h.about(e, v)
+	e.pays = true
 	if h.w.rng.IntN(8) == 0 {
 		e.said.code = "51"
 		if h.w.trouble("no, then yes", 50) {
@@ -124,6 +130,60 @@ func (h *host) void(e *booked, v *iso8583.View) {
 	}
 }
 
+// advice takes in what has happened, once per key: an offline sale, or what the
+// switch decided by itself. A refund comes as one too, and is asked like a request.
+func (h *host) advice(v *iso8583.View, body []byte) *answer {
+	e := h.entry(text(v, 7) + text(v, 11))
+	switch {
+	case text(v, 3) == procBack:
+		return h.refund(e, v, body)
+	case h.w.trouble("advice put off", 30):
+		return &answer{code: h.oneOf("96", "91", "90", "68")}
+	case e.known && e.said.code == "00" && v.MTI()&1 == 1 && h.w.trouble("advice known", 300):
+		return &answer{code: "94"}
+	case e.known:
+		return &e.said
+	}
+	h.about(e, v)
+	e.known, e.pays = true, true
+	switch {
+	case e.reversed:
+		e.said.code = "12"
+	case h.w.trouble("advice refused", 30):
+		e.said.code = h.oneOf("05", "14", "57")
+	default:
+		e.said.code, e.Effective = "00", true
+	}
+	return &e.said
+}
+
+// refund gives money back for a debit in force; whether it is too much the switch
+// must know.
+func (h *host) refund(e *booked, v *iso8583.View, body []byte) *answer {
+	if e.known {
+		return &e.said
+	}
+	h.about(e, v)
+	e.known, e.said.code = true, "12"
+	original := text(v, 90)
+	if len(original) < 20 {
+		e.said.code = "30"
+		return &e.said
+	}
+	o := h.books[original[10:20]+original[4:10]]
+	switch {
+	case o == nil || !o.Effective:
+	case h.w.rng.IntN(8) > 0:
+		e.said.code, e.gives = "00", true
+	case h.w.trouble("no, then yes", 300):
+		h.w.sched.after(h.w.group, h.w.between(time.Second, 5*time.Second), func() {
+			e.gives, e.said.code, e.request = true, "00", body
+			h.insist(e)
+		})
+	}
+	return &e.said
+}
+
 // balance says what an account has.
 func (h *host) balance(e *booked) {
 	e.said.code = "51"
@@ -146,7 +206,7 @@ func (h *host) contradict(e *booked, body []byte) {
 // for a good answer, when the no before it was lost; so it ends in calm times.
 func (h *host) insist(e *booked) {
 	const enough = 10
-	if !e.inForce() || e.insisted >= enough {
+	if !e.inForce() && !e.gives || e.insisted >= enough {
 		e.request = nil
 		return
 	}

@@ -29,12 +29,15 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {
-			if e.known && e.pays {
+			switch {
+			case e.pays:
 				h.Debits = append(h.Debits, e.Debit)
+			case e.gives:
+				h.Credits = append(h.Credits, oracle.Credit{Acquirer: e.Acquirer, STAN: e.STAN, Sent: e.Sent, Amount: e.Amount})
 			}
 		}
 	}
@@ -52,7 +55,7 @@ func (w *World) gather() (oracle.History, error) {
 	running := map[txn.Key]txn.State{}
 	w.machine.node.Payments(func(p txn.Payment) { running[p.Key] = p.State })
 	again.Each(func(p txn.Payment) {
-		s := oracle.State{Key: oracleKey(p.Key), Replayed: p.State.String()}
+		s := oracle.State{Key: oracleKey(p.Key), Replayed: p.State.String(), Advice: p.Key.Class == txn.StandIn}
 		if state, ok := running[p.Key]; ok {
 			s.Running = state.String()
 		}
@@ -60,7 +63,7 @@ func (w *World) gather() (oracle.History, error) {
 	})
 	w.machine.node.Payments(func(p txn.Payment) {
 		if _, ok := again.Find(p.Key); !ok {
-			h.States = append(h.States, oracle.State{Key: oracleKey(p.Key), Running: p.State.String()})
+			h.States = append(h.States, oracle.State{Key: oracleKey(p.Key), Running: p.State.String(), Advice: p.Key.Class == txn.StandIn})
 		}
 	})
 	return h, nil
@@ -105,7 +108,7 @@ func read(j journal.Record) (rec oracle.Record, err error) {
 		if err != nil {
 			return rec, err
 		}
-		rec.Link, rec.Amount = p.Link, int64(p.Amount.Minor)
+		rec.Link, rec.Amount, rec.Auth = p.Link, int64(p.Amount.Minor), auth(p.Answer)
 		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
 		return rec, nil
 	case record.KindOutcome:

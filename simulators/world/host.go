@@ -82,7 +82,7 @@ func (h *host) serve(c *line, body []byte) {
 	}
 	mti := v.MTI().String()
 	switch mti {
-	case "0200", "0400", "0401":
+	case "0200", "0220", "0221", "0400", "0401":
 	case "0800":
 		var b iso8583.Builder
 		b.Reset(h.layout, v.MTI().Response()&^1)
@@ -97,10 +97,13 @@ func (h *host) serve(c *line, body []byte) {
 	}
 	message := h.note(&v, mti)
 	said := &answer{}
-	if mti == "0200" {
+	switch mti {
+	case "0200":
 		said = h.decide(&v, body)
-	} else {
+	case "0400", "0401":
 		said.code = h.reversal(&v)
+	default:
+		said = h.advice(&v, body)
 	}
 	h.w.history.Messages[message].Said = said.code
 	h.w.say("%s answers %s stan=%s with %s", h.name, mti, text(&v, 11), said.code)

@@ -127,8 +127,8 @@ func (m *machine) operation(op fake.Op) {
 		switch {
 		case m.sluggish:
 			w.sched.sleep(w.between(0, 600*time.Millisecond))
-		case w.trouble("disk slow", 3):
-			w.sched.sleep(w.between(500*time.Millisecond, 5*time.Second))
+		case w.trouble("disk slow", 8):
+			w.sched.sleep(w.between(500*time.Millisecond, 8*time.Second))
 		default:
 			w.sched.sleep(w.between(0, 3*time.Millisecond))
 		}

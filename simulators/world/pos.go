@@ -45,6 +45,7 @@ type memory struct {
 	gone    *sale // the last of them that was taken back
 	holds   []oracle.Key
 	voids   []oracle.Taken
+	refunds []oracle.Taken
 }
 
 func (p *pos) key(trace uint32) oracle.Key {
@@ -85,12 +86,16 @@ func (p *pos) live() {
 		switch {
 		case p.tak == nil:
 			p.signOn()
+		case p.mem.pending != nil && p.mem.pending.repeats():
+			p.insist(p.mem.pending, false)
 		case p.mem.pending != nil:
 			p.undo()
 		case w.calm:
 			p.done = true
 			return
-		case p.mem.last != nil && w.rng.IntN(4) == 0: // the customer changes their mind
+		case p.mem.last != nil && p.mem.last.kind == oracle.Purchase && w.rng.IntN(10) == 0:
+			p.refund()
+		case p.mem.last != nil && !p.mem.last.touched && w.rng.IntN(4) == 0: // the customer changes their mind
 			p.takeBack()
 		case p.mem.last != nil && w.rng.IntN(25) == 0:
 			p.altered()
@@ -100,6 +105,8 @@ func (p *pos) live() {
 			p.nonsense()
 		case w.rng.IntN(8) == 0:
 			p.inquire()
+		case w.rng.IntN(15) == 0:
+			p.offline()
 		default:
 			p.sell()
 		}

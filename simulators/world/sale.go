@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"tapswitch/hsm"
@@ -16,7 +17,7 @@ import (
 // needs.
 type sale struct {
 	kind   oracle.Kind
-	of     *sale // of a void: what it takes back
+	of     *sale // of a void or a refund: what it takes back
 	trace  uint32
 	amount int64
 	card   kernel.Outcome
@@ -26,7 +27,13 @@ type sale struct {
 	auth   string
 	why    string // field 39 of its reversal
 	body   []byte // as it was sent
+
+	touched bool  // a refund was asked for
+	left    int64 // of a purchase: what was not given back
 }
+
+// repeats says whether a sale without an answer is sent again, and not reversed.
+func (s *sale) repeats() bool { return s.kind == oracle.Refund || s.kind == oracle.OfflineSale }
 
 // begin taps a card for a new message; nil when there is a finding.
 func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
@@ -64,6 +71,34 @@ func (p *pos) inquire() {
 	}
 	s.entry, s.chip = "02", false
 	p.insist(s, p.w.rng.IntN(3) == 0)
+}
+
+// offline tells of a sale that was authorised by telephone, until it is taken.
+func (p *pos) offline() {
+	s := p.begin(oracle.OfflineSale, 100+p.w.rng.Int64N(50_000))
+	if s == nil {
+		return
+	}
+	p.w.payments++
+	s.entry, s.chip, s.auth = "01", false, fmt.Sprintf("T%05d", s.trace)
+	p.mem.pending = s
+	p.insist(s, false)
+}
+
+// refund gives a part of the last purchase back, or asks for more than is left.
+func (p *pos) refund() {
+	last := p.mem.last
+	p.mem.trace++
+	s := &sale{kind: oracle.Refund, of: last, trace: p.mem.trace, card: last.card, entry: "01"}
+	if last.left == 0 || p.w.rng.IntN(6) == 0 {
+		s.amount = last.left + 1 + p.w.rng.Int64N(100)
+		p.vain("refund of more than is left", s)
+		return
+	}
+	last.touched = true
+	s.amount = 1 + p.w.rng.Int64N(last.left)
+	p.mem.pending = s
+	p.insist(s, false)
 }
 
 // takeBack undoes the last payment: by its reversal, or by a void.
@@ -128,20 +163,31 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	if s.kind != oracle.Balance {
 		p.mem.pending = nil
 	}
-	if text(&v, 39) != "00" {
-		return true
+	if text(&v, 39) == "00" {
+		s.rrn, s.auth = text(&v, 37), text(&v, 38)
+		p.approved(s)
+	} else if s.kind == oracle.OfflineSale {
+		p.mem.pending = s // it has happened all the same
 	}
-	s.rrn, s.auth = text(&v, 37), text(&v, 38)
+	return true
+}
+
+// approved takes a yes into the memory.
+func (p *pos) approved(s *sale) {
 	switch s.kind {
 	case oracle.Purchase, oracle.Cash:
-		p.mem.last = s
+		p.mem.last, s.left = s, s.amount
+		p.mem.holds = append(p.mem.holds, p.key(s.trace))
+	case oracle.OfflineSale:
 		p.mem.holds = append(p.mem.holds, p.key(s.trace))
 	case oracle.Void:
 		p.forget(s.of.trace)
 		p.mem.gone = s.of
 		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+	case oracle.Refund:
+		s.of.left -= s.amount
+		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
 	}
-	return true
 }
 
 // hear fetches new keys after the codes that ask for it.

@@ -42,23 +42,27 @@ func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
 	return answer, nil
 }
 
-// asked is how the dialect asks for a kind of message: processing code (field 3)
-// and type code (field 60.1).
-func asked(k oracle.Kind) (procedure, kind string) {
+// asked is how the dialect asks for a kind of message: message type, processing
+// code (field 3) and type code (field 60.1).
+func asked(k oracle.Kind) (mti iso8583.MTI, procedure, kind string) {
 	switch k {
 	case oracle.Cash:
-		return "010000", "22"
+		return 0x0200, "010000", "22"
 	case oracle.Void:
-		return procVoid, "23"
+		return 0x0200, procBack, "23"
 	case oracle.Balance:
-		return procBalance, "01"
+		return 0x0200, procBalance, "01"
+	case oracle.Refund:
+		return 0x0220, procBack, "25"
+	case oracle.OfflineSale:
+		return 0x0220, "000000", "30"
 	}
-	return "000000", "22"
+	return 0x0200, "000000", "22"
 }
 
 // common is what a message and its reversal share, in the order of the wire.
 func (p *pos) common(b *iso8583.Builder, s *sale) {
-	procedure, kind := asked(s.kind)
+	_, procedure, kind := asked(s.kind)
 	b.SetText(2, s.card.PAN.Reveal(secret.ForWire))
 	b.SetString(3, procedure)
 	if s.kind != oracle.Balance {
@@ -80,7 +84,8 @@ func (p *pos) common(b *iso8583.Builder, s *sale) {
 // request builds the message of a sale; most cards' holders know their PIN.
 func (p *pos) request(s *sale, pin bool) ([]byte, error) {
 	var b iso8583.Builder
-	b.Reset(p.layout, 0x0200)
+	mti, _, _ := asked(s.kind)
+	b.Reset(p.layout, mti)
 	p.common(&b, s)
 	b.SetString(53, "0600000000000000")
 	if pin {
@@ -93,12 +98,18 @@ func (p *pos) request(s *sale, pin bool) ([]byte, error) {
 		b.SetBytes(52, block.AppendTo(nil, secret.ForWire))
 		b.SetString(53, "2600000000000000")
 	}
-	if s.of == nil {
-		b.SetText(35, s.card.Track2.AppendTo(nil, secret.ForWire))
-	} else {
+	switch {
+	case s.kind == oracle.OfflineSale:
+		b.SetString(38, s.auth)
+	case s.kind == oracle.Refund:
+		b.SetString(37, s.of.rrn)
+		b.SetString(61, fmt.Sprintf("%06d%06d0000", batch, s.of.trace))
+	case s.of != nil:
 		b.SetString(37, s.of.rrn)
 		b.SetString(38, s.of.auth)
 		b.SetString(61, fmt.Sprintf("%06d%06d", batch, s.of.trace))
+	default:
+		b.SetText(35, s.card.Track2.AppendTo(nil, secret.ForWire))
 	}
 	if s.chip {
 		b.SetBytes(55, s.card.ICC.AppendTo(nil, secret.ForWire))

@@ -25,8 +25,8 @@ import (
 // The size of a run.
 const (
 	terminals = 5
-	troubles  = 200 * time.Second // of trouble, in virtual time
-	least     = 60                // payments: a run whose switch was down too long goes on
+	troubles  = 300 * time.Second // of trouble, in virtual time
+	least     = 80                // payments: a run whose switch was down too long goes on
 	patience  = 2 * time.Hour     // for everything to be drained, in virtual time
 	deadline  = 4 * time.Second   // of a first answer
 )
@@ -110,16 +110,18 @@ func configuration() *config.Config {
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "world", Drain: time.Second},
-		Payment:  config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3},
+		Payment:  config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3, Counters: 100},
 		Journal:  config.Journal{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20, Queue: 64},
 		HSM:      config.HSM{Keystore: "keystore"},
 		Links:    []config.Link{link("acq-a", "40000001"), link("acq-b", "40000002")},
-		Issuers:  []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk"}},
+		Issuers:  []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk", ATCAhead: 5000, ATCBehind: 50}},
 		Reversal: config.Reversal{Retry: time.Second, MaxRetry: 8 * time.Second},
 		Observe:  config.Observe{LogLevel: "error"},
 		PAN:      config.PAN{Seal: "store/pan-seal", Token: "store/pan-token"},
 		BINs: []config.BIN{{Low: "622424", High: "622424", Scheme: "unionpay", Links: []string{"acq-a", "acq-b"}},
-			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa"}},
+			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa", StandIn: "visa"}},
+		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
+			{Name: "visa", Issuer: "visa", MaxAmount: 40_000, MaxCount: 1000, MaxSum: 100_000_000, PINAbove: 20_000}}},
 	}
 	for i := range terminals {
 		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"})
@@ -199,7 +201,7 @@ func (w *World) misfortune() {
 		case 4:
 			w.fault("host gone")
 			h.flap(false)
-			w.sched.after(w.group, w.between(100*time.Millisecond, 8*time.Second), func() { h.flap(true) })
+			w.sched.after(w.group, w.between(100*time.Millisecond, 15*time.Second), func() { h.flap(true) })
 		case 5:
 			w.fault("terminal loses power")
 			p.powerLoss()

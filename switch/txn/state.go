@@ -101,7 +101,8 @@ var next = [numStates][numEvents]arrow{
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
 	Reversed: {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed),
-		Written: to(Reversed), MaybeWritten: to(Reversed), NotWritten: to(Reversed)},
+		Written: to(Reversed), MaybeWritten: to(Reversed), NotWritten: to(Reversed),
+		DeadlinePassed: to(Reversed)}, // of what was decided here, and cancelled out at once
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched),
 		Written: to(Unmatched), MaybeWritten: to(Unmatched), NotWritten: to(Unmatched)},
 	// What happened is not undone by the acquirer's no: it is told until the
