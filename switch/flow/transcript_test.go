@@ -110,8 +110,7 @@ func (w *world) command(line string) {
 	case "late": // the acquirer's yes comes late
 		w.late(w.keyOf(args, trace, amount))
 	case "saf":
-		for w.saf.Deliver(context.Background(), "acq") {
-		}
+		w.deliver()
 	case "advance":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -134,6 +133,18 @@ func (w *world) command(line string) {
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
 	}
+}
+
+// deliver sends what waits for the acquirer until nothing can be sent now. That
+// must come to an end: what is answered goes, or waits for its time.
+func (w *world) deliver() {
+	const many = 100
+	for range many {
+		if !w.saf.Deliver(context.Background(), "acq") {
+			return
+		}
+	}
+	w.t.Fatal("saf: what waits does not become less")
 }
 
 // late is a yes that nobody waits for, of what the acquirer carried out unless it

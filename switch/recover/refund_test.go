@@ -93,6 +93,11 @@ func afterRefund(t *testing.T, name string, m moment) {
 		return
 	}
 	sameAgain(t, name, n, m)
+	if n.state(2) == txn.Reversing { // until the host says that it is reversed, it may be in force
+		if a := n.refund(clock, m.host, 6, part+1, "", flow.Written); a.Approved() || a.Reason != txn.DeclineOriginalBusy.Reason {
+			t.Errorf("%s: over what is under way %s %s", name, a.Code, a.Reason)
+		}
+	}
 	n.drain()
 	told := m.received[2]
 	switch again := n.refund(clock, m.host, 2, part, "", flow.Written); {
