@@ -86,7 +86,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) {
+	if w.settleCommand(words, args) || w.pastCommand(words) {
 		return
 	}
 	switch words[0] {
@@ -198,17 +198,19 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	w.answered(w.last)
 }
 
-// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
-// that is not the original's own, and date=MMDD.
+// names sets what a void or a refund gives back: original=TRACE, the newest with
+// that, in=BATCH when it is another than the message's, rrn=NUMBER when that is not
+// the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
-	w.index.Each(func(p txn.Payment) {
+	in.Original.Batch = number(args["in"], in.Key.Batch)
+	for _, p := range w.lives(-1) {
 		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
-	})
+	}
 	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))

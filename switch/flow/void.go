@@ -22,31 +22,32 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer func() { r.end(ans) }()
 
 	// 1 to 3, as for a payment.
-	p, end, told := f.begin(ctx, r, in, f.check)
+	p, end, told := f.begin(ctx, r, in, f.checkVoid)
 	if told != nil {
 		return *told
 	}
 	defer func() { end(ans) }()
 
 	// 4: what it takes back, before a PIN is tried for it.
-	original, err := f.original(in)
+	o, err := f.named(ctx, in)
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := voidable(p, replay.View{Payment: &original}); err != nil {
+	defer o.release()
+	if err := voidable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
+	p.Original, p.OfRRN, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)
 	if told != nil {
 		return *told
 	}
-	card.original = &original
+	card.original = &o.payment
 
 	// 8: the intent, in the original's turn: whoever comes later finds it there.
-	if err := f.intendOn(p, card.pin, voidable); err != nil {
+	if err := f.intendOn(p, o, card.pin, voidable); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -55,30 +56,23 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return f.exchange(ctx, r, in, p, card)
 }
 
-// original finds the payment that a void names by its reference number and by
-// terminal, merchant, batch and trace: all must fit. One whose answer is on its
-// way is waited for.
-func (f *Flow) original(in *txn.Request) (txn.Payment, error) {
-	k, ok := f.Payments.FindRRN(in.OfRRN)
-	if !ok || k.Terminal != in.Original.Terminal || k.Merchant != in.Original.Merchant || k.Batch != in.Original.Batch || k.Trace != in.Original.Trace {
-		return txn.Payment{}, txn.DeclineOriginalUnknown
+// checkVoid is the ladder of what a void must be: of the batch that the terminal
+// is in. What was settled is given back by a refund.
+func (f *Flow) checkVoid(in *txn.Request) error {
+	if in.Original.Batch != in.Key.Batch {
+		return txn.DeclineOriginalBatch
 	}
-	f.Payments.Await(k, in.Deadline)
-	p, ok := f.Payments.Find(k)
-	if !ok { // forgotten just now
-		return txn.Payment{}, txn.DeclineOriginalUnknown
-	}
-	return p, nil
+	return f.check(in)
 }
 
 // intendOn is intend in the turn of p's original too, which may says whether p
 // may change.
-func (f *Flow) intendOn(p *txn.Payment, v verified, may func(*txn.Payment, replay.View) error) error {
+func (f *Flow) intendOn(p *txn.Payment, o *origin, v verified, may func(*txn.Payment, replay.View) error) error {
 	_, err := f.Payments.ChangeBoth(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
 		}
-		if err := may(p, of); err != nil {
+		if err := may(p, f.seen(o, of)); err != nil {
 			return nil, err
 		}
 		return append(v.records, record.Intent(p)), nil

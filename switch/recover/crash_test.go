@@ -78,6 +78,9 @@ func (e *lone) Wait(until env.Mono) bool {
 	return e.woken
 }
 
+// window is for how long the switch remembers a payment.
+const window = time.Hour
+
 // boot starts a switch on what a disk holds.
 func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	n := &node{world: env.Env{Clock: clock, Waits: alone{clock}, Disk: disk, Rand: fake.NewRand(1)}}
@@ -85,7 +88,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	if n.journal, err = segment.Open(n.world, segment.Config{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 1 << 20, OnBroken: n.broke}); err != nil {
 		return nil, err
 	}
-	n.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, n.journal)
+	n.index = replay.New(replay.Config{Max: 100, Window: window}, n.world, n.journal)
 	n.batches = settle.New(settle.Config{Max: 100}, n.world, n.journal)
 	n.index.Account(n.batches)
 	n.tries = pin.New(module{}, 3)
@@ -101,7 +104,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	s := still{n.tries}
 	n.flow = &flow.Flow{
 		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Acquirers: h, Reversals: n.saf,
-		Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
+		Past: archive{n}, Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
 	_, err = recover.Resolve(n.index, n.Next, n.saf.Enqueue)
 	return n, err
@@ -329,7 +332,7 @@ func done(a txn.Answer) bool { return a.Code == txn.CodeApproved || a.Code == tx
 // running switch has.
 func sameAgain(t *testing.T, name string, n *node, m moment) {
 	t.Helper()
-	fresh := replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, nil)
+	fresh := replay.New(replay.Config{Max: 100, Window: window}, n.world, nil)
 	accounts := settle.New(settle.Config{Max: 100}, n.world, nil)
 	fresh.Account(accounts)
 	if _, err := recover.Replay(n.journal, fresh, accounts); err != nil {

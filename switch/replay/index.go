@@ -62,6 +62,7 @@ type entry struct {
 	running   bool      // a call of the flow owns it
 	done      env.Event // woken when that call is over and its answer delivered
 	awaited   bool      // somebody may wait for done
+	held      int       // who forbid to forget it, and what names it
 
 	busy  bool // somebody has the turn
 	queue []env.Event
@@ -288,7 +289,7 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
+		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
 			x.order = append(x.order, k)
 			continue
 		}

@@ -132,6 +132,10 @@ var (
 	// What a void or a refund names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalMany     = reason(CodeUnmatched, "original_payment_ambiguous")
+	DeclineOriginalBatch    = reason(CodeBadTxn, "original_payment_in_another_batch")
+	DeclineHistory          = reason(CodeMalfunction, "history_behind")
+	DeclineHistoryGap       = reason(CodeUnmatched, "history_incomplete")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
 	DeclineOriginalState    = reason(CodeBadTxn, "original_payment_not_in_force")
 	DeclineOriginalVoided   = reason(CodeBadTxn, "original_payment_voided")
@@ -172,7 +176,7 @@ func Reasons() []*Decline {
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
+		DeclineReference, DeclineOriginalUnknown, DeclineOriginalMany, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
