@@ -18,11 +18,11 @@ type origin struct {
 	release   func()        // lets the index forget again
 }
 
-// named finds the payment that a message names by its reference number and by
+// originOf finds the payment that a message names by its reference number and by
 // merchant, batch and trace, those of a void also by its terminal: all must fit.
 // One whose answer is on its way is waited for. After a nil error release must be
 // called.
-func (f *Flow) named(ctx context.Context, in *txn.Request) (*origin, error) {
+func (f *Flow) originOf(ctx context.Context, in *txn.Request) (*origin, error) {
 	k, ok := f.Payments.FindRRN(in.OfRRN)
 	if ok {
 		f.Payments.Await(k, in.Deadline)
@@ -52,11 +52,11 @@ func fits(in *txn.Request, k txn.Key) error {
 	return nil
 }
 
-// former reads what became of p, which the index has forgotten. From Hold on the
+// former reads what became of p, which the index has forgotten. From Keep on the
 // index forgets nothing that names p, and all that it had forgotten by then the
 // past has: together they miss nothing.
 func (f *Flow) former(ctx context.Context, in *txn.Request, p *txn.Payment) (*origin, error) {
-	o := &origin{forgotten: true, release: f.Payments.Hold(p.Key)}
+	o := &origin{forgotten: true, release: f.Payments.Keep(p.Key)}
 	var err error
 	if o.payment, o.later, err = f.Past.Since(ctx, p, in.Deadline); err != nil {
 		o.release()
@@ -83,6 +83,11 @@ func (f *Flow) first(o *origin) replay.View {
 		return f.seen(o, replay.View{})
 	}
 	return replay.View{Payment: &o.payment}
+}
+
+// over is a ladder that o climbs in its turn.
+func (f *Flow) over(o *origin, may ladder) ladder {
+	return func(p *txn.Payment, of replay.View) error { return may(p, f.seen(o, of)) }
 }
 
 // seen is the view of o in its turn: what the index has of it, and of what it has

@@ -4,6 +4,7 @@ package flow
 
 import (
 	"context"
+	"slices"
 
 	"tapswitch/internal/env"
 	"tapswitch/switch/record"
@@ -54,7 +55,7 @@ func (w *world) lives(until int) (all []*txn.Payment) {
 		if i == until {
 			break
 		}
-		if err != nil || r.Kind == record.KindTombstone || r.Kind == record.KindTries || r.Kind == record.KindBatch || r.Kind == record.KindNumbers {
+		if err != nil || slices.Contains([]byte{record.KindTombstone, record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn}, r.Kind) {
 			continue
 		}
 		before := newest[k]
@@ -85,7 +86,7 @@ func (p *past) Named(_ context.Context, n txn.RRN, o txn.Key, _ env.Mono) (txn.P
 		return txn.Payment{}, err
 	}
 	for _, l := range p.w.lives(p.until) {
-		if l.Numbers.RRN == n && l.Key.Merchant == o.Merchant && l.Key.Batch == o.Batch && l.Key.Trace == o.Trace {
+		if l.Key.Class != txn.StandIn && l.Numbers.RRN == n && l.Key.Merchant == o.Merchant && l.Key.Batch == o.Batch && l.Key.Trace == o.Trace {
 			return *l, nil
 		}
 	}
@@ -103,7 +104,7 @@ func (p *past) Since(_ context.Context, o *txn.Payment, _ env.Mono) (now txn.Pay
 		switch {
 		case l.Key == o.Key && l.Numbers == o.Numbers:
 			now = *l
-		case l.Original == o.Key && l.OfRRN == o.Numbers.RRN:
+		case l.Original == o.Key && (l.OfRRN == o.Numbers.RRN || l.OfRRN == txn.RRN{} && l.Numbers.RRN == o.Numbers.RRN):
 			later = append(later, *l)
 		}
 	}

@@ -5,7 +5,6 @@ package flow
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
@@ -33,12 +32,12 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer func() { end(ans) }()
 
 	// 4: what it gives back, before a PIN is tried for it.
-	o, err := f.named(ctx, in)
+	o, err := f.originOf(ctx, in)
 	if err != nil {
 		return f.refuse(err)
 	}
 	defer o.release()
-	if !dated(o.payment.Numbers.At, in.OfDate) {
+	if !txn.NearDate(o.payment.Numbers.At, in.OfDate) {
 		return f.refuse(txn.DeclineOriginalDiffers)
 	}
 	if err := refundable(p, f.first(o)); err != nil {
@@ -55,7 +54,7 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	card.original = &o.payment
 
 	// 8: the intent, in the original's turn, and with it the amount is taken.
-	if err := f.intendOn(p, o, card.pin, refundable); err != nil {
+	if err := f.intendOn(p, card.pin, f.over(o, refundable)); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -73,18 +72,6 @@ func (f *Flow) checkRefund(in *txn.Request) error {
 		return txn.DeclineAmount
 	}
 	return f.checkCard(in)
-}
-
-// dated says whether a moment is of a date MMDD, which is that of a terminal's
-// own time zone and so may be a day off; none fits all.
-func dated(at time.Time, date [4]byte) bool {
-	const day = 24 * time.Hour
-	for _, d := range []time.Duration{-day, 0, day} {
-		if date == ([4]byte{}) || at.UTC().Add(d).Format("0102") == string(date[:]) {
-			return true
-		}
-	}
-	return false
 }
 
 // refundable is the ladder of what an original must be for p, one rule a line.

@@ -11,7 +11,8 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// Void takes a completed payment back, whole. Its life is a payment's: one whose
+// Void takes a completed payment back, whole; that of a completion makes its
+// pre-authorization stand again, as it did before and from its own date. Its life is a payment's: one whose
 // end is not known is reversed itself, and the original stands again. What
 // happens to one original takes turns: while a void is not at its end, another
 // void or the terminal's reversal of the original is refused, and once it is
@@ -29,11 +30,14 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer func() { end(ans) }()
 
 	// 4: what it takes back, before a PIN is tried for it.
-	o, err := f.named(ctx, in)
+	o, err := f.originOf(ctx, in)
 	if err != nil {
 		return f.refuse(err)
 	}
 	defer o.release()
+	if !f.coded(in, &o.payment) {
+		return f.refuse(txn.DeclineOriginalDiffers)
+	}
 	if err := voidable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
@@ -47,7 +51,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	card.original = &o.payment
 
 	// 8: the intent, in the original's turn: whoever comes later finds it there.
-	if err := f.intendOn(p, o, card.pin, voidable); err != nil {
+	if err := f.intendOn(p, card.pin, f.over(o, voidable)); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -65,14 +69,17 @@ func (f *Flow) checkVoid(in *txn.Request) error {
 	return f.check(in)
 }
 
-// intendOn is intend in the turn of p's original too, which may says whether p
-// may change.
-func (f *Flow) intendOn(p *txn.Payment, o *origin, v verified, may func(*txn.Payment, replay.View) error) error {
+// ladder is what an original must be for p to be about it, one rule a line.
+type ladder func(p *txn.Payment, of replay.View) error
+
+// intendOn is intend in the turn of p's original too, which may have changed
+// since it was found.
+func (f *Flow) intendOn(p *txn.Payment, v verified, may ladder) error {
 	_, err := f.Payments.ChangeBoth(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
 		}
-		if err := may(p, f.seen(o, of)); err != nil {
+		if err := may(p, of); err != nil {
 			return nil, err
 		}
 		return append(v.records, record.Intent(p)), nil
@@ -85,16 +92,25 @@ func (f *Flow) intendOn(p *txn.Payment, o *origin, v verified, may func(*txn.Pay
 	return nil
 }
 
-// voidable is the ladder of what an original must be, one rule a line.
+// voidable is the ladder of what takes a whole payment back: of the kind that it
+// may name, of the same card and amount, and in force.
 func voidable(p *txn.Payment, of replay.View) error {
 	o := of.Payment
 	switch {
 	case o == nil:
 		return txn.DeclineOriginalUnknown
-	case !o.Key.Class.Voidable():
+	case !p.Key.Class.Names(o.Key.Class):
 		return txn.DeclineOriginalState
 	case o.Amount != p.Amount, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
+	}
+	return inForce(of)
+}
+
+// inForce says that a payment was approved, told, and nothing took it back or
+// made use of it since.
+func inForce(of replay.View) error {
+	switch o := of.Payment; {
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
@@ -105,14 +121,36 @@ func voidable(p *txn.Payment, of replay.View) error {
 	return untouched(of)
 }
 
-// untouched says that no void or refund of a payment is in force or under way.
+// untouched says that nothing about a payment is in force or under way: no void
+// or refund, no cancel, no completion.
 func untouched(of replay.View) error {
 	for i := range of.Later {
-		if err := alone(&of.Later[i]); err != nil {
+		if err := without(&of.Later[i], of.Beyond); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// without is alone for l that may itself have been taken back: the void of a
+// completion, among what is beyond it.
+func without(l *txn.Payment, beyond []txn.Payment) error {
+	err := alone(l)
+	if err != txn.DeclineOriginalCompleted {
+		return err
+	}
+	for i := range beyond {
+		switch b := &beyond[i]; {
+		case b.Original != l.Key || b.Key.Class != txn.CompletionVoid:
+		case b.State == txn.Completed:
+			return nil
+		case b.State == txn.Disputed:
+			return txn.DeclineOriginalCase
+		case !b.State.Resting():
+			return txn.DeclineOriginalBusy
+		}
+	}
+	return err
 }
 
 // alone says why l, which names a payment, leaves it to nobody else. One that
@@ -121,6 +159,8 @@ func alone(l *txn.Payment) error {
 	switch s := l.State; {
 	case s == txn.Completed && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
+	case s == txn.Completed && l.Key.Class == txn.Completion:
+		return txn.DeclineOriginalCompleted
 	case s == txn.Completed:
 		return txn.DeclineOriginalVoided
 	case s == txn.Disputed: // whether it is in force a person must find out

@@ -86,8 +86,8 @@ func (w *Writer) Named(ctx context.Context, n txn.RRN, original txn.Key, until e
 }
 
 func (b *Book) named(ctx context.Context, n txn.RRN, original txn.Key) (p txn.Payment, err error) {
-	rows, err := b.rows(ctx, " WHERE rrn = ? AND merchant = ? AND batch = ? AND trace = ? AND state <> '"+Tombstone+"' ORDER BY id DESC LIMIT 2",
-		n.String(), original.Merchant.String(), original.Batch, original.Trace)
+	rows, err := b.rows(ctx, " WHERE rrn = ? AND merchant = ? AND batch = ? AND trace = ? AND state <> '"+Tombstone+"' AND class <> ? ORDER BY id DESC LIMIT 2",
+		n.String(), original.Merchant.String(), original.Batch, original.Trace, txn.StandIn) // an advice of stand-in has its payment's numbers
 	switch {
 	case err != nil:
 		return p, err
@@ -153,7 +153,7 @@ func (b *Book) since(ctx context.Context, p *txn.Payment) (f Former, err error) 
 		if err != nil {
 			return f, err
 		}
-		if l.Original == p.Key && l.OfRRN == p.Numbers.RRN {
+		if l.Original == p.Key && (l.OfRRN == p.Numbers.RRN || l.OfRRN == txn.RRN{} && l.Numbers.RRN == p.Numbers.RRN) {
 			f.Later = append(f.Later, l)
 		}
 	}

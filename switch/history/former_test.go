@@ -47,6 +47,9 @@ func TestFormer(t *testing.T) {
 	void := refundOf(o, 6, 101)
 	void.Key.Class = txn.Void
 	j.yes(void)
+	advice := payment(8) // of stand-in: the numbers of its payment, which it names by key alone
+	advice.Key, advice.Original = txn.StandInKey(other.Key), other.Key
+	j.add(record.Advice(advice))
 	name := filepath.Join(t.TempDir(), "history.db")
 	must(t, catchUp(t, name, j, 3))
 	b, err := Read(env.RealDisk(), name)
@@ -55,7 +58,7 @@ func TestFormer(t *testing.T) {
 	for _, c := range []struct {
 		of    *txn.Payment
 		later []txn.STAN
-	}{{o, []txn.STAN{2, 4, 6}}, {other, []txn.STAN{3}}, {again, []txn.STAN{5}}} {
+	}{{o, []txn.STAN{2, 4, 6}}, {other, []txn.STAN{3, 8}}, {again, []txn.STAN{5}}} {
 		p, err := b.named(t.Context(), c.of.Numbers.RRN, txn.Key{Merchant: c.of.Key.Merchant, Batch: 1, Trace: c.of.Key.Trace})
 		if err != nil || p.Key != c.of.Key || p.Numbers.RRN != c.of.Numbers.RRN || p.State != txn.Approved {
 			t.Fatalf("trace %d: %+v, %v", c.of.Key.Trace, p, err)

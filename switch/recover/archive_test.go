@@ -5,6 +5,7 @@ package recover_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func (p archive) lives() (all []*txn.Payment, err error) {
 	newest := map[txn.Key]*txn.Payment{}
 	return all, p.n.journal.Replay(func(_ uint64, r journal.Record) error {
 		k, err := record.ParseKey(r.Key)
-		if err != nil || r.Kind == record.KindTombstone || r.Kind == record.KindNumbers {
+		if err != nil || slices.Contains([]byte{record.KindTombstone, record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn}, r.Kind) {
 			return nil
 		}
 		before := newest[k]
@@ -72,7 +73,7 @@ func TestCrashWhileRefundingTheOld(t *testing.T) {
 	for _, keep := range fake.Keeps() {
 		for _, mood := range []string{"", "decline", "silent", "lost"} {
 			for _, undoes := range []bool{false, true} {
-				all := refunding(t, keep, undoes, mood, flow.Written, 2*window)
+				all := refunding(t, keep, undoes, mood, flow.Written, 2*remembers)
 				if len(all) < 4 {
 					t.Fatalf("only %d moments: the disk is not being written", len(all))
 				}
@@ -99,16 +100,16 @@ func afterOldRefund(t *testing.T, name string, m moment) {
 	}
 	n.drain()
 	given := amount - h.held()
-	clock.Advance(3 * window)
+	clock.Advance(3 * remembers)
 	n.index.Forget()
 	if s := n.state(2); s == txn.Disputed {
 		given = part
 	}
 	over := n.refund(clock, h, 13, amount-given+1, "", flow.Written)
-	clock.Advance(3 * window)
+	clock.Advance(3 * remembers)
 	n.index.Forget()
 	rest := n.refund(clock, h, 14, amount-given, "", flow.Written)
-	clock.Advance(3 * window)
+	clock.Advance(3 * remembers)
 	n.index.Forget()
 	more := n.refund(clock, h, 15, 1, "", flow.Written)
 	if over.Approved() || !rest.Approved() || more.Approved() || h.held() < 0 {

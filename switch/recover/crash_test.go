@@ -78,8 +78,8 @@ func (e *lone) Wait(until env.Mono) bool {
 	return e.woken
 }
 
-// window is for how long the switch remembers a payment.
-const window = time.Hour
+// remembers is for how long the switch remembers a payment.
+const remembers = time.Hour
 
 // boot starts a switch on what a disk holds.
 func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
@@ -88,7 +88,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	if n.journal, err = segment.Open(n.world, segment.Config{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 1 << 20, OnBroken: n.broke}); err != nil {
 		return nil, err
 	}
-	n.index = replay.New(replay.Config{Max: 100, Window: window}, n.world, n.journal)
+	n.index = replay.New(replay.Config{Max: 100, Window: remembers}, n.world, n.journal)
 	n.batches = settle.New(settle.Config{Max: 100}, n.world, n.journal)
 	n.index.Account(n.batches)
 	n.tries = pin.New(module{}, 3)
@@ -332,7 +332,7 @@ func done(a txn.Answer) bool { return a.Code == txn.CodeApproved || a.Code == tx
 // running switch has.
 func sameAgain(t *testing.T, name string, n *node, m moment) {
 	t.Helper()
-	fresh := replay.New(replay.Config{Max: 100, Window: window}, n.world, nil)
+	fresh := replay.New(replay.Config{Max: 100, Window: remembers}, n.world, nil)
 	accounts := settle.New(settle.Config{Max: 100}, n.world, nil)
 	fresh.Account(accounts)
 	if _, err := recover.Replay(n.journal, fresh, accounts); err != nil {

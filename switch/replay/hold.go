@@ -2,33 +2,44 @@
 
 package replay
 
-import "tapswitch/switch/txn"
+import (
+	"slices"
 
-// Hold keeps the index from forgetting what names k as its original, until
-// release is called: whatever it had forgotten before is durable in the journal by
-// then, and nothing is forgotten after. Whether k is known itself does not matter.
-func (x *Index) Hold(k txn.Key) (release func()) {
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// AuthKey is how a later message names a pre-authorization: the card's token and
+// the authorization code of its approval (ISO 8583:1987 DE 38). Issuers choose
+// that code, six characters: of one card two may be equal.
+type AuthKey struct {
+	Token [16]byte
+	Auth  [6]byte
+}
+
+// FindAuth returns the keys of the pre-authorizations that a names, in order of
+// their approvals.
+func (x *Index) FindAuth(a AuthKey) []txn.Key {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e := x.entry(k)
-	e.held++
-	return func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		e.held--
-		x.drop(k, e)
+	return slices.Clone(x.auths[a])
+}
+
+// authorized makes an approved pre-authorization findable; the lock is held.
+func (x *Index) authorized(p *txn.Payment, kind byte) {
+	a := AuthKey{p.Token, p.Answer.Auth}
+	if kind == record.KindOutcome && p.Key.Class == txn.PreAuth && p.Answer.Approved() && a.Auth != ([6]byte{}) {
+		x.auths[a] = append(x.auths[a], p.Key)
 	}
 }
 
-// Naming gives copies of what names as its original the life of k that has a
-// reference number, in order.
-func (x *Index) Naming(k txn.Key, n txn.RRN) (all []txn.Payment) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, l := range x.later[k] {
-		if e := x.payments[l]; e != nil && e.p != nil && e.p.Original == k && e.p.OfRRN == n {
-			all = append(all, *e.p)
-		}
+// unauthorized is its end; the lock is held.
+func (x *Index) unauthorized(p *txn.Payment) {
+	a := AuthKey{p.Token, p.Answer.Auth}
+	left := slices.DeleteFunc(x.auths[a], func(k txn.Key) bool { return k == p.Key })
+	if len(left) == 0 {
+		delete(x.auths, a)
+		return
 	}
-	return all
+	x.auths[a] = left
 }
