@@ -29,6 +29,12 @@ type Projection interface {
 	Apply(r journal.Record) error
 }
 
+// paymentBytes is what the records of one payment take in a journal, at least.
+const paymentBytes = 600
+
+// Expect is about how many payments a journal of so many bytes holds.
+func Expect(bytes int64) int { return int(bytes / paymentBytes) }
+
 // Replay hands every record of j to every projection.
 func Replay(j journal.Replayer, to ...Projection) (records int, err error) {
 	err = j.Replay(func(seq uint64, r journal.Record) error {
