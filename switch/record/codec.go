@@ -41,17 +41,19 @@ const (
 	tagNow
 	tagTold
 	tagTheirs
+	tagOfRRN
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagTheirs
+	lastTag        = tagOfRRN
 )
 
 const (
-	flagPIN  = 1
-	flagChip = 2
+	flagPIN    = 1
+	flagChip   = 2
+	flagUndoes = 4
 )
 
 type encoder struct{ buf []byte }
@@ -143,12 +145,16 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.ChipRead {
 		flags |= flagChip
 	}
+	if p.Undoes {
+		flags |= flagUndoes
+	}
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
 	if p.Original != (txn.Key{}) {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
+	e.fixed(tagOfRRN, p.OfRRN[:])
 	return e.buf
 }
 
@@ -232,7 +238,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		if len(v) != 1 {
 			return false
 		}
-		p.PINGiven, p.ChipRead = v[0]&flagPIN != 0, v[0]&flagChip != 0
+		p.PINGiven, p.ChipRead, p.Undoes = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagUndoes != 0
 	case tagLink:
 		p.Link = string(v)
 	case tagNumbers:
@@ -241,6 +247,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		k, err := ParseKey(v)
 		p.Original = k
 		return err == nil
+	case tagOfRRN:
+		return fill(p.OfRRN[:], v)
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}
