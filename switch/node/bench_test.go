@@ -45,7 +45,9 @@ func BenchmarkPurchase(b *testing.B) {
 		{"not", func(d env.Disk) env.Disk { return forgetful{d} }},
 	} {
 		b.Run("disk="+c.name, func(b *testing.B) {
-			r := newRigWith(b, func(r *rig) { r.world.Disk, r.tills, r.ledgers = c.disk(r.world.Disk), terminalsMax+terminals, inMemory(b) }, func(c *config.Config) {
+			r := newRigWith(b, func(r *rig) {
+				r.world.Disk, r.tills, r.ledgers = c.disk(r.world.Disk), terminalsMax+terminals, inMemory(b)
+			}, func(c *config.Config) {
 				c.Journal.SegmentBytes, c.Journal.MaxBytes, c.Journal.Queue = 64<<20, 8<<30, 4096
 				c.Listeners[0].MaxConnections, c.Payment.MaxInFlight = 2*terminals, 2*terminals
 			})
