@@ -47,6 +47,8 @@ var sides = [numClasses]Side{
 	PreAuthVoid:    OnNeither,
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
+
+	CompletionAdvice: OnDebit,
 }
 
 // Side is where a payment of class c counts while it is in force.
