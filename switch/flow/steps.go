@@ -75,7 +75,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
 		return tell(f.refuse(txn.DeclineLinkClass))
 	}
-	if c.pin, err = f.pin(ctx, in, p, c.issuer); err != nil {
+	if c.pin, err = f.counted(ctx, in, p, c.issuer); err != nil {
 		return tell(f.refusePIN(p, c.pin, err))
 	}
 	r.step(StepPIN)
@@ -94,7 +94,7 @@ func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *tx
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):
-		return f.unsent(p, err)
+		return f.outOfReach(ctx, r, in, p, c, err)
 	case errors.Is(err, ErrChecks):
 		return f.unknown(p, txn.CheckFailed, err)
 	case err != nil:

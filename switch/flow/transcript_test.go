@@ -86,7 +86,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) {
+	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
 		return
 	}
 	switch words[0] {
@@ -125,7 +125,7 @@ func (w *world) command(line string) {
 	case "journal":
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
-		w.hsmGone = words[1] == "gone"
+		w.hsmGone, w.heard = words[1] == "gone", words[1] == "heard"
 	case "numbers":
 		w.noMore = words[1] == "none"
 	case "overload":
@@ -174,6 +174,7 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	}
 	w.busy = w.busy || args["busy"] == "yes"
 	defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
+	w.chip(in, args["atc"])
 	run := w.flow.Authorize
 	switch class {
 	case txn.Balance:

@@ -165,7 +165,7 @@ func alone(l *txn.Payment) error {
 	switch s := l.State; {
 	case s == txn.Completed && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
-	case s == txn.Completed && l.Key.Class == txn.Completion, s == txn.Advising, s == txn.Advised:
+	case s == txn.Completed && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || s == txn.Advised):
 		return txn.DeclineOriginalCompleted
 	case s == txn.Completed:
 		return txn.DeclineOriginalVoided

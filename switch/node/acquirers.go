@@ -37,6 +37,8 @@ type acquirer struct {
 	clock   env.Clock
 	cards   *cards
 	find    func(txn.Key) (txn.Payment, bool) // an earlier payment
+
+	merchantType func(txn.Key) [4]byte
 }
 
 // acquirers is all links; it is flow's port for payments and the
@@ -94,6 +96,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	defer pan.Wipe()
+	p.MerchantType = a.merchantType(p.Key)
 	room, n := make([]byte, 0, 512), p.Undo
 	var body []byte
 	if kind == saf.Advice {
@@ -114,7 +117,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 
 // advice builds the advice of p, with what it is about.
 func (a *acquirer) advice(room []byte, p *txn.Payment, pan secret.PAN, repeat bool) ([]byte, error) {
-	if p.Original == (txn.Key{}) {
+	if p.Original == (txn.Key{}) || p.Key.Class == txn.StandIn { // which has its payment's numbers
 		return a.dialect.Advice(room, p, pan, nil, repeat)
 	}
 	o, ok := a.find(p.Original)

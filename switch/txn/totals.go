@@ -47,6 +47,7 @@ var sides = [numClasses]Side{
 	PreAuthVoid:    OnNeither,
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
+	StandIn:        OnNeither, // its purchase counts
 
 	CompletionAdvice: OnDebit,
 }

@@ -95,6 +95,7 @@ type Result struct {
 	RRN     string // field 37
 	Auth    string // field 38
 	Date    string // field 13, MMDD: what a later message names it by
+	Notice  string // texts of field 63 for the receipt
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }
