@@ -282,6 +282,9 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Stop:      n.stop,
 		Opened:    n.opened,
 	}
+	if n.history != nil {
+		n.flow.Past = former{n.history}
+	}
 	return nil
 }
 

@@ -127,7 +127,7 @@ func (x *Index) settled(e *entry) []env.Event {
 
 // drop forgets an entry that holds nothing; the lock is held.
 func (x *Index) drop(k txn.Key, e *entry) {
-	if e.p == nil && !e.running && !e.tombstone && !e.busy {
+	if e.p == nil && !e.running && !e.tombstone && !e.busy && e.held == 0 {
 		delete(x.payments, k)
 		x.dropOrder(e)
 	}

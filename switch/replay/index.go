@@ -69,6 +69,7 @@ type entry struct {
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
 	done      env.Event // woken when that call is over and its answer delivered; nil while nobody waits
+	held      int       // who forbid to forget it, and what names it
 
 	busy  bool // somebody has the turn
 	queue []env.Event
@@ -326,7 +327,7 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
+		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
 			x.order = append(x.order, e)
 			continue
 		}
