@@ -51,7 +51,7 @@ func TestHoldsAtTheTill(t *testing.T) {
 		t.Errorf("the switch was asked\n%s\nwant\n%s", strings.Join(got, " "), want)
 	}
 	for _, line := range []string{"preauth", "preauth 0", "preauth 1 2", "preauth-void 5000", "complete 5000 A00002", "complete x A00002 0203",
-		"complete 5000 A00002 0203 000001", "complete 5000 A00002 0203 000001 0", "complete-offline 5000 A00002",  "complete-void 5000 A00002 0203 000001 2"} {
+		"complete 5000 A00002 0203 000001", "complete 5000 A00002 0203 000001 0", "complete-offline 5000 A00002", "complete-void 5000 A00002 0203 000001 2"} {
 		r.say(line)
 		if e := r.wait("error"); e.Reason != "command_malformed" {
 			t.Errorf("%s: %+v", line, e)
