@@ -21,6 +21,8 @@ const (
 	KindCompletion     Kind = "complete"      // takes what is held
 	KindCompletionVoid Kind = "complete-void" // gives that back, whole
 	KindRefund         Kind = "refund"        // gives a purchase or a part of it back; by Host.Refund alone
+
+	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
 )
 
 // form is how a kind is written.
@@ -40,6 +42,8 @@ func (k Kind) form() (form, bool) {
 		return form{mtiAuthorization, "200000", conditionHold, "11"}, true
 	case KindCompletion:
 		return form{mtiSale, processingSale, conditionHold, "20"}, true
+	case KindCompletionAdvice:
+		return form{mtiOffline, processingSale, conditionHold, "24"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
 	case KindRefund:

@@ -208,7 +208,7 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
-	for _, r := range []*reversal{next.pending, next.last, next.refund} {
+	for _, r := range append([]*reversal{next.pending, next.last, next.refund}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
 		}
