@@ -37,6 +37,7 @@ type line struct {
 	Event    string `json:"event,omitempty"`
 	Code     string `json:"code,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	By       string `json:"by,omitempty"` // of an operator's act, whose reason is in the operator's own words
 	Tries    *uint8 `json:"tries,omitempty"`
 	At       string `json:"at,omitempty"`
 
@@ -223,6 +224,13 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		}
 		l.Event, l.Code, l.Reason = txn.CaseOpened.String(), c.Code.String(), string(c.Why)
 		l.setTime(c.At)
+	case record.KindAct:
+		a, err := record.ParseAct(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code, l.Reason, l.By = a.What.String(), a.Code.String(), a.Why, a.By
+		l.setTime(a.At)
 	}
 	return l, nil
 }

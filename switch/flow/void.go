@@ -115,7 +115,7 @@ func voidable(p *txn.Payment, of replay.View) error {
 func untouched(of replay.View) error {
 	for i := range of.Later {
 		switch s := of.Later[i].State; {
-		case s == txn.Completed:
+		case s.InForce():
 			return txn.DeclineOriginalVoided
 		case s == txn.Disputed: // whether it is in force a person must find out
 			return txn.DeclineOriginalCase

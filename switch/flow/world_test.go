@@ -134,6 +134,9 @@ func describe(r journal.Record) string {
 	case record.KindCase:
 		c, _ := record.ParseCase(r.Body)
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", name, c.Why, c.Code))
+	case record.KindAct:
+		a, _ := record.ParseAct(r.Body)
+		return strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", name, a.What, a.By, a.Code))
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)

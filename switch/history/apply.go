@@ -123,7 +123,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers:
 		return nil // not of a payment's life
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindAct, record.KindTombstone:
 	default:
 		return fmt.Errorf("kind %d is not known to this version", r.Kind)
 	}

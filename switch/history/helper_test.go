@@ -121,7 +121,17 @@ func lives(seed uint64, n int) *pages {
 				continue
 			}
 			next(p, record.MakeUndo(p.Key, undo(p, txn.UndoAsked)))
+		case txn.Disputed:
+			if chance.IntN(2) == 0 {
+				next(p, record.MakeAct(p, act([]txn.Deed{txn.FoundUndone, txn.FoundStands}[chance.IntN(2)], i)))
+				break
+			}
+			open = append(open[:at], open[at+1:]...)
 		case txn.Reversing:
+			if chance.IntN(4) == 0 {
+				next(p, record.MakeAct(p, act(txn.Hold+txn.Deed(chance.IntN(3)), i)))
+				break
+			}
 			if chance.IntN(3) == 0 {
 				next(p, record.MakeCase(p, txn.Case{Why: txn.CaseReasons()[chance.IntN(2)], Code: txn.CodeFormat, At: noon.Add(time.Duration(i) * time.Hour)}))
 				break
@@ -132,6 +142,10 @@ func lives(seed uint64, n int) *pages {
 		}
 	}
 	return out
+}
+
+func act(d txn.Deed, hour int) txn.Act {
+	return txn.Act{What: d, By: "ann", Why: "asked the acquirer", At: noon.Add(time.Duration(hour) * time.Hour)}
 }
 
 func undo(p *txn.Payment, e txn.Event) record.Undo {

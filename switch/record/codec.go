@@ -37,12 +37,15 @@ const (
 	tagKey
 	tagFunds // from here on version 2
 	tagOriginal
+	tagDeed
+	tagBy
+	tagWhy
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagOriginal
+	lastTag        = tagWhy
 )
 
 const (
@@ -351,6 +354,36 @@ func ParseCase(body []byte) (c txn.Case, err error) {
 		err = ErrForm
 	}
 	return c, err
+}
+
+// ParseAct reads the body of KindAct.
+func ParseAct(body []byte) (a txn.Act, err error) {
+	err = fields(body, func(tag byte, v []byte) (ok bool) {
+		switch tag {
+		case tagDeed:
+			if len(v) != 1 {
+				return false
+			}
+			a.What = txn.Deed(v[0])
+			return true
+		case tagBy:
+			a.By = string(v)
+			return len(v) <= txn.ByMax
+		case tagWhy:
+			a.Why = string(v)
+			return len(v) <= txn.WhyMax
+		case tagCode:
+			return fill(a.Code[:], v)
+		case tagAt:
+			a.At, ok = parseTime(v)
+			return ok
+		}
+		return false
+	})
+	if err == nil && (!a.What.Known() || a.By == "" || a.Why == "" || a.At.IsZero()) {
+		err = ErrForm
+	}
+	return a, err
 }
 
 // ParseTries reads key and body of KindTries.

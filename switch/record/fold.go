@@ -16,7 +16,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // Fold takes the next record of the payment of k: the one way in which the
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
-// KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone and KindCase.
+// KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone, KindCase and KindAct.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	switch r.Kind {
 	case KindIntent, KindRefused:
@@ -24,7 +24,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 			return p, errors.New("second payment with this key")
 		}
 		return begin(k, r)
-	case KindOutcome, KindUndo, KindUndone, KindCase:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAct:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -54,6 +54,12 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		}
 		p.Case = c
 		return p, move(p, txn.CaseOpened)
+	case KindAct:
+		a, err := ParseAct(r.Body)
+		if err != nil {
+			return p, err
+		}
+		return p, act(p, a)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {
@@ -67,6 +73,27 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 // approval is presumed delivered; one with an open case is never forgotten.
 func Over(p *txn.Payment) bool {
 	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
+}
+
+// act takes what an operator did.
+func act(p *txn.Payment, a txn.Act) error {
+	switch a.What {
+	case txn.Hold, txn.Retry:
+		if !p.State.Owes() {
+			return fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
+		}
+		p.Held = nil
+		if a.What == txn.Hold {
+			p.Held = &a
+		}
+		return nil
+	case txn.Drop:
+		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
+	case txn.FoundUndone, txn.FoundStands:
+		p.Case = txn.Case{}
+	}
+	e, _ := a.What.Event()
+	return move(p, e)
 }
 
 // begin reads a payment's first record.
@@ -87,6 +114,9 @@ func move(p *txn.Payment, e txn.Event) error {
 	s, ok := txn.Follow(p.State, e)
 	if !ok {
 		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
+	}
+	if p.State != s {
+		p.Held = nil // it was the debt of that state that was held
 	}
 	p.State = s
 	return nil

@@ -22,9 +22,10 @@ const (
 	KindTries                     // wrong PINs of a card
 	KindNumbers                   // a reserved block of trace numbers
 	KindCase                      // the acquirer will not undo a payment: a person must look at it
+	KindAct                       // an operator held, retried or dropped what a payment owes, or closed its case
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "act"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {
@@ -133,6 +134,22 @@ func MakeCase(p *txn.Payment, c txn.Case) journal.Record {
 	e.fixed(tagCode, c.Code[:])
 	e.time(tagAt, c.At)
 	return journal.Record{Kind: KindCase, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
+}
+
+// MakeAct makes the record of what an operator did to p. What ends a debt uses the
+// room that was kept for its end; the others find room of their own or are refused.
+func MakeAct(p *txn.Payment, a txn.Act) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagDeed, byte(a.What))
+	e.bytes(tagBy, []byte(a.By))
+	e.bytes(tagWhy, []byte(a.Why))
+	e.fixed(tagCode, a.Code[:])
+	e.time(tagAt, a.At)
+	r := journal.Record{Kind: KindAct, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: admission}
+	if a.What == txn.Drop {
+		r.Reserve = -p.Reserved
+	}
+	return r
 }
 
 // Tombstone makes the record that k was reversed before it was known.

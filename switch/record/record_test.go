@@ -78,11 +78,26 @@ func cases() []journal.Record {
 	return []journal.Record{MakeCase(full(), txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: at}), MakeCase(full(), txn.Case{Why: txn.CaseExpired, At: at})}
 }
 
+// acts are records of the kind that came with the operator's tools, each as long
+// as it can be.
+func acts() (all []journal.Record) {
+	at := time.Date(2026, 11, 29, 3, 12, 0, 7, time.UTC)
+	for d := txn.Hold; d.Known(); d++ {
+		a := txn.Act{What: d, By: strings.Repeat("b", txn.ByMax), Why: strings.Repeat("w", txn.WhyMax), At: at}
+		if d == txn.Drop {
+			a.Code = txn.CodeMalfunction
+		}
+		all = append(all, MakeAct(full(), a))
+	}
+	return all
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
+	golden(t, "testdata/v2_act.txt", acts())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -133,7 +148,7 @@ func TestRoundTrip(t *testing.T) {
 // A case is read as it was written, needs its event and its reason, and takes a
 // payment that is being reversed where no answer moves it.
 func TestCase(t *testing.T) {
-	for i, why := range txn.CaseReasons() {
+	for i, why := range []txn.Reason{txn.CaseRefused, txn.CaseExpired} {
 		r := cases()[i]
 		c, err := ParseCase(r.Body)
 		if err != nil || c.Why != why || c.At != time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC) || (c.Code == txn.CodeFormat) != (i == 0) {
@@ -198,9 +213,9 @@ func TestFollowUpsFit(t *testing.T) {
 	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
-	rs[2] = records2()[0]                                       // the longest outcome
-	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
-	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
+	rs[2] = records2()[0]                                                                        // the longest outcome
+	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0]), size(acts()[txn.Drop-txn.Hold])) // a case or a drop ends an undo instead
+	if all := size(rs[2]) + undoing + 256; all > FollowUps {                                     // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
 	}
 	if undoing > UndoRoom {
@@ -252,7 +267,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), acts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -264,6 +279,7 @@ func FuzzParse(f *testing.F) {
 		ParseUndo(body)
 		ParseUndone(body)
 		ParseCase(body)
+		ParseAct(body)
 		ParseTries(key, body)
 	})
 }

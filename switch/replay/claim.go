@@ -62,7 +62,7 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 		return &txn.Answer{Repeat: true}, nil
 	case txn.Completed, txn.Declined, txn.Refused:
 		return &a, nil
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 		if p.Answer.Approved() {
 			return nil, txn.DeclineWasReversed
 		}

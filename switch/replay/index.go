@@ -34,7 +34,7 @@ type Index struct {
 	rrns     map[txn.RRN]txn.Key
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
-	cases    int       // open ones: nothing closes them yet
+	cases    int       // open ones
 	order    []txn.Key // in order of arrival, for forgetting
 	moves    uint64    // changes of state so far
 }
@@ -79,7 +79,7 @@ func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers:
 		return nil // projections of switch/pin and switch/number
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindAct, record.KindTombstone:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -109,13 +109,18 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	}
 	before := e.state()
 	_, err := record.Fold(e.p, k, r)
-	if err == nil && e.state() != before {
-		x.move(e)
+	after := e.state()
+	if err != nil || after == before {
+		return err
 	}
-	if err == nil && r.Kind == record.KindCase {
+	x.move(e)
+	switch {
+	case after == txn.Disputed:
 		x.cases++
+	case before == txn.Disputed:
+		x.cases--
 	}
-	return err
+	return nil
 }
 
 // move notes that a record brought e to another state.

@@ -235,7 +235,17 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		if err != nil {
 			return at, err
 		}
-		event, at, l.held = txn.CaseOpened, c.At, true // nothing closes it in this version
+		event, at, l.held = txn.CaseOpened, c.At, true // until it is closed
+	case record.KindAct:
+		a, err := record.ParseAct(r.Body)
+		if err != nil {
+			return at, err
+		}
+		moves := false
+		if event, moves = a.What.Event(); !moves {
+			return a.At, l.owes(p, k, a.What) // it changes what is sent, and not how the payment stands
+		}
+		at, l.held = a.At, a.What == txn.Drop
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
@@ -256,6 +266,14 @@ func (l *life) move(p *Plan, k txn.Key, event txn.Event) error {
 		return fmt.Errorf("event %s cannot happen in state %s", event, l.state)
 	}
 	l.state = to
+	return nil
+}
+
+// owes holds an act that moves nothing to a payment that has a debt.
+func (l *life) owes(p *Plan, k txn.Key, what txn.Deed) error {
+	if p.lives[k] == l && !(l.known && l.state.Owes()) {
+		return fmt.Errorf("%s of a payment that owes nothing", what)
+	}
 	return nil
 }
 

@@ -15,7 +15,8 @@ type Case struct {
 const (
 	CaseRefused Reason = "reversal_refused" // the acquirer's code neither ends nor defers the reversal
 	CaseExpired Reason = "reversal_expired" // not acknowledged within the longest time
+	CaseDropped Reason = "dropped"          // an operator took it out of what is sent
 )
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
-func CaseReasons() []Reason { return []Reason{CaseRefused, CaseExpired} }
+func CaseReasons() []Reason { return []Reason{CaseRefused, CaseExpired, CaseDropped} }

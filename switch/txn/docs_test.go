@@ -48,6 +48,7 @@ func stateDocs() map[State]stateDoc {
 		Reversed:  {"the acquirer confirmed the reversal, or nothing had been sent", "stays"},
 		Unmatched: {"the acquirer does not know the original (25, 12 or 94); a late yes opens it again", "stays"},
 		Disputed:  {"the acquirer refused the reversal, or it was not acknowledged in time: it is sent no more and a case is open for a person; no late answer moves it", "stays"},
+		Upheld:    {"a person found that the acquirer holds it, and closed the case", "stays"},
 	}
 }
 
@@ -69,7 +70,9 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
-		CaseOpened:     "the acquirer refused the reversal with a code that neither ends nor defers it, or the reversal is older than `reversal.max_age_ms`",
+		CaseOpened:     "the acquirer refused the reversal with a code that neither ends nor defers it, or the reversal is older than `reversal.max_age_ms`, or an operator dropped it",
+		CaseUndone:     "a person found that the acquirer holds nothing of it, and closed the case",
+		CaseStands:     "a person found that the acquirer holds it, and closed the case",
 	}
 }
 

@@ -20,11 +20,12 @@ const (
 	Reversed               // final: the acquirer confirmed the reversal, or nothing was sent
 	Unmatched              // the acquirer does not know the original (25, 12, 94); rests, a late yes reopens it
 	Disputed               // its undo is no longer sent and a case is open: a person decides; rests
+	Upheld                 // final: a person found that it stands at the acquirer
 	numStates
 )
 
 var stateNames = [numStates]string{
-	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed",
+	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed", "upheld",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -53,12 +54,14 @@ const (
 	UndoUnknown                     // the acquirer does not know the original
 	Closed                          // ended without undo: its class moves no money
 	CaseOpened                      // the undo was refused or is too old: a case for a person
+	CaseUndone                      // a person found that the acquirer holds nothing of it
+	CaseStands                      // a person found that the acquirer holds it
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
-	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
+	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened", "case_undone", "case_stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -93,7 +96,9 @@ var next = [numStates][numEvents]arrow{
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
-	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
+	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
+		CaseUndone: to(Reversed), CaseStands: to(Upheld)},
+	Upheld: {UndoAsked: to(Upheld), SaidYes: to(Upheld), SaidNo: to(Upheld)},
 }
 
 // Next returns the state after e; ok is false when e cannot happen in s.
@@ -129,11 +134,19 @@ func MustNext(s State, e Event) State {
 // Resting reports whether nothing more need happen to a payment in s by itself.
 func (s State) Resting() bool {
 	switch s {
-	case Completed, Declined, Refused, Reversed, Unmatched, Disputed:
+	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Upheld:
 		return true
 	}
 	return false
 }
+
+// Owes reports whether a payment in s owes its acquirer a message, which an
+// operator may hold back.
+func (s State) Owes() bool { return s == Reversing }
+
+// InForce reports whether a payment in s moved money for good, as far as the
+// switch knows: what it gives back or takes is given or taken.
+func (s State) InForce() bool { return s == Completed || s == Upheld }
 
 func name(names []string, i int) string {
 	if i < 0 || i >= len(names) {
