@@ -162,6 +162,9 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "SEQ\tKIND\tTERMINAL\tTRACE\tCARD\tAMOUNT\tLINK\tSTAN\tEVENT\tCODE\tREASON")
 		return func(l line) error {
+			if l.By != "" {
+				l.Reason = l.By + ": " + l.Reason
+			}
 			_, err := fmt.Fprintf(w, "%d\t%s\t%s\t%06d\t%s\t%d\t%s\t%06d\t%s\t%s\t%s\n",
 				l.Seq, l.Kind, l.Terminal, l.Trace, l.Card, l.Amount, l.Link, l.STAN, l.Event, l.Code, l.Reason)
 			return err
@@ -225,14 +228,19 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		l.Event, l.Code, l.Reason = txn.CaseOpened.String(), c.Code.String(), string(c.Why)
 		l.setTime(c.At)
 	case record.KindAct:
-		a, err := record.ParseAct(r.Body)
-		if err != nil {
-			return l, err
-		}
-		l.Event, l.Code, l.Reason, l.By = a.What.String(), a.Code.String(), a.Why, a.By
-		l.setTime(a.At)
+		return l, l.setAct(r.Body)
 	}
 	return l, nil
+}
+
+func (l *line) setAct(body []byte) error {
+	a, err := record.ParseAct(body)
+	if err != nil {
+		return err
+	}
+	l.Event, l.Code, l.Reason, l.By = a.What.String(), a.Code.String(), a.Why, a.By
+	l.setTime(a.At)
+	return nil
 }
 
 func (l *line) setKey(k txn.Key) {

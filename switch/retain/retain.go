@@ -237,15 +237,7 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		}
 		event, at, l.held = txn.CaseOpened, c.At, true // until it is closed
 	case record.KindAct:
-		a, err := record.ParseAct(r.Body)
-		if err != nil {
-			return at, err
-		}
-		moves := false
-		if event, moves = a.What.Event(); !moves {
-			return a.At, l.owes(p, k, a.What) // it changes what is sent, and not how the payment stands
-		}
-		at, l.held = a.At, a.What == txn.Drop
+		return l.act(p, k, r)
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
@@ -269,12 +261,22 @@ func (l *life) move(p *Plan, k txn.Key, event txn.Event) error {
 	return nil
 }
 
-// owes holds an act that moves nothing to a payment that has a debt.
-func (l *life) owes(p *Plan, k txn.Key, what txn.Deed) error {
-	if p.lives[k] == l && !(l.known && l.state.Owes()) {
-		return fmt.Errorf("%s of a payment that owes nothing", what)
+// act takes what an operator did. A hold or a retry changes what is sent, and not
+// how the payment stands.
+func (l *life) act(p *Plan, k txn.Key, r journal.Record) (at time.Time, err error) {
+	a, err := record.ParseAct(r.Body)
+	if err != nil {
+		return at, err
 	}
-	return nil
+	event, moves := a.What.Event()
+	if moves {
+		l.held = a.What == txn.Drop
+		return a.At, l.move(p, k, event)
+	}
+	if p.lives[k] == l && !(l.known && l.state.Owes()) {
+		return a.At, fmt.Errorf("%s of a payment that owes nothing", a.What)
+	}
+	return a.At, nil
 }
 
 func later(a, b time.Time) time.Time {
