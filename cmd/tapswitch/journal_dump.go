@@ -39,6 +39,7 @@ type line struct {
 	Reason   string `json:"reason,omitempty"`
 	By       string `json:"by,omitempty"` // of an operator's act, whose reason is in the operator's own words
 	Tries    *uint8 `json:"tries,omitempty"`
+	Totals   string `json:"totals,omitempty"` // of a batch
 	At       string `json:"at,omitempty"`
 
 	time time.Time // of the record, zero when it has none
@@ -176,10 +177,12 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 // describeRecord gives a record its meaning.
 func describeRecord(seq uint64, r journal.Record) (line, error) {
 	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
-	if r.Kind == record.KindNumbers {
+	switch r.Kind {
+	case record.KindNumbers:
 		return l, nil
-	}
-	if r.Kind == record.KindTries {
+	case record.KindBatch:
+		return describeBatch(l, r)
+	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count
 		l.setKey(t.Payment)
@@ -190,16 +193,18 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		return l, err
 	}
 	l.setKey(k)
+	return describeStep(l, k, r)
+}
+
+// describeStep gives one step of a payment its meaning.
+func describeStep(l line, k txn.Key, r journal.Record) (line, error) {
 	switch r.Kind {
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		p, err := record.ParsePayment(k, r.Body)
 		if err != nil {
 			return l, err
 		}
-		l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
-		l.Of = uint32(p.Original.Trace)
-		l.setNumbers(p.Numbers)
-		l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
+		l.setPayment(p)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(r.Body)
 		if err != nil {
@@ -227,6 +232,13 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		}
 		l.Event, l.Code, l.Reason = txn.CaseOpened.String(), c.Code.String(), string(c.Why)
 		l.setTime(c.At)
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code = txn.AdviceAcked.String(), a.Code.String()
+		l.setTime(a.At)
 	case record.KindAct:
 		return l, l.setAct(r.Body)
 	}
@@ -241,6 +253,26 @@ func (l *line) setAct(body []byte) error {
 	l.Event, l.Code, l.Reason, l.By = a.What.String(), a.Code.String(), a.Why, a.By
 	l.setTime(a.At)
 	return nil
+}
+
+// describeBatch tells how a batch stands: the state as the event, the totals in words.
+func describeBatch(l line, r journal.Record) (line, error) {
+	id, b, err := record.ParseBatch(r)
+	l.Terminal, l.Batch, l.Event, l.Totals = id.Terminal.String(), id.Batch, b.State.String(), totalsText(b.Now)
+	l.setTime(b.At)
+	return l, err
+}
+
+// totalsText is totals in one line, amounts in minor units.
+func totalsText(t txn.Totals) string {
+	return fmt.Sprintf("%d debits %d, %d credits %d", t.Debits, t.DebitMinor, t.Credits, t.CreditMinor)
+}
+
+func (l *line) setPayment(p *txn.Payment) {
+	l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
+	l.Of = uint32(p.Original.Trace)
+	l.setNumbers(p.Numbers)
+	l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
 }
 
 func (l *line) setKey(k txn.Key) {

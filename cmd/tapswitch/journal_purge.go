@@ -14,7 +14,10 @@ import (
 	"tapswitch/internal/env"
 	"tapswitch/switch/config"
 	"tapswitch/switch/journal/segment"
+	"tapswitch/switch/recover"
+	"tapswitch/switch/replay"
 	"tapswitch/switch/retain"
+	"tapswitch/switch/settle"
 )
 
 // purged is what purge did, as -o json shows it.
@@ -78,11 +81,26 @@ func purge(cfg *config.Config, age time.Duration) (p purged, err error) {
 	if err != nil {
 		return p, err
 	}
-	done, err := retain.Purge(j, retain.Config{Before: before})
+	var done segment.Compaction
+	if err = carry(j, world); err == nil {
+		done, err = retain.Purge(j, retain.Config{Before: before})
+	}
 	if err := errors.Join(err, j.Close()); err != nil {
 		return p, err
 	}
 	return purged{before.UTC().Format(time.RFC3339), done.Segments, done.Kept, done.Dropped, done.Freed}, nil
+}
+
+// carry makes the totals of open batches durable, as a running switch does before
+// it purges: the payments that count in them may go then.
+func carry(j *segment.Journal, world env.Env) error {
+	index := replay.New(replay.Config{}, world, j)
+	batches := settle.New(settle.Config{}, world, j)
+	index.Account(batches)
+	if _, err := recover.Replay(j, index, batches); err != nil {
+		return err
+	}
+	return batches.Carry()
 }
 
 func (p purged) print(out io.Writer, format string) (err error) {

@@ -31,7 +31,7 @@ type openCase struct {
 	Seq      uint64 `json:"seq"` // the journal's number of the case
 	At       string `json:"opened"`
 	Why      string `json:"why"`
-	Code     string `json:"code,omitempty"` // the acquirer's last word on the reversal
+	Code     string `json:"code,omitempty"` // the acquirer's last word
 	Terminal string `json:"terminal"`
 	Merchant string `json:"merchant"`
 	Batch    uint32 `json:"batch"`
@@ -44,9 +44,9 @@ type openCase struct {
 	Sent     string `json:"sent"` // when the payment was
 	STAN     uint32 `json:"stan"`
 	RRN      string `json:"rrn"`
-	Undo     uint32 `json:"reversal_stan"`
-	Undone   string `json:"reversed_since"` // of the reversal's numbers
-	UndoWhy  string `json:"reversed_because"`
+	Undo     uint32 `json:"reversal_stan,omitempty"`  // 0: none was sent, as of an advice
+	Undone   string `json:"reversed_since,omitempty"` // of the reversal's numbers
+	UndoWhy  string `json:"reversed_because,omitempty"`
 	By       string `json:"dropped_by,omitempty"`  // who opened it, when an operator did
 	Words    string `json:"dropped_why,omitempty"` // and the operator's own reason
 }
@@ -103,7 +103,7 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 			return fmt.Errorf("record %d: %w", seq, err)
 		}
 		p := folded[key]
-		if begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused; begins && p != nil && p.State.Resting() {
+		if record.Begins(r.Kind) && p != nil && p.State.Resting() {
 			p = nil // the key came to a new life
 		}
 		if folded[key], err = record.Fold(p, k, r); err != nil {
@@ -129,23 +129,27 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 }
 
 func caseOf(seq uint64, p *txn.Payment) openCase {
-	return openCase{
+	o := openCase{
 		Seq: seq, At: p.Case.At.Format(time.RFC3339), Why: string(p.Case.Why), Code: p.Case.Code.String(),
 		Terminal: p.Key.Terminal.String(), Merchant: p.Key.Merchant.String(), Batch: p.Key.Batch, Trace: uint32(p.Key.Trace), Class: p.Key.Class.String(),
 		Card: p.Masked, Amount: int64(p.Amount.Minor), Currency: uint16(p.Amount.Currency), Link: p.Link,
 		Sent: p.Numbers.At.Format(time.RFC3339), STAN: uint32(p.Numbers.STAN), RRN: p.Numbers.RRN.String(),
-		Undo: uint32(p.Undo.STAN), Undone: p.Undo.At.Format(time.RFC3339), UndoWhy: string(p.UndoWhy),
+		Undo: uint32(p.Undo.STAN), UndoWhy: string(p.UndoWhy),
 	}
+	if o.Undo != 0 {
+		o.Undone = p.Undo.At.Format(time.RFC3339)
+	}
+	return o
 }
 
 func newTxnCasesCommand() *cobra.Command {
 	var format, dir, file string
 	c := &cobra.Command{
 		Use:   "cases {--config FILE | --journal DIR}",
-		Short: "List the open cases: payments whose reversal the acquirer refused or never acknowledged, or an operator dropped",
-		Long: `List the open cases: payments whose reversal the acquirer refused or never acknowledged, or an operator dropped. It is sent no
-more; ask the acquirer with STAN and RRN what it holds, have it settled there, and close the case with what was found. The list reads the
-journal and changes nothing, beside a running switch too; the newest batch of its files may then look torn.`,
+		Short: "List the open cases: payments of which a person must ask the acquirer what it holds",
+		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, or an operator dropped, and refunds
+without a usable answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, have it settled there, and close the case
+with what was found. The list reads the journal and changes nothing, beside a running switch too; the newest batch of its files may then look torn.`,
 		Example: "  tapswitch txn cases --config switch.yaml\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

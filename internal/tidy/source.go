@@ -232,7 +232,7 @@ func rootIdent(e ast.Expr) *ast.Ident {
 
 // moneyPath are the packages that the simulated world runs step by step.
 func moneyPath() []string {
-	return []string{"switch/txn", "switch/flow", "switch/saf", "switch/replay", "switch/number", "switch/recover",
+	return []string{"switch/txn", "switch/flow", "switch/saf", "switch/replay", "switch/settle", "switch/number", "switch/recover",
 		"switch/journal/segment", "switch/link"}
 }
 

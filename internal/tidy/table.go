@@ -34,7 +34,7 @@ func rooms() []string {
 	return slices.Concat(nouns(), []string{
 		"hsm/keystore",
 		"switch/translate", "switch/route", "switch/pin", "switch/chip", "switch/fleet", "switch/risk",
-		"switch/offer", "switch/ledger", "switch/link", "switch/listen",
+		"switch/offer", "switch/ledger", "switch/settle", "switch/link", "switch/listen",
 	})
 }
 
@@ -113,6 +113,7 @@ func tableSwitch() []Row {
 		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/journal/segment"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
 		{Packages: "switch/saf", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: drivers()},
 		{Packages: "switch/replay", May: rooms(), Tests: drivers()},
+		{Packages: "switch/settle", May: nouns(), Tests: append(drivers(), "switch/replay")},
 		{Packages: "switch/history", May: rooms(), Tests: slices.Concat(drivers(), []string{"switch/replay"})},
 		{Packages: "switch/flow", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/saf", "switch/recover"})},
 

@@ -10,7 +10,8 @@ import (
 
 // SignOn gives a terminal a new set of working keys under its master key. It
 // is not authenticated: whoever asks without the master key gets nothing of
-// use, and the old set lives until the terminal uses the new one.
+// use, and the old set lives until the terminal uses the new one. One whose batch
+// is closed is told its next.
 func (f *Flow) SignOn(ctx context.Context, in *txn.Request) (ans txn.Answer, keys Keys) {
 	r := f.report(ctx, in)
 	defer func() { r.end(ans) }()
@@ -22,7 +23,7 @@ func (f *Flow) SignOn(ctx context.Context, in *txn.Request) (ans txn.Answer, key
 	if keys, err = f.Terminals.SignOn(ctx, in); err != nil {
 		return f.refuse(err), Keys{}
 	}
-	return txn.Answer{Code: txn.CodeApproved, At: f.Clock.Now()}, keys
+	return txn.Answer{Code: txn.CodeApproved, At: f.Clock.Now(), Batch: f.Batches.Current(in.Key.BatchID())}, keys
 }
 
 // Network answers echo and sign-off.

@@ -27,6 +27,8 @@ const (
 	StepAnswered = "answered" // the acquirer's answer, or that there is none
 	StepDecided  = "decided"  // the outcome is durable
 	StepUndo     = "undo"     // the terminal's reversal is durable
+	StepClosed   = "closed"   // how the batch stands is durable, or was before
+	StepAdvised  = "advised"  // what has happened is durable
 )
 
 // Report is what one message came to; log, metrics and traces derive from it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"tapswitch/switch/recover"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/settle"
 	"tapswitch/switch/txn"
 )
 
@@ -64,6 +66,7 @@ type world struct {
 	env     env.Env
 	journal *memory
 	index   *replay.Index
+	batches *settle.Book
 	tries   *pin.Checker
 	saf     *saf.Queue
 	flow    *Flow
@@ -71,9 +74,12 @@ type world struct {
 	out     []string
 	mood    []string // what the acquirer does, one per message; "approve" when used up
 	during  func()   // runs while the acquirer holds a purchase
+	waiting []func() // run while something waits, one a wait; then the time passes
 	books   map[txn.STAN]int64
 	undone  map[txn.STAN]bool
 	taken   map[txn.STAN]txn.STAN // what a void in force took back
+	given   map[txn.STAN]txn.STAN // what a refund in force gives back a part of
+	undoes  bool                  // the link takes reversals of refunds
 	busy    bool
 	stopped error
 	last    txn.Answer
@@ -81,12 +87,13 @@ type world struct {
 	hsmGone bool
 	noMore  bool // numbers are used up
 	serves  bool // the link carries every class
+	down    bool // the link carries nothing now
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
-	w.env = env.Env{Clock: w.clock, Waits: w.clock}
+	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
 	return w
 }
@@ -94,13 +101,16 @@ func newWorld(t *testing.T) *world {
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
 	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour}, w.env, w.journal)
+	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
+	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
+		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
-	if _, err := recover.Replay(w.journal, w.index, w.tries); err != nil {
+	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
 		w.t.Fatal(err)
 	}
 	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
@@ -112,8 +122,52 @@ func (w *world) start() {
 		if sum.Closed > 0 {
 			closed = fmt.Sprintf(", %d closed", sum.Closed)
 		}
+		if sum.Cases > 0 {
+			closed += fmt.Sprintf(", %d cases", sum.Cases)
+		}
+		if sum.Advising > 0 {
+			closed += fmt.Sprintf(", %d advising", sum.Advising)
+		}
 		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
+}
+
+// waits makes events whose waiting is played: what the transcript says happens
+// meanwhile, one line a wait; when there is none left, the time passes.
+type waits struct{ w *world }
+
+type event struct {
+	w     *world
+	woken bool
+}
+
+func (w waits) NewEvent() env.Event { return &event{w: w.w} }
+
+func (e *event) Wake() { e.woken = true }
+
+func (e *event) Wait(until env.Mono) bool {
+	for !e.woken && len(e.w.waiting) > 0 {
+		next := e.w.waiting[0]
+		e.w.waiting = e.w.waiting[1:]
+		next()
+	}
+	if !e.woken {
+		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))
+	}
+	return e.woken
+}
+
+// purge takes payments that the switch has forgotten out of the journal.
+func (w *world) purge() {
+	w.journal.records = slices.DeleteFunc(w.journal.records, func(r journal.Record) bool {
+		k, err := record.ParseKey(r.Key)
+		return err == nil && !w.index.Knows(k)
+	})
+}
+
+// totals is totals in one line.
+func totals(t txn.Totals) string {
+	return fmt.Sprintf("%d debits %d, %d credits %d", t.Debits, t.DebitMinor, t.Credits, t.CreditMinor)
 }
 
 func (w *world) say(format string, args ...any) { w.out = append(w.out, fmt.Sprintf(format, args...)) }
@@ -137,10 +191,16 @@ func describe(r journal.Record) string {
 	case record.KindAct:
 		a, _ := record.ParseAct(r.Body)
 		return strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", name, a.What, a.By, a.Code))
+	case record.KindBatch:
+		id, b, _ := record.ParseBatch(r)
+		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
-	case record.KindIntent:
+	case record.KindAdvised:
+		a, _ := record.ParseAdvised(r.Body)
+		return fmt.Sprintf("%s %s", name, a.Code)
+	case record.KindIntent, record.KindAdvice:
 		k, _ := record.ParseKey(r.Key)
 		p, _ := record.ParsePayment(k, r.Body)
 		class := ""
@@ -193,7 +253,8 @@ func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
 	return nil, txn.DeclineNoRoute
 }
 
-func (w *world) Choose(secret.PAN) (string, error) { return "acq", nil }
+func (w *world) Choose(secret.PAN) (string, error)          { return "acq", nil }
+func (w *world) Home(secret.PAN, txn.Class) (string, error) { return "acq", nil }
 
 func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error { return nil }
 
@@ -242,6 +303,8 @@ func (w *world) act() string {
 
 func (w *world) Serves(string, txn.Class) bool { return w.serves }
 
+func (w *world) Undoes(string, txn.Class) bool { return w.undoes }
+
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
@@ -252,12 +315,16 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
 	}
-	w.say("to acquirer: 0200%s stan=%d amount=%d pin=%v", class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	mti := "0200"
+	if s.Payment.Key.Class == txn.Refund {
+		mti = "0220"
+	}
+	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mti, class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
 	}
-	if o := s.Original; o != nil {
-		return w.void(s, act)
+	if s.Original != nil {
+		return w.giveBack(s, act)
 	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
@@ -280,12 +347,15 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	return a, nil
 }
 
-// void is the acquirer for voids: it gives back what the original took, once.
-func (w *world) void(s Send, act string) (txn.Answer, error) {
+// giveBack is the acquirer for voids and refunds: a void gives back what the
+// original took, once, a refund its amount. It trusts the switch with the sum.
+func (w *world) giveBack(s Send, act string) (txn.Answer, error) {
 	o, n := s.Original.Numbers.STAN, s.Payment.Numbers
 	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: w.clock.Now()}
 	switch {
 	case act == "lost", act == "decline", w.undone[n.STAN]:
+	case s.Payment.Key.Class == txn.Refund:
+		w.refund(n.STAN, o, s.Payment)
 	case w.books[o] > 0:
 		w.taken[n.STAN], w.books[o] = o, 0
 	}
@@ -295,16 +365,29 @@ func (w *world) void(s Send, act string) (txn.Answer, error) {
 		return txn.Answer{}, ErrNoAnswer
 	case "decline":
 		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
+	case "slow":
+		w.clock.Advance(time.Minute)
 	case "mangle":
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
 	}
 	return a, nil
 }
 
-func (w *world) Up(string) bool { return true }
+// refund is carried out once.
+func (w *world) refund(n, original txn.STAN, p *txn.Payment) {
+	if _, done := w.given[n]; !done {
+		w.given[n] = original
+		w.books[original] -= int64(p.Amount.Minor)
+	}
+}
+
+func (w *world) Up(string) bool { return !w.down }
 
 // Send is the acquirer for reversals.
-func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+	if kind == saf.Advice {
+		return w.advised(p, repeat)
+	}
 	mti := "0400"
 	if repeat {
 		mti = "0401"
@@ -319,6 +402,8 @@ func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) 
 		return txn.CodeUnmatched, nil
 	case "refuse":
 		return txn.CodeFormat, nil
+	case "invalid":
+		return txn.CodeBadTxn, nil
 	}
 	w.undone[p.Numbers.STAN] = true
 	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
@@ -326,6 +411,11 @@ func (w *world) Send(_ context.Context, _ saf.Kind, p txn.Payment, repeat bool) 
 		if !w.undone[o] {
 			w.books[o] = int64(p.Amount.Minor)
 		}
+		return txn.CodeApproved, nil
+	}
+	if o, ok := w.given[p.Numbers.STAN]; ok {
+		delete(w.given, p.Numbers.STAN)
+		w.books[o] += int64(p.Amount.Minor)
 		return txn.CodeApproved, nil
 	}
 	if w.books[p.Numbers.STAN] == 0 {
@@ -357,6 +447,10 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Key.Type = 1
 	case txn.Void:
 		r.Key.Type = 23
+	case txn.Refund:
+		r.Key.Type = 25
+	case txn.OfflineSale:
+		r.Key.Type = 30
 	}
 	return r
 }
@@ -364,6 +458,10 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 func (w *world) answered(a txn.Answer) {
 	if a.Code == (txn.Code{}) {
 		w.say("to terminal: nothing")
+		return
+	}
+	if s := a.Settled; s != nil {
+		w.say("to terminal: %s %s, %s", a.Code, map[bool]string{true: "balanced", false: "not balanced (" + string(a.Reason) + ")"}[s.Balanced], totals(s.Ours))
 		return
 	}
 	funds := ""

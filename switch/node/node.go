@@ -43,6 +43,7 @@ import (
 	"tapswitch/switch/replay"
 	"tapswitch/switch/route"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/settle"
 	"tapswitch/switch/translate"
 	"tapswitch/switch/txn"
 )
@@ -62,6 +63,9 @@ type Module interface {
 
 // maxPayments bounds the replay index: about 1 KiB each.
 const maxPayments = 2_000_000
+
+// maxBatches bounds the batches remembered: about 300 bytes each.
+const maxBatches = 500_000
 
 // numberBlock is how many trace numbers one durable record reserves.
 const numberBlock = 1000
@@ -89,6 +93,7 @@ type Node struct {
 	segments  *segment.Journal // the same, nil when it is in PostgreSQL
 	keys      *keystore.Store
 	index     *replay.Index
+	batches   *settle.Book
 	tries     *pin.Checker
 	saf       *saf.Queue
 	links     acquirers
@@ -97,7 +102,7 @@ type Node struct {
 	flow      *flow.Flow
 	listeners []*listen.Server
 	desk      *admin.Server // nil when no operator's port is configured
-	history   *past // nil when none is configured
+	history   *past         // nil when none is configured
 	serving   atomic.Bool
 	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 
@@ -148,10 +153,12 @@ func (n *Node) build() error {
 		return err
 	}
 	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
+	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
+	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
 	var given stored
 	began := n.world.Clock.Mono()
-	records, err := recover.Replay(n.journal, n.index, n.tries, &given)
+	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, &given)
 	if err != nil {
 		return fmt.Errorf("recovery from the journal: %w", err)
 	}
@@ -182,10 +189,10 @@ func (n *Node) build() error {
 		}
 	}
 	if cases := n.index.Cases(); cases > 0 {
-		n.observer.Log().Warn("cases are open: the acquirer did not undo what it was asked to; tapswitch txn cases lists them", "cases", cases)
+		n.observer.Log().Warn("cases are open: what the acquirer holds is for a person to find out; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
-		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
+		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
 }
 
@@ -200,11 +207,11 @@ func (n *Node) safConfig() saf.Config {
 	}
 }
 
-// enqueueAgain queues a reversal that a crash interrupted. One whose link left
+// enqueueAgain queues a reversal or an advice that a crash interrupted. One whose link left
 // the configuration waits, and says so at every start.
 func (n *Node) enqueueAgain(name string, k txn.Key) {
 	if n.links[name] == nil {
-		n.observer.Log().Error("a reversal waits for a link that is not configured: put the link back until it is delivered",
+		n.observer.Log().Error("a reversal or an advice waits for a link that is not configured: put the link back until it is delivered",
 			"link", name, "terminal", k.Terminal.String(), "trace", uint32(k.Trace))
 	}
 	n.saf.Enqueue(name, k)
@@ -251,6 +258,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,
+		Batches:   n.batches,
 		Routes:    routes{table, issuers, n.links},
 		Chips:     chip.Checker{Module: n.module},
 		PINs:      pins{n.tries, n.links},
@@ -261,6 +269,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Clock:     n.world.Clock,
 		Observe:   n.report,
 		Stop:      n.stop,
+		Opened:    n.opened,
 	}
 	return nil
 }
@@ -274,7 +283,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 			return fmt.Errorf("link %s: %w", c.Name, err)
 		}
 		a := &acquirer{
-			name: c.Name, dialect: dialect, timeout: c.Timeout, ended: n.observer.Exchange,
+			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {

@@ -27,6 +27,9 @@ func (n *Node) purging(ended env.Event) {
 func (n *Node) purge() {
 	began := n.world.Clock.Mono()
 	n.index.Forget()
+	if err := n.batches.Carry(); err != nil {
+		n.observer.Log().Error("the totals of open batches were not carried on: their payments stay in the journal", "err", err)
+	}
 	c, err := retain.Purge(n.segments, retain.Config{
 		Before: n.world.Clock.Now().AddDate(0, 0, -n.cfg.Journal.Retention), Live: n.index.Knows,
 	})

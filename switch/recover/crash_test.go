@@ -26,6 +26,7 @@ import (
 	"tapswitch/switch/recover"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
+	"tapswitch/switch/settle"
 	"tapswitch/switch/txn"
 )
 
@@ -35,6 +36,7 @@ const amount = 1000
 type node struct {
 	journal *segment.Journal
 	index   *replay.Index
+	batches *settle.Book
 	tries   *pin.Checker
 	saf     *saf.Queue
 	flow    *flow.Flow
@@ -61,9 +63,11 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 		return nil, err
 	}
 	n.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, n.journal)
+	n.batches = settle.New(settle.Config{Max: 100}, n.world, n.journal)
+	n.index.Account(n.batches)
 	n.tries = pin.New(module{}, 3)
 	var blocks given
-	if _, err := recover.Replay(n.journal, n.index, n.tries, &blocks); err != nil {
+	if _, err := recover.Replay(n.journal, n.index, n.batches, n.tries, &blocks); err != nil {
 		return nil, err
 	}
 	n.numbers, err = number.Open(clock, n.journal, blocks.State, number.Config{Kind: record.KindNumbers, Block: 100, Window: time.Second})
@@ -73,7 +77,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	n.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: time.Second}, n.world, n.index, h, nil)
 	s := still{n.tries}
 	n.flow = &flow.Flow{
-		Terminals: s, Admission: s, Cards: s, Payments: n.index, Routes: s, Chips: s, PINs: s, Numbers: n, Acquirers: h, Reversals: n.saf,
+		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Acquirers: h, Reversals: n.saf,
 		Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
 	_, err = recover.Resolve(n.index, n.Next, n.saf.Enqueue)
@@ -298,9 +302,14 @@ func done(a txn.Answer) bool { return a.Code == txn.CodeApproved || a.Code == tx
 func sameAgain(t *testing.T, name string, n *node, m moment) {
 	t.Helper()
 	fresh := replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, nil)
-	if _, err := recover.Replay(n.journal, fresh); err != nil {
+	accounts := settle.New(settle.Config{Max: 100}, n.world, nil)
+	fresh.Account(accounts)
+	if _, err := recover.Replay(n.journal, fresh, accounts); err != nil {
 		t.Errorf("%s: replay: %v", name, err)
 		return
+	}
+	if running, again := standing(n.batches), standing(accounts); running != again {
+		t.Errorf("%s: promise 8: batches are %s in memory and %s in the journal", name, running, again)
 	}
 	n.index.Each(func(p txn.Payment) {
 		q, ok := fresh.Find(p.Key)
@@ -314,6 +323,14 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 			t.Errorf("%s: promise 8: trace %d is %s in memory and %s in the journal", name, p.Key.Trace, p.State, q.State)
 		}
 	})
+}
+
+// standing is how all batches stand.
+func standing(b *settle.Book) (out string) {
+	b.Each(func(id txn.BatchID, is txn.Batch) {
+		out += fmt.Sprintf("%d %s %+v %+v; ", id.Batch, is.State, is.Now, is.Told)
+	})
+	return out
 }
 
 // settled is promises 1 to 4 for every payment: a yes that the terminal has is

@@ -48,6 +48,10 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 		return View{}, err
 	}
 	if len(records) > 0 {
+		if err := x.accounts.Enter(records); err != nil {
+			return View{}, err
+		}
+		defer x.accounts.Leave(records)
 		if err := x.store(records); err != nil {
 			return View{}, err
 		}
@@ -84,11 +88,17 @@ func (x *Index) view(e *entry) View {
 	defer x.mu.Unlock()
 	v := e.view()
 	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
+		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
 			v.Later = append(v.Later, *o.p)
 		}
 	}
 	return v
+}
+
+// names says whether p names this life of e: the keys of both may have come to
+// another one since.
+func names(p *txn.Payment, e *entry) bool {
+	return p.Original == e.key && (e.p == nil || p.OfRRN == txn.RRN{} || p.OfRRN == e.p.Numbers.RRN)
 }
 
 // view copies what a change may see; the index's lock is held.
@@ -143,13 +153,16 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 		x.mu.Unlock()
 		return
 	}
+	from := e.p.Share()
 	switch e.p.State {
 	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 	default:
 		e.p.State = txn.MustNext(e.p.State, ev)
 	}
+	to := e.p.Share()
 	wake := x.settled(e)
 	x.mu.Unlock()
+	x.accounts.Moved(k, from, to)
 	for _, w := range wake {
 		w.Wake()
 	}

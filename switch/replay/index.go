@@ -28,6 +28,8 @@ type Index struct {
 	waits   env.Waits
 	journal journal.Appender
 
+	accounts Accounts
+
 	mu       sync.Mutex // never held across a wait or a port call
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
@@ -68,7 +70,7 @@ type entry struct {
 // New makes an empty index; Apply fills it from the journal before the first Claim.
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
-		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j,
+		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
 		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
@@ -77,9 +79,10 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers:
-		return nil // projections of switch/pin and switch/number
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindAct, record.KindTombstone:
+	case record.KindTries, record.KindNumbers, record.KindBatch:
+		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
+		record.KindAdvice, record.KindAdvised, record.KindAct:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -87,12 +90,34 @@ func (x *Index) Apply(r journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
 	}
+	if r.Kind == record.KindIntent || r.Kind == record.KindRefused {
+		if p, ok := x.Find(k); ok && p.State == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
+			x.Move(k, txn.MaybeWritten)
+		}
+	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.apply(k, r); err != nil {
+	from, to, err := x.step(k, r)
+	x.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
 	}
+	x.accounts.Moved(k, from, to)
 	return nil
+}
+
+// step applies a record and tells what the payment came to before it and comes
+// to now; a key that begins a new life came to nothing before.
+func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
+	var before *txn.Payment
+	if e := x.payments[k]; e != nil && r.Kind != record.KindIntent && r.Kind != record.KindRefused {
+		before = e.p
+	}
+	from = before.Share()
+	err = x.apply(k, r)
+	if e := x.payments[k]; e != nil {
+		to = e.p.Share()
+	}
+	return from, to, err
 }
 
 func (x *Index) apply(k txn.Key, r journal.Record) error {
@@ -100,7 +125,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	case record.KindTombstone:
 		x.entry(k).tombstone = true
 		return nil
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		return x.applyPayment(k, r)
 	}
 	e := x.payments[k]
@@ -285,7 +310,30 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
-		delete(x.later, k)
+		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+}
+
+// unlater takes k, which ends here, out of what its original finds. What names k
+// itself stays to be found: a refund may live longer than what it gives back.
+// Without the original's reference number it could be taken for one of k's next
+// life, so it is forgotten with this one.
+func (x *Index) unlater(k txn.Key, p *txn.Payment) {
+	x.keepLater(k, func(o txn.Key) bool {
+		return x.payments[o] != nil && x.payments[o].p != nil && x.payments[o].p.OfRRN != txn.RRN{}
+	})
+	if p.Original != (txn.Key{}) {
+		x.keepLater(p.Original, func(o txn.Key) bool { return o != k })
+	}
+}
+
+// keepLater keeps of what names an original only what keep says.
+func (x *Index) keepLater(original txn.Key, keep func(txn.Key) bool) {
+	kept := slices.DeleteFunc(x.later[original], func(k txn.Key) bool { return !keep(k) })
+	if len(kept) == 0 {
+		delete(x.later, original)
+		return
+	}
+	x.later[original] = kept
 }

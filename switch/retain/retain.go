@@ -3,7 +3,7 @@
 // Package retain says which records of the journal are no longer needed.
 //
 // Promise: what is left after a purge brings back every payment that is not
-// final, has an open case or is younger than the retention period, every wrong PIN that still counts,
+// final, has an open case or is younger than the retention period, the totals of every batch, every wrong PIN that still counts,
 // and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
@@ -48,6 +48,7 @@ type Plan struct {
 	lives  map[txn.Key]*life
 	tries  map[[16]byte]tries
 	given  number.State
+	batches
 }
 
 // life is what became of one payment that has an old record.
@@ -84,7 +85,7 @@ type tries struct {
 
 // Fold reads the whole journal.
 func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
-	p := &Plan{cfg: cfg, before: 1, lives: map[txn.Key]*life{}, tries: map[[16]byte]tries{}}
+	p := &Plan{cfg: cfg, before: 1, lives: map[txn.Key]*life{}, tries: map[[16]byte]tries{}, batches: newBatches()}
 	err := j.Replay(func(seq uint64, r journal.Record) error {
 		p.Records++
 		if err := p.apply(seq, r); err != nil {
@@ -95,8 +96,9 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range p.lives { // what holds one of them holds its root, which all ask
+	for k, l := range p.lives { // what holds one of them holds its root, which all ask
 		r := l.root()
+		r.held = r.held || p.needs(k, l.state, l.last)
 		r.last = max(r.last, l.last)
 		r.held = r.held || l.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting()
 	}
@@ -120,6 +122,8 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 	case record.KindNumbers:
 		needed, err := p.given.Needs(r.Body)
 		return err != nil || needed
+	case record.KindBatch:
+		return p.needsBatch(seq, r)
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -156,6 +160,13 @@ func (p *Plan) apply(seq uint64, r journal.Record) error {
 		}
 		p.age(seq, at)
 		return p.given.Apply(r.Body)
+	case record.KindBatch:
+		at, err := p.takeBatch(seq, r)
+		if err != nil {
+			return err
+		}
+		p.age(seq, at)
+		return nil
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -194,24 +205,14 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		}
 	}
 	l.last = seq
-	event := txn.Journaled
+	var event txn.Event
 	switch r.Kind {
 	case record.KindTombstone:
 		return at, nil
-	case record.KindIntent, record.KindRefused:
-		q, err := record.ParsePayment(k, r.Body)
-		if err != nil {
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
+		if event, at, err = p.begin(l, k, seq, r); err != nil {
 			return at, err
 		}
-		if r.Kind == record.KindRefused {
-			event = txn.Refuse
-		}
-		l.known, l.state = true, txn.Received
-		if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
-			o.last = max(o.last, seq)
-			l.join(o)
-		}
-		at = later(q.Numbers.At, q.Answer.At)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(r.Body)
 		if err != nil {
@@ -236,12 +237,39 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			return at, err
 		}
 		event, at, l.held = txn.CaseOpened, c.At, true // until it is closed
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event, at = txn.AdviceAcked, a.At
 	case record.KindAct:
 		return l.act(p, k, r)
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
 	return at, l.move(p, k, event)
+}
+
+// begin takes the first record of a payment.
+func (p *Plan) begin(l *life, k txn.Key, seq uint64, r journal.Record) (event txn.Event, at time.Time, err error) {
+	q, err := record.ParsePayment(k, r.Body)
+	if err != nil {
+		return 0, at, err
+	}
+	event = txn.Journaled
+	switch r.Kind {
+	case record.KindRefused:
+		event = txn.Refuse
+	case record.KindAdvice:
+		event = txn.Happened
+	}
+	l.known, l.state = true, txn.Received
+	if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
+		o.last = max(o.last, seq)
+		l.join(o)
+	}
+	return event, later(q.Numbers.At, q.Answer.At), nil
 }
 
 // move follows one arrow. Of a payment that began young only the form of its

@@ -63,16 +63,20 @@ func (b *book) referring(original *txn.Payment) *txn.Payment { return b.begin(tx
 func (b *book) intent() *txn.Payment { return b.begin(txn.Purchase, txn.Key{}) }
 
 func (b *book) begin(class txn.Class, original txn.Key) *txn.Payment {
-	b.trace++
-	p := &txn.Payment{
-		Key: txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: class}, Original: original,
-		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
-		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
-	}
+	p := b.payment(class, original)
 	r := record.Intent(p)
 	b.add(r)
 	p.Reserved, p.State = r.Reserve, txn.Intended
 	return p
+}
+
+func (b *book) payment(class txn.Class, original txn.Key) *txn.Payment {
+	b.trace++
+	return &txn.Payment{
+		Key: txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: class}, Original: original,
+		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
+		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
+	}
 }
 
 func (b *book) outcome(p *txn.Payment, e txn.Event) {
@@ -91,8 +95,24 @@ func (b *book) undone(p *txn.Payment) {
 	b.add(record.MakeUndone(p, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}))
 }
 
+// advice is a payment that has happened already.
+func (b *book) advice() *txn.Payment {
+	p := b.payment(txn.OfflineSale, txn.Key{})
+	p.Answer = txn.Answer{Code: txn.CodeApproved, At: b.at}
+	r := record.Advice(p)
+	b.add(r)
+	p.Reserved, p.State = r.Reserve, txn.Advising
+	return p
+}
+
 func (b *book) refused(p *txn.Payment) {
 	b.add(record.MakeCase(p, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: b.at}))
+}
+
+// carry makes the batch's totals durable, as the switch does before it purges.
+func (b *book) carry(state txn.BatchState) {
+	id := txn.BatchID{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1}
+	b.add(record.MakeBatch(id, txn.Batch{State: state, At: b.at}))
 }
 
 func (b *book) act(p *txn.Payment, d txn.Deed) {
@@ -196,6 +216,7 @@ func newHistory(t *testing.T) *history {
 	h.outcome(h.young, txn.SaidYes)
 	h.undo(h.touched)
 	h.filler(20)
+	h.carry(txn.BatchOpen)
 	h.want, h.reservedBefore = h.lasting(), h.j.Reserved()
 	return h
 }
@@ -241,6 +262,7 @@ func TestPurge(t *testing.T) {
 
 	h.at = cutoff.Add(time.Hour)
 	h.filler(60)
+	h.carry(txn.BatchOpen)
 	_, err = retain.Purge(h.j, retain.Config{Before: h.at}) // no switch is running now
 	must(t, err)
 	if h.has(h.known.Key) || !h.has(h.touched.Key) || h.has(h.young.Key) || !h.has(h.old["intended"].Key) {
@@ -276,6 +298,7 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 	lateVoid := b.referring(late)
 	b.outcome(lateVoid, txn.SaidYes)
 	b.filler(30)
+	b.carry(txn.BatchOpen)
 	_, err := retain.Purge(b.j, retain.Config{Before: cutoff, Live: func(k txn.Key) bool { return k == known.Key }})
 	must(t, err)
 	for name, c := range map[string]struct {
@@ -292,6 +315,24 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 		if b.has(c.p.Key) != c.stay {
 			t.Errorf("%s: in the journal %v", name, !c.stay)
 		}
+	}
+}
+
+// TestAdvicesStayUntilTheAcquirerHasThem: one that is owed stays however old it is,
+// one in dispute too, one that was acknowledged goes.
+func TestAdvicesStayUntilTheAcquirerHasThem(t *testing.T) {
+	b := newBook(t)
+	owed, told, disputed := b.advice(), b.advice(), b.advice()
+	b.add(record.MakeAdvised(told, record.Advised{Code: txn.CodeApproved, At: b.at}))
+	b.add(record.MakeCase(disputed, txn.Case{Why: txn.CaseAdviceRefused, Code: txn.CodeFormat, At: b.at}))
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	b.carry(txn.BatchOpen)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	if !b.has(owed.Key) || b.has(told.Key) || !b.has(disputed.Key) {
+		t.Errorf("in the journal: owed %v, acknowledged %v, in dispute %v", b.has(owed.Key), b.has(told.Key), b.has(disputed.Key))
 	}
 }
 

@@ -130,6 +130,22 @@ func TestDropOpensACase(t *testing.T) {
 	}
 }
 
+// An advice is held, sent and dropped as a reversal is.
+func TestActsOnAnAdvice(t *testing.T) {
+	r := newRig(t)
+	k, other := r.advising(1), r.advising(2)
+	if got := r.act(k, txn.Hold); got.Kind != Advice || got.Place != Held {
+		t.Errorf("%+v", got)
+	}
+	r.act(other, txn.Drop)
+	r.want(r.drain())
+	r.act(k, txn.Retry)
+	r.want(r.drain(), "1 advice repeat=false")
+	if p, _ := r.index.Find(other); r.state(k) != txn.Advised || p.State != txn.Disputed || p.Case.Why != txn.CaseDropped || p.Reserved != 0 {
+		t.Errorf("%s, %s %+v, %d bytes kept", r.state(k), p.State, p.Case, p.Reserved)
+	}
+}
+
 // Nothing is done to what is under way before its end is there: an act waits for
 // it, or is refused when it does not come.
 func TestActsWaitForTheEnd(t *testing.T) {

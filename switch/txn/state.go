@@ -19,13 +19,16 @@ const (
 	Reversing              // undo durable, not acknowledged
 	Reversed               // final: the acquirer confirmed the reversal, or nothing was sent
 	Unmatched              // the acquirer does not know the original (25, 12, 94); rests, a late yes reopens it
-	Disputed               // its undo is no longer sent and a case is open: a person decides; rests
+	Disputed               // what it owes the acquirer is no longer sent and a case is open: a person decides; rests
+	Advising               // it happened before anybody asked: owed to the acquirer, told until acknowledged
+	Advised                // final: the acquirer has it
 	Upheld                 // final: a person found that it stands at the acquirer
 	numStates
 )
 
 var stateNames = [numStates]string{
-	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed", "upheld",
+	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed",
+	"advising", "advised", "upheld",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -53,7 +56,10 @@ const (
 	UndoAcked                       // reversal confirmed
 	UndoUnknown                     // the acquirer does not know the original
 	Closed                          // ended without undo: its class moves no money
-	CaseOpened                      // the undo was refused or is too old: a case for a person
+	CaseOpened                      // its end at the acquirer is for a person to find out
+	Happened                        // an advice is durable: its money has moved already
+	AdviceAcked                     // the acquirer has it
+	Stands                          // its yes was not told and is not undone: a repeat is told
 	CaseUndone                      // a person found that the acquirer holds nothing of it
 	CaseStands                      // a person found that the acquirer holds it
 	numEvents
@@ -61,7 +67,8 @@ const (
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
-	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened", "case_undone", "case_stands",
+	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
+	"happened", "advice_acked", "stands", "case_undone", "case_stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -81,20 +88,23 @@ func to(s State) arrow { return arrow{s, true} }
 // own reversal decides. Once undo is durable, no answer of the acquirer moves
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
-	Received: {Refuse: to(Refused), Journaled: to(Intended)},
+	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
 	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
-		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed), CaseOpened: to(Disputed)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
-	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
+	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined), CaseOpened: to(Disputed)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+	// What happened is not undone by the acquirer's no: it is told until the
+	// acquirer has it, or a person does.
+	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
 	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
 		CaseUndone: to(Reversed), CaseStands: to(Upheld)},
@@ -134,7 +144,7 @@ func MustNext(s State, e Event) State {
 // Resting reports whether nothing more need happen to a payment in s by itself.
 func (s State) Resting() bool {
 	switch s {
-	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Upheld:
+	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Advised, Upheld:
 		return true
 	}
 	return false
@@ -142,11 +152,11 @@ func (s State) Resting() bool {
 
 // Owes reports whether a payment in s owes its acquirer a message, which an
 // operator may hold back.
-func (s State) Owes() bool { return s == Reversing }
+func (s State) Owes() bool { return s == Reversing || s == Advising }
 
 // InForce reports whether a payment in s moved money for good, as far as the
 // switch knows: what it gives back or takes is given or taken.
-func (s State) InForce() bool { return s == Completed || s == Upheld }
+func (s State) InForce() bool { return s == Completed || s == Advised || s == Upheld }
 
 func name(names []string, i int) string {
 	if i < 0 || i >= len(names) {

@@ -77,9 +77,12 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
-	OfRRN    RRN     // Void: the reference number of what is taken back
+	Original Key     // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
+	OfRRN    RRN     // Void, Refund: the reference number of what is given back
+	OfDate   [4]byte // Refund: the original's date MMDD at its terminal, zero when absent
+	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
+	Totals   Totals  // Settle: what the terminal counted
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -100,11 +103,13 @@ type Answer struct {
 	Reason   Reason
 	Auth     [6]byte // field 38, zero when none
 	RRN      RRN
-	At       time.Time // switch time of the decision, fields 12 and 13
-	SettleMD [4]byte   // field 15 MMDD, zero when none
-	ICC      []byte    // field 55 to the card: tag 91; never sensitive
-	Funds    Funds     // of a balance inquiry
-	Repeat   bool      // told before
+	At       time.Time   // switch time of the decision, fields 12 and 13
+	SettleMD [4]byte     // field 15 MMDD, zero when none
+	ICC      []byte      // field 55 to the card: tag 91; never sensitive
+	Funds    Funds       // of a balance inquiry
+	Repeat   bool        // told before
+	Settled  *Settlement // of a Settle, nil for others
+	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 }
 
 // Funds is what an inquiry learned of an account (ISO 8583:1987 DE 54, amount
@@ -135,7 +140,9 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
-	Original    Key // what a void takes back, zero for others
+	Original    Key  // what a void or a refund gives back, zero for others
+	OfRRN       RRN  // the original's reference number: keys come again
+	Undoes      bool // Refund: its link takes reversals of refunds
 	Fingerprint Fingerprint
 	Masked      string   // card number, first six and last four
 	Token       [16]byte // keyed token of the card number
@@ -164,4 +171,13 @@ func NewPayment(r *Request) *Payment {
 		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
 		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), State: Received,
 	}
+}
+
+// Ending is what becomes of p when its end at the acquirer is not known. It was
+// settled with the intent, so that a restart decides as the first process did.
+func (p *Payment) Ending() Ending {
+	if e := p.Key.Class.Ending(); e != EndCase || !p.Undoes {
+		return e
+	}
+	return EndUndo
 }

@@ -26,7 +26,7 @@ const (
 	memoryLock = "lock"
 
 	memoryVersion = 1
-	memoryMax     = 16 << 10 // far above two sealed records; more is not ours
+	memoryMax     = 32 << 10 // far above offlineMax and two sealed records; more is not ours
 )
 
 // TraceMax is the last trace number before they start again at 1.
@@ -41,24 +41,26 @@ var (
 
 // reversal is all that a 0400 needs. It is sealed before it is stored.
 type reversal struct {
-	Trace  uint32           `json:"trace"`
-	Batch  string           `json:"batch"`
-	Why    string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
-	Amount money.MinorUnits `json:"amount"`
-	Expiry string           `json:"expiry"`
-	PSN    string           `json:"psn"`
-	Entry  string           `json:"entry"` // field 22 as it was sent
-	Auth   string           `json:"auth"`
-	ICC    []byte           `json:"icc"` // the short list
-	pan    secret.PAN
+	Trace   uint32           `json:"trace"`
+	Batch   string           `json:"batch"`
+	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
+	Amount  money.MinorUnits `json:"amount"`
+	Expiry  string           `json:"expiry"`
+	PSN     string           `json:"psn"`
+	Entry   string           `json:"entry"` // field 22 as it was sent
+	Auth    string           `json:"auth"`
+	ICC     []byte           `json:"icc"`               // the short list
+	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
+	pan     secret.PAN
 }
 
 // state is what survives a restart.
 type state struct {
 	trace   uint32 // the last one used
 	batch   string
-	pending *reversal // due: sent until acknowledged
-	last    *reversal // of the last approved sale, for the operator's reversal
+	pending *reversal   // due: sent until acknowledged
+	last    *reversal   // of the last approved sale, for the operator's reversal
+	offline []*reversal // sales that the switch does not have yet, the oldest first
 }
 
 // memory is the state and the disk it lives on.
@@ -74,12 +76,13 @@ type memory struct {
 
 // onDisk is the file: sealed records and the counters beside them.
 type onDisk struct {
-	Version  int    `json:"version"`
-	Terminal string `json:"terminal"`
-	Trace    uint32 `json:"trace"`
-	Batch    string `json:"batch"`
-	Pending  []byte `json:"pending,omitempty"`
-	Last     []byte `json:"last,omitempty"`
+	Version  int      `json:"version"`
+	Terminal string   `json:"terminal"`
+	Trace    uint32   `json:"trace"`
+	Batch    string   `json:"batch"`
+	Pending  []byte   `json:"pending,omitempty"`
+	Last     []byte   `json:"last,omitempty"`
+	Offline  [][]byte `json:"offline,omitempty"`
 }
 
 // openMemory locks the directory and reads what is there; a terminal without a
@@ -146,9 +149,22 @@ func (m *memory) load(ctx context.Context) error {
 	if next.last, err = m.open(ctx, "last", d.Last); err != nil {
 		return err
 	}
+	for i, sealed := range d.Offline {
+		kept, err := m.open(ctx, offlinePlace(i), sealed)
+		switch {
+		case err != nil:
+			return err
+		case kept == nil:
+			return m.damaged("an offline sale is empty")
+		}
+		next.offline = append(next.offline, kept)
+	}
 	m.now = next
 	return nil
 }
+
+// offlinePlace is where an offline sale is in the file.
+func offlinePlace(i int) string { return fmt.Sprintf("offline %d", i) }
 
 // damaged says what to do: a reversal may be in there, so nothing starts by itself.
 func (m *memory) damaged(why string) error {
@@ -187,6 +203,13 @@ func (m *memory) save(ctx context.Context, next state) error {
 	}
 	if d.Last, err = m.seal(ctx, "last", next.last); err != nil {
 		return err
+	}
+	for i, kept := range next.offline {
+		sealed, err := m.seal(ctx, offlinePlace(i), kept)
+		if err != nil {
+			return err
+		}
+		d.Offline = append(d.Offline, sealed)
 	}
 	raw, err := json.Marshal(d)
 	if err != nil {

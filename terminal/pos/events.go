@@ -39,7 +39,7 @@ type Event struct {
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
-	Done        *bool            `json:"done,omitempty"`    // of a reversal
+	Done        *bool            `json:"done,omitempty"`    // of a reversal or an advice
 	Receipt     string           `json:"receipt,omitempty"` // of a result: the line that is printed for people
 	Message     string           `json:"message,omitempty"`
 	MTI         string           `json:"mti,omitempty"`
@@ -60,6 +60,8 @@ const (
 	EventSeePhone    = "see_phone"
 	EventResult      = "result"
 	EventReversal    = "reversal"
+	EventAdvice      = "advice"
+	EventDiscarded   = "discarded"
 	EventNote        = "note"
 	EventError       = "error"
 )
@@ -76,7 +78,7 @@ type printer struct {
 	logErr   error // the first one
 }
 
-// emit prints e. Results and reversals go to the log as well.
+// emit prints e. Results, reversals and advices go to the log as well.
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +90,7 @@ func (p *printer) emit(e Event) {
 	} else {
 		fmt.Fprintln(p.out, p.human(e))
 	}
-	if e.Event != EventResult && e.Event != EventReversal {
+	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventAdvice && e.Event != EventDiscarded {
 		return
 	}
 	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
@@ -121,6 +123,12 @@ func (p *printer) human(e Event) string {
 			state = "done"
 		}
 		return words("reversal of", number(e.Trace), "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
+	case EventAdvice:
+		state := "not told: " + e.Reason
+		if e.Done != nil && *e.Done {
+			state = "told"
+		}
+		return words("offline sale", number(e.Trace), "batch", e.Batch, p.amount(e), state, optional("code", e.Code), optional("ref", e.RRN))
 	case EventReady:
 		return words("terminal", e.Terminal, "ready, batch", e.Batch)
 	}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package retain_test
+
+import (
+	"testing"
+	"time"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/retain"
+	"tapswitch/switch/txn"
+)
+
+// A payment that counts in a batch stays until the batch is closed or a record
+// holds the batch's totals; one that does not count goes.
+func TestPaymentsStayUntilTheirBatchHoldsThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		state txn.BatchState // of the batch's record, none when zero
+		after bool           // the record is behind the payment
+		stays bool
+	}{
+		"no record of the batch":             {0, false, true},
+		"its totals were recorded before":    {txn.BatchOpen, false, true},
+		"its totals were recorded after":     {txn.BatchOpen, true, false},
+		"totals that differ, recorded after": {txn.BatchDiffers, true, false},
+		"closed":                             {txn.BatchBalanced, true, false},
+		"closed before it was sent":          {txn.BatchBalanced, false, false},
+	} {
+		b := newBook(t)
+		if c.state != 0 && !c.after {
+			b.carry(c.state)
+		}
+		counts, no := b.intent(), b.intent()
+		b.outcome(counts, txn.SaidYes)
+		b.outcome(no, txn.SaidNo)
+		if c.after {
+			b.carry(c.state)
+		}
+		b.filler(30)
+		b.at = cutoff.Add(time.Hour)
+		b.filler(30)
+		_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+		must(t, err)
+		if b.has(counts.Key) != c.stays || b.has(no.Key) {
+			t.Errorf("%s: the payment that counts is there %v, the declined one %v", name, b.has(counts.Key), b.has(no.Key))
+		}
+	}
+}
+
+// Of the records of a batch the newest stays while it is open, and that of the
+// batch that a terminal closed last: its next batch comes behind it.
+func TestRecordsOfBatches(t *testing.T) {
+	b := newBook(t)
+	id := txn.BatchID{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345"))}
+	for _, r := range []struct {
+		batch uint32
+		state txn.BatchState
+	}{{1, txn.BatchOpen}, {1, txn.BatchBalanced}, {2, txn.BatchDiffers}, {2, txn.BatchBalanced}, {3, txn.BatchOpen}, {3, txn.BatchDiffers}} {
+		id.Batch = r.batch
+		b.add(record.MakeBatch(id, txn.Batch{State: r.state, At: b.at}))
+	}
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	var left []string
+	must(t, b.j.Replay(func(_ uint64, r journal.Record) error {
+		if r.Kind == record.KindBatch {
+			id, batch, err := record.ParseBatch(r)
+			must(t, err)
+			left = append(left, string(rune('0'+id.Batch))+" "+batch.State.String())
+		}
+		return nil
+	}))
+	if len(left) != 2 || left[0] != "2 balanced" || left[1] != "3 differs" {
+		t.Errorf("left are %v", left)
+	}
+}
