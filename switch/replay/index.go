@@ -34,6 +34,7 @@ type Index struct {
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
+	auths    map[AuthKey][]txn.Key // approved pre-authorizations
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
 	cases    int       // open ones
@@ -71,7 +72,7 @@ type entry struct {
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -79,8 +80,8 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
-		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised, record.KindAct:
 	default:
@@ -133,18 +134,19 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		return record.ErrNoIntent
 	}
 	before := e.state()
-	_, err := record.Fold(e.p, k, r)
-	after := e.state()
-	if err != nil || after == before {
+	if _, err := record.Fold(e.p, k, r); err != nil {
 		return err
 	}
-	x.move(e)
-	switch {
-	case after == txn.Disputed:
-		x.cases++
-	case before == txn.Disputed:
-		x.cases--
+	if after := e.state(); after != before {
+		x.move(e)
+		switch {
+		case after == txn.Disputed:
+			x.cases++
+		case before == txn.Disputed:
+			x.cases--
+		}
 	}
+	x.authorized(e.p, r.Kind)
 	return nil
 }
 
@@ -184,8 +186,10 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	if r.Kind == record.KindRefused {
 		return nil
 	}
-	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
-	x.rrns[p.Numbers.RRN] = k
+	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
+		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+		x.rrns[p.Numbers.RRN] = k
+	}
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
@@ -306,10 +310,13 @@ func (x *Index) forget() {
 // held.
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
-		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
+			delete(x.sent, l)
+		}
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
+		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()

@@ -47,6 +47,7 @@ type item struct {
 	taken bool        // being delivered, or in an operator's hand
 	acted bool        // taken by an operator
 	waits []env.Event // of acts that wait for the end of the delivery
+	fresh bool        // of this process: no delivery of it was begun before
 }
 
 // chain is what belongs to one original, in the order in which it came.

@@ -60,6 +60,7 @@ const (
 	Happened                        // an advice is durable: its money has moved already
 	AdviceAcked                     // the acquirer has it
 	Stands                          // its yes was not told and is not undone: a repeat is told
+	StoodIn                         // nothing was sent, and the switch said yes in the issuer's place
 	CaseUndone                      // a person found that the acquirer holds nothing of it
 	CaseStands                      // a person found that the acquirer holds it
 	numEvents
@@ -68,7 +69,7 @@ const (
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
-	"happened", "advice_acked", "stands", "case_undone", "case_stands",
+	"happened", "advice_acked", "stands", "stood_in", "case_undone", "case_stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -89,7 +90,7 @@ func to(s State) arrow { return arrow{s, true} }
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
-	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
+	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined), StoodIn: to(Approved)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
 		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
@@ -103,8 +104,9 @@ var next = [numStates][numEvents]arrow{
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
 	// What happened is not undone by the acquirer's no: it is told until the
-	// acquirer has it, or a person does.
-	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed)},
+	// acquirer has it, or a person does. One that did not leave is not owed any more
+	// when its payment is undone.
+	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed), NotSent: to(Declined)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
 	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
 		CaseUndone: to(Reversed), CaseStands: to(Upheld)},
@@ -156,7 +158,7 @@ func (s State) Owes() bool { return s == Reversing || s == Advising }
 
 // InForce reports whether a payment in s moved money for good, as far as the
 // switch knows: what it gives back or takes is given or taken.
-func (s State) InForce() bool { return s == Completed || s == Advised || s == Upheld }
+func (s State) InForce() bool { return s == Completed || s == Upheld }
 
 func name(names []string, i int) string {
 	if i < 0 || i >= len(names) {
