@@ -111,11 +111,11 @@ func voidable(p *txn.Payment, of replay.View) error {
 // made use of it since.
 func inForce(of replay.View) error {
 	switch o := of.Payment; {
-	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
+	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved, o.State == txn.Advising: // the acquirer does not have it yet
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
 		return txn.DeclineOriginalCase
-	case o.State != txn.Completed:
+	case o.State != txn.Completed && !o.Acknowledged():
 		return txn.DeclineOriginalState
 	}
 	return untouched(of)
@@ -157,11 +157,11 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 // ended without effect, or was reversed to the end, is as if it had not been.
 func alone(l *txn.Payment) error {
 	switch s := l.State; {
-	case s == txn.Upheld && l.Key.Class == txn.StandIn: // as if acknowledged: it takes nothing back
 	case s.InForce() && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
-	case s.InForce() && l.Key.Class == txn.Completion:
+	case s.InForce() && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || l.Acknowledged()):
 		return txn.DeclineOriginalCompleted
+	case l.Acknowledged(): // an advice of what names it takes nothing back
 	case s.InForce():
 		return txn.DeclineOriginalVoided
 	case s == txn.Disputed: // whether it is in force a person must find out

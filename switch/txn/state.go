@@ -160,6 +160,12 @@ func (s State) Owes() bool { return s == Reversing || s == Advising }
 // switch knows: what it gives back or takes is given or taken.
 func (s State) InForce() bool { return s == Completed || s == Upheld }
 
+// Acknowledged reports whether p is an advice that its acquirer has, by its own
+// word or by a person's.
+func (p *Payment) Acknowledged() bool {
+	return p.State == Advised || p.State == Upheld && p.Key.Class.Ending() == EndAdvise
+}
+
 func name(names []string, i int) string {
 	if i < 0 || i >= len(names) {
 		return "unknown"
