@@ -17,13 +17,14 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase and KindAdvised.
+// KindUndo, KindUndone, KindCase, KindAdvised and KindAct.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	p, _, err := FoldEvent(p, k, r)
 	return p, err
 }
 
-// FoldEvent is Fold, and tells the event that the record stands for.
+// FoldEvent is Fold, and tells the event that the record stands for; 0 for what an
+// operator did that moves nothing.
 func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
 	var e txn.Event
 	var err error
@@ -39,7 +40,7 @@ func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.E
 	default:
 		e, err = change(p, r)
 	}
-	if err != nil {
+	if err != nil || e == 0 {
 		return p, 0, err
 	}
 	return p, e, move(p, e)
@@ -48,7 +49,7 @@ func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.E
 // changes says whether a kind is a later record of a payment.
 func changes(kind byte) bool {
 	switch kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct:
 		return true
 	}
 	return false
@@ -85,6 +86,12 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 	case KindAdvised:
 		_, err := ParseAdvised(r.Body)
 		return txn.AdviceAcked, err
+	case KindAct:
+		a, err := ParseAct(r.Body)
+		if err != nil {
+			return 0, err
+		}
+		return act(p, a)
 	}
 	u, err := ParseUndone(r.Body)
 	return u.Event, err
@@ -98,6 +105,27 @@ func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused |
 // approval is presumed delivered; one with an open case is never forgotten.
 func Over(p *txn.Payment) bool {
 	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
+}
+
+// act takes what an operator did, and returns its event, if it is one.
+func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
+	switch a.What {
+	case txn.Hold, txn.Retry:
+		if !p.State.Owes() {
+			return 0, fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
+		}
+		p.Held = nil
+		if a.What == txn.Hold {
+			p.Held = &a
+		}
+		return 0, nil
+	case txn.Drop:
+		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
+	case txn.FoundUndone, txn.FoundStands:
+		p.Case = txn.Case{}
+	}
+	e, _ := a.What.Event()
+	return e, nil
 }
 
 // begin reads a payment's first record.
@@ -121,6 +149,9 @@ func move(p *txn.Payment, e txn.Event) error {
 	s, ok := txn.Follow(p.State, e)
 	if !ok {
 		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
+	}
+	if p.State != s {
+		p.Held = nil // it was the debt of that state that was held
 	}
 	p.State = s
 	return nil

@@ -139,7 +139,7 @@ func (q *Queue) add(link string, kind Kind, k txn.Key, old bool) {
 	it := &item{ident: ident{kind, k}, rank: r.rank, since: q.world.Clock.Now(), old: old}
 	it.root = k
 	if p, known := q.payments.Find(k); known {
-		it.since, it.root = r.since(&p), q.root(p)
+		it.since, it.root, it.held = r.since(&p), q.root(p), p.Held != nil
 	}
 	q.mu.Lock()
 	l := q.line(link)

@@ -34,6 +34,9 @@ const (
 // before, so a sale that is not possible now is refused before anything is sent.
 func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
+	if s.Kind == KindRefund {
+		return r.because(ReasonSaleMalformed, fmt.Errorf("%w: a refund is not reversed, so it is no sale (Refund)", errSale))
+	}
 	if r.Reason, r.Err = h.admit(s); r.Err != nil {
 		return r
 	}
@@ -95,6 +98,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 		return refuse(ReasonNotSignedOn, "sign on first (Ready)")
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
+	}
+	if s.Kind == KindCompletionAdvice {
+		return refuse(ReasonSaleMalformed, "what has happened is kept, not asked (KeepOffline)")
 	}
 	if err := s.Kind.names(s.Original); err != nil {
 		return refuse(ReasonSaleMalformed, err.Error())
