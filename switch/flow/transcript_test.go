@@ -86,7 +86,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
+	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) {
 		return
 	}
 	switch words[0] {
@@ -112,7 +112,9 @@ func (w *world) command(line string) {
 	case "late": // the acquirer's yes comes late
 		w.late(w.keyOf(args, trace, amount))
 	case "saf":
-		for w.saf.Deliver(context.Background(), "acq") {
+		for _, link := range append([]string{"acq"}, w.others...) {
+			for w.saf.Deliver(context.Background(), link) {
+			}
 		}
 	case "advance":
 		d, err := time.ParseDuration(words[1])

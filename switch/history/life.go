@@ -98,6 +98,7 @@ type Step struct {
 	STAN   uint32 `json:"stan,omitempty"`
 	Code   string `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	Link   string `json:"link,omitempty"` // where it went from here on
 }
 
 // Life is a payment with all that became of it.
@@ -182,6 +183,9 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 		var a record.Advised
 		a, err = record.ParseAdvised(e.Body)
 		s.Event, s.At, code = txn.AdviceAcked.String(), stamp(a.At), a.Code
+	case record.KindRerouted:
+		s.Link, err = record.ParseRerouted(e.Body)
+		s.Event = txn.Rerouted.String()
 	default:
 		err = fmt.Errorf("kind %d is not known to this version", e.Kind)
 	}

@@ -17,7 +17,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase and KindAdvised.
+// KindUndo, KindUndone, KindCase, KindAdvised and KindRerouted.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	if Begins(r.Kind) {
 		if p != nil {
@@ -26,7 +26,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		return begin(k, r)
 	}
 	switch r.Kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindRerouted:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -64,6 +64,13 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 			return p, err
 		}
 		return p, move(p, txn.AdviceAcked)
+	case KindRerouted:
+		link, err := ParseRerouted(r.Body)
+		if err != nil {
+			return p, err
+		}
+		p.Link = link
+		return p, move(p, txn.Rerouted)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {

@@ -28,9 +28,10 @@ const (
 	KindAdvised                   // the acquirer acknowledged an advice
 	KindCounter                   // used counters of a card or a DUKPT device
 	KindStandIn                   // a payment that the switch approved itself, in the day of its card
+	KindRerouted                  // an intent of which nothing left goes to another link
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "rerouted"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

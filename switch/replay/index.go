@@ -83,7 +83,7 @@ func (x *Index) Apply(r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised:
+		record.KindAdvice, record.KindAdvised, record.KindRerouted:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -133,7 +133,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	if e == nil {
 		return record.ErrNoIntent
 	}
-	before := e.state()
+	before, link := e.state(), e.link()
 	if _, err := record.Fold(e.p, k, r); err != nil {
 		return err
 	}
@@ -144,6 +144,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		x.cases++
 	}
 	x.authorized(e.p, r.Kind)
+	x.rerouted(e, link)
 	return nil
 }
 
@@ -151,6 +152,26 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 func (x *Index) move(e *entry) {
 	x.moves++
 	e.moved = x.moves
+}
+
+// link is where its payment goes, empty when there is none.
+func (e *entry) link() string {
+	if e.p == nil {
+		return ""
+	}
+	return e.p.Link
+}
+
+// rerouted makes a payment that went from one link to another findable by what it
+// carries there, and no more by what it would have carried; the lock is held.
+func (x *Index) rerouted(e *entry, from string) {
+	if e.p.Link == from {
+		return
+	}
+	if l := NewLinkKey(from, e.p.Numbers); x.sent[l] == e.key {
+		delete(x.sent, l)
+	}
+	x.sent[NewLinkKey(e.p.Link, e.p.Numbers)] = e.key
 }
 
 // state is where its payment stands, Received when there is none.

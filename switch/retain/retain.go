@@ -253,6 +253,11 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			return at, err
 		}
 		event, at = txn.AdviceAcked, a.At
+	case record.KindRerouted:
+		if _, err := record.ParseRerouted(r.Body); err != nil {
+			return at, err
+		}
+		event = txn.Rerouted
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}

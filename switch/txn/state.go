@@ -60,13 +60,14 @@ const (
 	AdviceAcked                     // the acquirer has it
 	Stands                          // its yes was not told and is not undone: a repeat is told
 	StoodIn                         // nothing was sent, and the switch said yes in the issuer's place
+	Rerouted                        // nothing was sent, and it goes to another link
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
-	"happened", "advice_acked", "stands", "stood_in",
+	"happened", "advice_acked", "stands", "stood_in", "rerouted",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -87,7 +88,7 @@ func to(s State) arrow { return arrow{s, true} }
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
-	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined), StoodIn: to(Approved)},
+	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined), StoodIn: to(Approved), Rerouted: to(Intended)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
 		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
