@@ -136,6 +136,9 @@ func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err
 			return rec, txn.Happened, nil
 		}
 		return rec, txn.Journaled, nil
+	case record.KindRerouted:
+		rec.Link, err = record.ParseRerouted(j.Body)
+		return rec, txn.Rerouted, err
 	case record.KindRefused:
 		return rec, txn.Refuse, nil
 	case record.KindOutcome:

@@ -47,7 +47,7 @@ func (f *Flow) reroute(ctx context.Context, in *txn.Request, p *txn.Payment, c *
 		}
 	}
 	_, err = f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
-		if now.Payment.State != txn.Intended { // the terminal reversed it meanwhile
+		if _, ok := txn.Follow(now.Payment.State, txn.Rerouted); !ok { // the terminal reversed it meanwhile
 			return nil, txn.DeclineUndone
 		}
 		return []journal.Record{record.MakeRerouted(p.Key, link)}, nil

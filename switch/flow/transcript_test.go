@@ -86,7 +86,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) {
+	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) {
 		return
 	}
 	switch words[0] {
@@ -112,10 +112,7 @@ func (w *world) command(line string) {
 	case "late": // the acquirer's yes comes late
 		w.late(w.keyOf(args, trace, amount))
 	case "saf":
-		for _, link := range append([]string{"acq"}, w.others...) {
-			for w.saf.Deliver(context.Background(), link) {
-			}
-		}
+		w.deliver()
 	case "advance":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -137,6 +134,20 @@ func (w *world) command(line string) {
 		w.say("state: %v, held at the acquirer %d, waiting reversals %d", map[bool]any{true: p.State, false: "none"}[ok], w.books[p.Numbers.STAN], w.saf.Depth("acq"))
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
+	}
+}
+
+// deliver sends what waits for the acquirer until nothing can be sent now. That
+// must come to an end: what is answered goes, or waits for its time.
+func (w *world) deliver() {
+	const many = 100
+	for _, link := range append([]string{"acq"}, w.others...) {
+		n := 0
+		for w.saf.Deliver(context.Background(), link) {
+			if n++; n == many {
+				w.t.Fatal("saf: what waits does not become less")
+			}
+		}
 	}
 }
 
@@ -201,17 +212,19 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	w.answered(w.last)
 }
 
-// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
-// that is not the original's own, and date=MMDD.
+// names sets what a void or a refund gives back: original=TRACE, the newest with
+// that, in=BATCH when it is another than the message's, rrn=NUMBER when that is not
+// the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
-	w.index.Each(func(p txn.Payment) {
+	in.Original.Batch = number(args["in"], in.Key.Batch)
+	for _, p := range w.lives(-1) {
 		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
-	})
+	}
 	copy(in.OfAuth[:], args["auth"])
 	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {

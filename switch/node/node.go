@@ -154,7 +154,8 @@ func (n *Node) build() error {
 	if n.keys, err = keystore.Open(n.world.Disk, n.cfg.HSM.Keystore); err != nil {
 		return err
 	}
-	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
+	bytes, _ := n.journal.Used()
+	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Expect: recover.Expect(bytes)}, n.world, durable)
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
@@ -280,6 +281,9 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Observe:   n.report,
 		Stop:      n.stop,
 		Opened:    n.opened,
+	}
+	if n.history != nil {
+		n.flow.Past = former{n.history}
 	}
 	return nil
 }

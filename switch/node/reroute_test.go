@@ -18,7 +18,7 @@ import (
 // second at once, with its PIN under that one's key. Its void and its reversal go
 // there too, through a restart. What was sent and has no answer goes nowhere else.
 func TestUnsentGoesToAnotherLink(t *testing.T) {
-	second := startBank(t, bankConfig(t, "acq-b", "40000002", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(card.TestKeys().UnionPayIMK)}}))
+	second := startBank(t, bankConfig(t, "", "acq-b", "40000002", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(card.TestKeys().UnionPayIMK)}}))
 	r := newRig(t, func(c *config.Config) {
 		c.Links[0].MaxInFlight, c.Links[1].Addresses = 1, []string{second.addr}
 		c.BINs[0].Links = []string{"acq-a", "acq-b"}
