@@ -92,7 +92,7 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
+	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "complete-advice", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -200,6 +200,9 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 		w.namesHold(in, args)
 	case txn.Completion:
 		run = w.flow.Complete
+		w.namesHold(in, args)
+	case txn.CompletionAdvice:
+		run = w.flow.AdviseCompletion
 		w.namesHold(in, args)
 	case txn.Refund:
 		run = w.flow.Refund

@@ -111,11 +111,11 @@ func voidable(p *txn.Payment, of replay.View) error {
 // made use of it since.
 func inForce(of replay.View) error {
 	switch o := of.Payment; {
-	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
+	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved, o.State == txn.Advising: // the acquirer does not have it yet
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
 		return txn.DeclineOriginalCase
-	case o.State != txn.Completed:
+	case o.State != txn.Completed && o.State != txn.Advised:
 		return txn.DeclineOriginalState
 	}
 	return untouched(of)
@@ -159,7 +159,7 @@ func alone(l *txn.Payment) error {
 	switch s := l.State; {
 	case s == txn.Completed && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
-	case s == txn.Completed && l.Key.Class == txn.Completion:
+	case s == txn.Completed && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || s == txn.Advised):
 		return txn.DeclineOriginalCompleted
 	case s == txn.Completed:
 		return txn.DeclineOriginalVoided

@@ -299,7 +299,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 		a := &acquirer{
 			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			holds: flow.HoldTerms{Percent: c.CompletionPercent, Lasts: time.Duration(c.HoldDays) * 24 * time.Hour},
-			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault, merchantType: n.merchantTypeOf,
+			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault, find: n.index.Find, merchantType: n.merchantTypeOf,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {
 			return err

@@ -335,7 +335,8 @@ func (x *Index) Cases() int {
 const few = 8
 
 // forget drops resting payments older than the window; the lock is held. What
-// names an original is kept as long as that is: it says what is left of it. One
+// names an original is kept as long as that is: it says what is left of it. An
+// original is kept until what names it rests: its message says what it is about. One
 // with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	oldest := x.clock.Now().Add(-x.cfg.Window)
@@ -348,13 +349,23 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
+		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key))) {
 			x.order = append(x.order, e)
 			continue
 		}
 		x.unlink(e.key, e)
 		delete(x.payments, e.key)
 	}
+}
+
+// owed says whether something that names k is not at its end; the lock is held.
+func (x *Index) owed(k txn.Key) bool {
+	for _, l := range x.later[k] {
+		if o := x.payments[l]; o != nil && o.p != nil && !o.p.State.Resting() {
+			return true
+		}
+	}
+	return false
 }
 
 // unlink takes a life out of what finds it; its entry stays, empty. The lock is

@@ -48,6 +48,8 @@ var sides = [numClasses]Side{
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
 	StandIn:        OnNeither, // its purchase counts
+
+	CompletionAdvice: OnDebit,
 }
 
 // Side is where a payment of class c counts while it is in force.

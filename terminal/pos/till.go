@@ -164,7 +164,7 @@ func (t *Till) job(c command) func(context.Context) {
 		return func(ctx context.Context) { t.sale(ctx, c) }
 	case c.name == cmdReverse:
 		return t.reverse
-	case c.name == cmdOffline:
+	case c.name == cmdOffline, c.name == cmdCompletionAdvice:
 		return func(ctx context.Context) { t.offline(ctx, c) }
 	case c.name == cmdUpload:
 		return func(ctx context.Context) { t.upload(ctx, true) }
