@@ -164,13 +164,13 @@ func showLife(out io.Writer, format string, l past.Life) error {
 	}
 	line("state", l.State)
 	line("answer", l.Code+" "+l.Reason)
-	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON")
+	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON\tBY")
 	for _, s := range l.Steps {
 		event := s.Event
 		if s.Link != "" {
 			event += " to " + s.Link
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\n", s.Seq, s.Kind, event, s.At, s.STAN, s.Code, s.Reason)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, event, s.At, s.STAN, s.Code, s.Reason, s.By)
 	}
 	return w.Flush()
 }

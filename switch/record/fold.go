@@ -17,7 +17,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase, KindAdvised and KindRerouted.
+// KindUndo, KindUndone, KindCase, KindAdvised, KindAct and KindRerouted.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	if Begins(r.Kind) {
 		if p != nil {
@@ -26,7 +26,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		return begin(k, r)
 	}
 	switch r.Kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindRerouted:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct, KindRerouted:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -60,17 +60,15 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		p.Case = c
 		return p, move(p, txn.CaseOpened)
 	case KindAdvised:
-		if _, err := ParseAdvised(r.Body); err != nil {
-			return p, err
-		}
-		return p, move(p, txn.AdviceAcked)
-	case KindRerouted:
-		link, err := ParseRerouted(r.Body)
+		return p, advised(p, r)
+	case KindAct:
+		a, err := ParseAct(r.Body)
 		if err != nil {
 			return p, err
 		}
-		p.Link = link
-		return p, move(p, txn.Rerouted)
+		return p, act(p, a)
+	case KindRerouted:
+		return p, reroute(p, r)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {
@@ -87,6 +85,27 @@ func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused |
 // approval is presumed delivered; one with an open case is never forgotten.
 func Over(p *txn.Payment) bool {
 	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
+}
+
+// act takes what an operator did.
+func act(p *txn.Payment, a txn.Act) error {
+	switch a.What {
+	case txn.Hold, txn.Retry:
+		if !p.State.Owes() {
+			return fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
+		}
+		p.Held = nil
+		if a.What == txn.Hold {
+			p.Held = &a
+		}
+		return nil
+	case txn.Drop:
+		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
+	case txn.FoundUndone, txn.FoundStands:
+		p.Case = txn.Case{}
+	}
+	e, _ := a.What.Event()
+	return move(p, e)
 }
 
 // begin reads a payment's first record.
@@ -111,6 +130,27 @@ func move(p *txn.Payment, e txn.Event) error {
 	if !ok {
 		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
 	}
+	if p.State != s {
+		p.Held = nil // it was the debt of that state that was held
+	}
 	p.State = s
 	return nil
+}
+
+// advised takes the acquirer's acknowledgement of an advice.
+func advised(p *txn.Payment, r journal.Record) error {
+	if _, err := ParseAdvised(r.Body); err != nil {
+		return err
+	}
+	return move(p, txn.AdviceAcked)
+}
+
+// reroute takes what surely has not left to another link.
+func reroute(p *txn.Payment, r journal.Record) (err error) {
+	link, err := ParseRerouted(r.Body)
+	if err != nil {
+		return err
+	}
+	p.Link = link
+	return move(p, txn.Rerouted)
 }
