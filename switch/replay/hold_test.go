@@ -130,6 +130,21 @@ func TestOriginalIsKeptWhileOwed(t *testing.T) {
 	}
 }
 
+// takesTwo says that an index has room for two more, and not for a third.
+func takesTwo(t *testing.T, name string, x *Index) {
+	t.Helper()
+	for trace := txn.STAN(11); trace <= 12; trace++ {
+		if old, err := x.Claim(newPayment(trace), env.Never); old != nil || err != nil {
+			t.Fatalf("%s: %v %v", name, old, err)
+		}
+	}
+	if _, err := x.Claim(newPayment(13), env.Never); !errors.Is(err, txn.DeclineOverload) {
+		t.Errorf("%s: a third: %v", name, err)
+	}
+	x.Finish(newPayment(11).Key)
+	x.Finish(newPayment(12).Key)
+}
+
 // A hold, its completion and the void of that are remembered as long as the hold may
 // be used, also after a restart, and count among what the index remembers; what came
 // and went meanwhile is forgotten by the common rule.
@@ -183,16 +198,7 @@ func TestHoldsAreRememberedLonger(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		for trace := txn.STAN(11); trace <= 12; trace++ {
-			if old, err := x.Claim(newPayment(trace), env.Never); old != nil || err != nil {
-				t.Fatalf("%s: %v %v", name, old, err)
-			}
-		}
-		if _, err := x.Claim(newPayment(13), env.Never); !errors.Is(err, txn.DeclineOverload) {
-			t.Errorf("%s: a sixth: %v", name, err)
-		}
-		x.Finish(newPayment(11).Key)
-		x.Finish(newPayment(12).Key)
+		takesTwo(t, name, x)
 	}
 	clock.Advance(3 * 24 * time.Hour)
 	for name, x := range map[string]*Index{"running": x, "after a restart": again} {
