@@ -41,7 +41,7 @@ func kill(t *testing.T, args ...string) killed {
 	if v.Outcomes["approved"] == 0 || v.Payments < v.Outcomes["approved"] || v.Recovery.Most == 0 || v.Records < v.Payments {
 		t.Errorf("nothing was at stake: %+v", v)
 	}
-	if v.Share < 0.5 || v.Told["purchase"]["00"] != v.Outcomes["approved"] || v.Told["repeat"]["00"] == 0 || v.Told["altered"]["00"] != 0 || len(v.Told["void"]) == 0 {
+	if v.Share < 0.5 || v.Told["purchase"]["00"] < v.Outcomes["approved"] || v.Told["repeat"]["00"] == 0 || v.Told["altered"]["00"] != 0 || len(v.Told["void"]) == 0 {
 		t.Errorf("the traffic is thin: %+v", v)
 	}
 	return v
