@@ -106,11 +106,8 @@ func (c *crash) readJournal(ctx context.Context, h *collected) error {
 	index.Each(func(p txn.Payment) {
 		h.states[p.State.String()]++
 		s := oracle.State{Key: oracle.Key{Terminal: p.Key.Terminal.String(), Batch: p.Key.Batch, Trace: uint32(p.Key.Trace)}, Replayed: p.State.String()}
-		s.Running = s.Replayed
-		if written != nil {
-			s.Running = written[s.Key]
-			delete(written, s.Key)
-		}
+		s.Running = written[s.Key]
+		delete(written, s.Key)
 		h.States = append(h.States, s)
 	})
 	for _, k := range slices.SortedFunc(maps.Keys(written), compareKeys) { // what the history alone knows
@@ -123,12 +120,21 @@ func compareKeys(a, b oracle.Key) int {
 	return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Trace, b.Trace))
 }
 
-// written are the states in the history; nil when the switch writes none.
-func (c *crash) written(ctx context.Context) (states map[oracle.Key]string, err error) {
+// past is where the history is.
+func (c *crash) past() (past.Place, error) {
 	if c.database != nil {
-		return nil, nil
+		return past.InDatabase(env.Real(), past.Database{URL: c.database.address()})
 	}
-	book, err := past.Read(env.Real().Disk, c.path("history.db"))
+	return past.InFile(env.Real().Disk, c.path("history.db")), nil
+}
+
+// written are the states in the history.
+func (c *crash) written(ctx context.Context) (states map[oracle.Key]string, err error) {
+	at, err := c.past()
+	if err != nil {
+		return nil, err
+	}
+	book, err := past.Read(at)
 	if err != nil {
 		return nil, err
 	}

@@ -109,20 +109,29 @@ func caseOf(seq uint64, p *txn.Payment) openCase {
 }
 
 func newTxnCasesCommand() *cobra.Command {
-	var format, dir string
+	var format, dir, file string
 	c := &cobra.Command{
-		Use:   "cases --journal DIR",
+		Use:   "cases --journal DIR | --config FILE",
 		Short: "List the open cases: payments of which a person must ask the acquirer what it holds",
 		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, and refunds without a usable
-answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
-switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
+answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal, in files or in
+PostgreSQL, and changes nothing, beside a running switch too; the newest batch in files may then look torn. A case cannot be closed in
+this version: it stays in the list.`,
 		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"table", "json"}, format) {
 				return usageError{fmt.Errorf("output %q: table or json", format)}
 			}
-			all, err := openCases(inFiles{dir})
+			var folder []string
+			if dir != "" {
+				folder = append(folder, dir)
+			}
+			j, err := journalOf(folder, file)
+			if err != nil {
+				return err
+			}
+			all, err := openCases(j)
 			if err != nil {
 				return err
 			}
@@ -130,8 +139,8 @@ switch too; the newest batch may then look torn. A case cannot be closed in this
 		},
 	}
 	c.Flags().StringVar(&dir, "journal", "", "folder of the journal's files")
+	c.Flags().StringVar(&file, "config", "", "configuration file of the switch, instead of --journal: the journal that it names, in files or in PostgreSQL")
 	c.Flags().StringVarP(&format, "output", "o", "table", "table or json, one object a case")
-	required(c, "journal")
 	return c
 }
 
