@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"tapswitch/internal/env"
 )
 
 // relate compares values with each other. One rule is one line or one helper;
@@ -27,6 +29,9 @@ func (d *decoder) relate(c *Config) {
 			"a repeat must find the answer of its first message after a restart, too", "keep payments at least as long as their answers")
 	}
 	d.history(c.History)
+	if n := len(c.Admin.Socket); n > env.PathMax && d.sound("admin.socket") {
+		d.contradiction("admin.socket", fmt.Sprintf("the path of admin.socket has %d bytes", n), fmt.Sprintf("a socket's path has at most %d", env.PathMax), "name a shorter one by its whole path, or none by `socket: \"\"`")
+	}
 	for i, l := range c.Listeners {
 		at := fmt.Sprintf("listeners[%d]", i)
 		d.atMost(at+".message_ms", l.Message, at+".idle_ms", l.Idle, "a message under way must not count as silence")
