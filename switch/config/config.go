@@ -270,6 +270,16 @@ func Read(path string, from Source) (*Config, error) {
 // File is the path the configuration was loaded from.
 func (c *Config) File() string { return c.file }
 
+// HoldsLast is how long a pre-authorization must be remembered from its request on:
+// as long as the most patient link has it completed, and some time more in which the
+// refusal of what comes too late has its own name.
+func (c *Config) HoldsLast() (longest time.Duration) {
+	for i := range c.Links {
+		longest = max(longest, time.Duration(c.Links[i].HoldDays)*24*time.Hour)
+	}
+	return longest + c.Payment.ReplayWindow
+}
+
 func load(path string, from Source, secrets bool) (*Config, error) {
 	b, err := from.ReadFile(path)
 	if err != nil {
