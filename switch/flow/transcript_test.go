@@ -189,7 +189,9 @@ func (w *world) late(k txn.Key) {
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
 	class := classOf(args["of"])
-	return w.request(class, trace, amount, args["card"], "").Key
+	k := w.request(class, trace, amount, args["card"], "").Key
+	k.Batch = number(args["batch"], k.Batch)
+	return k
 }
 
 // pay sends a message with the card at hand.

@@ -259,8 +259,10 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	if err != nil {
 		return err
 	}
-	if n.cfg.History.Path != "" {
-		n.history = n.newPast()
+	if n.cfg.History.InUse() {
+		if n.history, err = n.newPast(); err != nil {
+			return err
+		}
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{
