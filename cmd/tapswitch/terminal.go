@@ -26,6 +26,7 @@ then takes commands, one a line:
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
+  settle              close the batch: totals, and every payment where they differ
   sign-on, sign-off, echo, quit`,
 		Example: `  tapswitch terminal --config terminal.yaml
   printf 'sale 1234\nquit\n' | tapswitch terminal --config terminal.yaml --json`,

@@ -75,6 +75,10 @@ const (
 	ReasonPartial        Reason = "partial_approval_not_supported"
 	ReasonNotDone        Reason = "reversal_refused"
 	ReasonNothing        Reason = "nothing_to_reverse"
+	ReasonSettlementDue  Reason = "settlement_pending"
+	ReasonBatchFull      Reason = "batch_full"
+	ReasonRefused        Reason = "settlement_refused"
+	ReasonNoTotals       Reason = "answer_without_totals"
 	ReasonMalfunction    Reason = "malfunction"
 	ReasonMessageTooLong Reason = "message_not_built"
 )

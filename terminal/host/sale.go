@@ -95,6 +95,10 @@ func (h *Host) admit(s Sale) (Reason, error) {
 		return refuse(ReasonNotSignedOn, "sign on first (Ready)")
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
+	case h.settling(h.mem.now.batch):
+		return refuse(ReasonSettlementDue, "its batch is being settled: settle first")
+	case full(h.mem.now.lists[h.mem.now.batch]):
+		return refuse(ReasonBatchFull, "its batch is full: settle first")
 	case s.Amount <= 0 || s.Amount > money.Max:
 		return refuse(ReasonSaleMalformed, "amount must be 1 to 999999999999 minor units")
 	case c.PAN.IsZero():
@@ -214,16 +218,27 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		next.pending = &record
 	case j.outcome == Approved:
 		record.Why, record.Auth = whyOther, r.Auth
+		listed, err := h.mem.record(ctx, next, record.Batch, entry{Trace: record.Trace, Amount: record.Amount, pan: record.pan})
+		if err != nil {
+			return r.unrecorded(err)
+		}
+		next = listed
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil
 	}
 	if err := h.mem.save(ctx, next); err != nil {
-		// The reversal that is due stays so, in this process and on the disk.
-		r.Err = err
 		if j.undo == "" {
-			r.Outcome, r.Reason = Unrecorded, ReasonMemory
+			return r.unrecorded(err)
 		}
+		r.Err = err
 	}
+	return r
+}
+
+// unrecorded is the end of a sale whose verdict the disk did not take: the reversal
+// that is due stays so, in this process and on the disk.
+func (r Result) unrecorded(err error) Result {
+	r.Outcome, r.Reason, r.Err = Unrecorded, ReasonMemory, err
 	return r
 }

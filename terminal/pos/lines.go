@@ -19,6 +19,7 @@ const (
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
+	cmdSettle  = "settle"
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
 	cmdEcho    = "echo"
@@ -35,7 +36,7 @@ type command struct {
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
 	errPIN     = errors.New("pin needs 4 to 12 digits")
 	errLength  = errors.New("line too long")
@@ -105,7 +106,7 @@ func parse(line []byte) (c command, ok bool) {
 		if c.pin, err = secret.NewKey(words[1]); err != nil {
 			return command{err: errPIN}, true
 		}
-	case cmdCancel, cmdReverse, cmdSignOn, cmdSignOff, cmdEcho, cmdQuit:
+	case cmdCancel, cmdReverse, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdQuit:
 		if len(words) != 1 {
 			return command{err: errCommand}, true
 		}

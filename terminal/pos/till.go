@@ -163,6 +163,8 @@ func (t *Till) job(c command) func(context.Context) {
 		return func(ctx context.Context) { t.sale(ctx, c.amount) }
 	case c.name == cmdReverse:
 		return t.reverse
+	case c.name == cmdSettle:
+		return t.settle
 	case c.name == cmdSignOn:
 		return func(ctx context.Context) { t.network(ctx, EventSignedOn, t.host.SignOn) }
 	case c.name == cmdSignOff:

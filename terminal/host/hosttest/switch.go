@@ -43,6 +43,7 @@ type Mood struct {
 	Garbage   bool   // an unreadable message in front of the answer
 	StaleMTI  bool   // an answer of another trace number in front of the answer
 	BadFrames bool   // a frame of impossible length instead of the answer
+	Differs   bool   // of a settlement: totals that are not the terminal's
 }
 
 // Request is what the books keep of a message.
@@ -51,6 +52,7 @@ type Request struct {
 
 	MACRight, PIN, Track bool
 	Chip                 string // field 55 in hex
+	Network, Additional  string // field 60.3; field 48
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -69,6 +71,7 @@ type Switch struct {
 	mu         sync.Mutex
 	conns      []net.Conn
 	sale, undo []Mood
+	settle     []Mood
 	books      []Request
 	signOns    int
 	signOnCode string
@@ -204,6 +207,12 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 			return false
 		}
 		return s.money(c, answer[:], in, mti, m)
+	case "0500", "0320":
+		m := s.enter(in, body, mti)
+		if m.Silent {
+			return true
+		}
+		return !m.Close && s.settled(c, answer[:], in, mti, m)
 	}
 	s.t.Errorf("unexpected message type %s", mti)
 	return false
@@ -246,14 +255,20 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	queue := &s.sale
-	if mti == "0400" {
+	switch mti {
+	case "0400":
 		queue = &s.undo
+	case "0500", "0320":
+		queue = &s.settle
 	}
 	if len(*queue) > 0 {
 		m, *queue = (*queue)[0], (*queue)[1:]
 	}
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
+	if queue == &s.settle {
+		r.Network, r.Additional = get(in, 60)[8:11], get(in, 48)
+	}
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
 	want := mac(unhex(tak), body[:len(body)-8])
