@@ -173,13 +173,14 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 // describeRecord gives a record its meaning.
 func describeRecord(seq uint64, r journal.Record) (line, error) {
 	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
-	if r.Kind == record.KindNumbers {
+	switch r.Kind {
+	case record.KindNumbers:
 		return l, nil
-	}
-	if r.Kind == record.KindBatch {
+	case record.KindBatch:
 		return describeBatch(l, r)
-	}
-	if r.Kind == record.KindTries {
+	case record.KindUpload:
+		return describeUpload(l, r)
+	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count
 		l.setKey(t.Payment)
@@ -236,6 +237,21 @@ func describeBatch(l line, r journal.Record) (line, error) {
 	id, b, err := record.ParseBatch(r)
 	l.Terminal, l.Batch, l.Event, l.Totals = id.Terminal.String(), id.Batch, b.State.String(), totalsText(b.Now)
 	l.setTime(b.At)
+	return l, err
+}
+
+// describeUpload tells what was uploaded of a batch: how many items, and how many of
+// them are cases.
+func describeUpload(l line, r journal.Record) (line, error) {
+	id, items, at, err := record.ParseUpload(r)
+	cases := 0
+	for _, u := range items {
+		if u.Verdict != txn.UploadAgrees {
+			cases++
+		}
+	}
+	l.Terminal, l.Batch, l.Event = id.Terminal.String(), id.Batch, fmt.Sprintf("%d items, %d cases", len(items), cases)
+	l.setTime(at)
 	return l, err
 }
 

@@ -108,9 +108,10 @@ func newTxnCasesCommand() *cobra.Command {
 	var format, dir string
 	c := &cobra.Command{
 		Use:   "cases --journal DIR",
-		Short: "List the open cases: payments whose reversal the acquirer refused or never acknowledged",
+		Short: "List the open cases: payments whose reversal the acquirer refused or never acknowledged, and uploads that disagree",
 		Long: `List the open cases: payments whose reversal the acquirer refused or never acknowledged. It is sent no more; ask the
-acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
+acquirer with STAN and RRN what it holds, and have it settled there. Also those of class upload: what a terminal has in a batch and the switch
+has not, or the other way round; tapswitch batch show tells more of that batch. Reads the journal's files and changes nothing, beside a running
 switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
 		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,
@@ -118,7 +119,7 @@ switch too; the newest batch may then look torn. A case cannot be closed in this
 			if !slices.Contains([]string{"table", "json"}, format) {
 				return usageError{fmt.Errorf("output %q: table or json", format)}
 			}
-			all, err := openCases(inFiles{dir})
+			all, err := allCases(inFiles{dir})
 			if err != nil {
 				return err
 			}

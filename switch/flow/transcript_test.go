@@ -142,7 +142,9 @@ func (w *world) command(line string) {
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
 	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[args["of"]]
-	return w.request(class, trace, amount, args["card"], "").Key
+	k := w.request(class, trace, amount, args["card"], "").Key
+	k.Batch = number(args["batch"], 1)
+	return k
 }
 
 // pay sends a message with the card at hand.

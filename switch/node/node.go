@@ -189,6 +189,9 @@ func (n *Node) build() error {
 	if cases := n.index.Cases(); cases > 0 {
 		n.observer.Log().Warn("cases are open: the acquirer did not undo what it was asked to; tapswitch txn cases lists them", "cases", cases)
 	}
+	if cases := n.batches.Cases(); cases > 0 {
+		n.observer.Log().Warn("cases are open: terminals uploaded other payments than the switch has; tapswitch txn cases lists them", "cases", cases)
+	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil

@@ -193,6 +193,7 @@ func (n *Node) gauges() {
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
 	n.observer.SAF(depth, oldest, n.index.Cases())
+	n.observer.SettleCases(n.batches.Cases())
 	if n.history != nil {
 		h := n.history.Status()
 		n.observer.History(h.Up, h.Records, h.Behind)

@@ -48,6 +48,7 @@ type Metrics struct {
 	safAttempts *family // link, outcome
 	safCases    *family // link, reason
 	safOpen     prometheus.Gauge
+	settleOpen  prometheus.Gauge
 
 	eventsWritten prometheus.Counter
 	eventsDropped prometheus.Counter
@@ -119,6 +120,7 @@ func (b builder) store(m *Metrics, s Sets) {
 	m.historyRecords = b.gauge("tapswitch_history_lag_records", "records of the journal that the history does not have yet")
 	m.historySeconds = b.gauge("tapswitch_history_lag_seconds", "time since the history was level with the journal, 0 while it is")
 	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals not acknowledged yet")
+	m.settleOpen = b.gauge("tapswitch_settle_cases_open", "open cases of uploaded batches: what a terminal has and the switch has not, or the other way round")
 	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: the acquirer did not undo them, and a person must settle it")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
 }
@@ -200,6 +202,9 @@ func (m *Metrics) History(up bool, records uint64, behind time.Duration) {
 	m.historyRecords.Set(float64(records))
 	m.historySeconds.Set(behind.Seconds())
 }
+
+// SettleCases tells how many cases uploads of batches have opened.
+func (m *Metrics) SettleCases(n int) { m.settleOpen.Set(float64(n)) }
 
 // SAFCase counts a reversal that ended with a case.
 func (m *Metrics) SAFCase(link, why string) { m.safCases.of(link, why).Inc() }

@@ -41,12 +41,13 @@ const (
 	tagNow
 	tagTold
 	tagTheirs
+	tagItem
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagTheirs
+	lastTag        = tagItem
 )
 
 const (

@@ -23,9 +23,10 @@ const (
 	KindNumbers                   // a reserved block of trace numbers
 	KindCase                      // the acquirer will not undo a payment: a person must look at it
 	KindBatch                     // how a terminal's batch stands
+	KindUpload                    // payments that a terminal uploaded of its batch, and what they came to
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "upload"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

@@ -308,6 +308,9 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		t.Errorf("%s: replay: %v", name, err)
 		return
 	}
+	if running, again := n.batches.Cases(), accounts.Cases(); running != again {
+		t.Errorf("%s: promise 8: uploads opened %d cases in memory and %d in the journal", name, running, again)
+	}
 	if running, again := standing(n.batches), standing(accounts); running != again {
 		t.Errorf("%s: promise 8: batches are %s in memory and %s in the journal", name, running, again)
 	}

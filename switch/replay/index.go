@@ -35,6 +35,7 @@ type Index struct {
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
+	batches  map[txn.BatchID][]txn.Key
 	refused  refusals
 	cases    int       // open ones: nothing closes them yet
 	order    []txn.Key // in order of arrival, for forgetting
@@ -72,6 +73,7 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
 		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
+		batches: make(map[txn.BatchID][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -79,7 +81,7 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
 		return nil // projections of switch/pin, switch/number and switch/settle
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
 	default:
@@ -180,6 +182,7 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	}
 	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
 	x.rrns[p.Numbers.RRN] = k
+	x.listed(k)
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
@@ -274,7 +277,8 @@ const few = 8
 
 // forget drops resting payments older than the window; the lock is held. What
 // names an original is kept as long as that is: it says what is left of it. One
-// with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
+// with an open case is kept: its key must not begin a new life; so is, while there is
+// room, one whose batch is not closed. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
@@ -287,7 +291,7 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
+		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.wanted(e.p))) {
 			x.order = append(x.order, k)
 			continue
 		}
@@ -300,6 +304,7 @@ func (x *Index) forget() {
 // held.
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
+		x.unlisted(k)
 		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)

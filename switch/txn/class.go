@@ -12,14 +12,16 @@ const (
 	SignOn
 	SignOff
 	Echo
-	Balance // inquiry: moves no money
-	Cash    // withdrawal over the counter
-	Void    // takes a completed purchase or cash withdrawal back, whole
-	Settle  // the terminal closes its batch
+	Balance  // inquiry: moves no money
+	Cash     // withdrawal over the counter
+	Void     // takes a completed purchase or cash withdrawal back, whole
+	Settle   // the terminal closes its batch
+	Upload   // payments of a batch whose totals differ
+	BatchEnd // the upload is over, or the batch was balanced
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "upload", "batch_end"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }

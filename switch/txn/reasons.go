@@ -138,6 +138,8 @@ var (
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
 	DeclineSettleAmount = reason(CodeUnsupported, "settlement_in_several_currencies")
+	DeclineNotSettled   = reason(CodeBadTxn, "batch_totals_not_told")
+	DeclineUploadLong   = reason(CodeBadTxn, "batch_upload_too_long")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
@@ -145,15 +147,16 @@ var (
 	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
 )
 
-// Why a batch that was asked to be closed is not balanced; the answer's code is
-// 00, its totals tell.
+// Why a batch that was asked to be closed is not balanced, and what its upload
+// came to; the answer's code is 00.
 const (
 	BatchTotalsDiffer Reason = "batch_totals_differ"
 	BatchNotFinal     Reason = "batch_not_final"
+	BatchCases        Reason = "batch_upload_disagrees" // of an upload or its end: cases were opened
 )
 
 // BatchReasons is the closed set of them, for metrics labels and documentation.
-func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal} }
+func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal, BatchCases} }
 
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
@@ -167,7 +170,7 @@ func Reasons() []*Decline {
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
 		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 
