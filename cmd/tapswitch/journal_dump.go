@@ -191,16 +191,18 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		return l, err
 	}
 	l.setKey(k)
+	return describeStep(l, k, r)
+}
+
+// describeStep gives one step of a payment its meaning.
+func describeStep(l line, k txn.Key, r journal.Record) (line, error) {
 	switch r.Kind {
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		p, err := record.ParsePayment(k, r.Body)
 		if err != nil {
 			return l, err
 		}
-		l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
-		l.Of = uint32(p.Original.Trace)
-		l.setNumbers(p.Numbers)
-		l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
+		l.setPayment(p)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(r.Body)
 		if err != nil {
@@ -228,6 +230,13 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		}
 		l.Event, l.Code, l.Reason = txn.CaseOpened.String(), c.Code.String(), string(c.Why)
 		l.setTime(c.At)
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Code = txn.AdviceAcked.String(), a.Code.String()
+		l.setTime(a.At)
 	}
 	return l, nil
 }
@@ -258,6 +267,13 @@ func describeUpload(l line, r journal.Record) (line, error) {
 // totalsText is totals in one line, amounts in minor units.
 func totalsText(t txn.Totals) string {
 	return fmt.Sprintf("%d debits %d, %d credits %d", t.Debits, t.DebitMinor, t.Credits, t.CreditMinor)
+}
+
+func (l *line) setPayment(p *txn.Payment) {
+	l.Card, l.Amount, l.Currency, l.Link = p.Masked, int64(p.Amount.Minor), uint16(p.Amount.Currency), p.Link
+	l.Of = uint32(p.Original.Trace)
+	l.setNumbers(p.Numbers)
+	l.Code, l.Reason = p.Answer.Code.String(), string(p.Answer.Reason)
 }
 
 func (l *line) setKey(k txn.Key) {

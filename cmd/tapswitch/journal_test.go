@@ -200,13 +200,19 @@ func TestTxnCases(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	advice := &txn.Payment{Key: txn.Key{Terminal: txn.TerminalID([]byte("10000000")), Batch: 7, Trace: 9, Class: txn.OfflineSale, Type: 30}, Masked: "622424******0069",
+		Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a", Numbers: txn.Numbers{STAN: 9, At: time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC), RRN: txn.RRN([]byte("606012345679"))}}
+	if err := j.Append(record.Advice(advice), record.MakeCase(advice, txn.Case{Why: txn.CaseAdviceRefused, Code: txn.CodeBadPAN, At: advice.Numbers.At})); err != nil {
+		t.Fatal(err)
+	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := os.ReadFile(filepath.Join(dir, "000000000001.seg"))
-	want := `OPENED                WHY               CODE  TERMINAL  BATCH   TRACE   CLASS     CARD              AMOUNT  CURRENCY  LINK   STAN    RRN
-2026-03-04T07:00:00Z  reversal_refused  30    10000001  000007  000006  purchase  622424******0069  100     156       acq-a  000006  606012345678
-2026-03-04T04:00:00Z  reversal_expired        10000000  000007  000003  purchase  622424******0069  100     156       acq-a  000003  606012345678
+	want := `OPENED                WHY               CODE  TERMINAL  BATCH   TRACE   CLASS         CARD              AMOUNT  CURRENCY  LINK   STAN    RRN
+2026-03-04T07:00:00Z  reversal_refused  30    10000001  000007  000006  purchase      622424******0069  100     156       acq-a  000006  606012345678
+2026-03-04T04:00:00Z  reversal_expired        10000000  000007  000003  purchase      622424******0069  100     156       acq-a  000003  606012345678
+2026-03-04T08:00:00Z  advice_refused    14    10000000  000007  000009  offline_sale  622424******0069  100     156       acq-a  000009  606012345679
 `
 	if e := call(t, "txn", "cases", "--journal", dir); e.code != 0 || e.stdout != want {
 		t.Errorf("%+v, want\n%s", e, want)
@@ -215,10 +221,10 @@ func TestTxnCases(t *testing.T) {
 	first, _, _ := strings.Cut(e.stdout, "\n")
 	if wanted := `{"seq":12,"opened":"2026-03-04T07:00:00Z","why":"reversal_refused","code":"30","terminal":"10000001","merchant":"123456789012345","batch":7,"trace":6,"class":"purchase",` +
 		`"card":"622424******0069","amount_minor":100,"currency":156,"link":"acq-a","sent":"2026-03-01T05:00:00Z","stan":6,"rrn":"606012345678",` +
-		`"reversal_stan":506,"reversed_since":"2026-03-04T06:00:00Z","reversed_because":"acquirer_no_answer"}`; e.code != 0 || first != wanted || strings.Count(e.stdout, "\n") != 2 {
+		`"reversal_stan":506,"reversed_since":"2026-03-04T06:00:00Z","reversed_because":"acquirer_no_answer"}`; e.code != 0 || first != wanted || strings.Count(e.stdout, "\n") != 3 || strings.Count(e.stdout, "reversed_since") != 2 {
 		t.Errorf("%+v, want\n%s", e, wanted)
 	}
-	if e := call(t, "journal", "dump", "--kind", "case", dir); e.code != 0 || strings.Count(e.stdout, "case_opened") != 2 || !strings.Contains(e.stdout, "reversal_expired") {
+	if e := call(t, "journal", "dump", "--kind", "case", dir); e.code != 0 || strings.Count(e.stdout, "case_opened") != 3 || !strings.Contains(e.stdout, "reversal_expired") {
 		t.Errorf("%+v", e)
 	}
 	if after, _ := os.ReadFile(filepath.Join(dir, "000000000001.seg")); string(after) != string(before) {

@@ -27,6 +27,12 @@ then takes commands, one a line:
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
   settle              close the batch: totals, and every payment where they differ
+  offline AMOUNT_MINOR AUTHORIZATION
+                      a sale that was authorised by telephone: good at once, and
+                      the switch is told as soon as it can be
+  upload              tell the switch of offline sales again, also of refused ones
+  discard TRACE       forget an offline sale that the switch refused for good: the
+                      voucher is what is left of it
   sign-on, sign-off, echo, quit`,
 		Example: `  tapswitch terminal --config terminal.yaml
   printf 'sale 1234\nquit\n' | tapswitch terminal --config terminal.yaml --json`,

@@ -29,7 +29,7 @@ type openCase struct {
 	Seq      uint64 `json:"seq"` // the journal's number of the case
 	At       string `json:"opened"`
 	Why      string `json:"why"`
-	Code     string `json:"code,omitempty"` // the acquirer's last word on the reversal
+	Code     string `json:"code,omitempty"` // the acquirer's last word
 	Terminal string `json:"terminal"`
 	Merchant string `json:"merchant"`
 	Batch    uint32 `json:"batch"`
@@ -42,9 +42,9 @@ type openCase struct {
 	Sent     string `json:"sent"` // when the payment was
 	STAN     uint32 `json:"stan"`
 	RRN      string `json:"rrn"`
-	Undo     uint32 `json:"reversal_stan"`
-	Undone   string `json:"reversed_since"` // of the reversal's numbers
-	UndoWhy  string `json:"reversed_because"`
+	Undo     uint32 `json:"reversal_stan,omitempty"`  // 0: none was sent, as of an advice
+	Undone   string `json:"reversed_since,omitempty"` // of the reversal's numbers
+	UndoWhy  string `json:"reversed_because,omitempty"`
 }
 
 // openCases folds the payments of a journal that have an open case; they come in
@@ -72,7 +72,7 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 			return fmt.Errorf("record %d: %w", seq, err)
 		}
 		p := folded[key]
-		if begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused; begins && p != nil && p.State.Resting() {
+		if record.Begins(r.Kind) && p != nil && p.State.Resting() {
 			p = nil // the key came to a new life
 		}
 		if folded[key], err = record.Fold(p, k, r); err != nil {
@@ -95,23 +95,27 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 }
 
 func caseOf(seq uint64, p *txn.Payment) openCase {
-	return openCase{
+	o := openCase{
 		Seq: seq, At: p.Case.At.Format(time.RFC3339), Why: string(p.Case.Why), Code: p.Case.Code.String(),
 		Terminal: p.Key.Terminal.String(), Merchant: p.Key.Merchant.String(), Batch: p.Key.Batch, Trace: uint32(p.Key.Trace), Class: p.Key.Class.String(),
 		Card: p.Masked, Amount: int64(p.Amount.Minor), Currency: uint16(p.Amount.Currency), Link: p.Link,
 		Sent: p.Numbers.At.Format(time.RFC3339), STAN: uint32(p.Numbers.STAN), RRN: p.Numbers.RRN.String(),
-		Undo: uint32(p.Undo.STAN), Undone: p.Undo.At.Format(time.RFC3339), UndoWhy: string(p.UndoWhy),
+		Undo: uint32(p.Undo.STAN), UndoWhy: string(p.UndoWhy),
 	}
+	if o.Undo != 0 {
+		o.Undone = p.Undo.At.Format(time.RFC3339)
+	}
+	return o
 }
 
 func newTxnCasesCommand() *cobra.Command {
 	var format, dir string
 	c := &cobra.Command{
 		Use:   "cases --journal DIR",
-		Short: "List the open cases: payments whose reversal the acquirer refused or never acknowledged, and uploads that disagree",
-		Long: `List the open cases: payments whose reversal the acquirer refused or never acknowledged. It is sent no more; ask the
-acquirer with STAN and RRN what it holds, and have it settled there. Also those of class upload: what a terminal has in a batch and the switch
-has not, or the other way round; tapswitch batch show tells more of that batch. Reads the journal's files and changes nothing, beside a running
+		Short: "List the open cases: payments of which a person must ask the acquirer what it holds, and uploads that disagree",
+		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, and refunds without a usable
+answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, and have it settled there. Also those of class upload: what a terminal
+has in a batch and the switch has not, or the other way round; tapswitch batch show tells more of that batch. Reads the journal's files and changes nothing, beside a running
 switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
 		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,

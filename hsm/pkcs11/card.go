@@ -68,7 +68,7 @@ func (m *Module) static(ctx context.Context, cvk *hsm.Key, lay func() (cvv.Block
 // the card number, is wiped.
 func (w *worker) cardValue(keys pair, block *cvv.Block, out *[cvv.Digits]byte) error {
 	defer clear(block[:])
-	sum, err := w.alg3(keys, block[:])
+	sum, err := w.alg3(&keys, block[:])
 	*out = cvv.Value(sum)
 	return err
 }
@@ -165,7 +165,7 @@ func (m *Module) cvc3(ctx context.Context, imk *hsm.Key, c hsm.CVC3Data) ([]byte
 		defer w.destroy(keys.whole, keys.doubled)
 		iv := c.IVCVC3
 		if track != nil {
-			sum, err := w.alg3(keys, track)
+			sum, err := w.alg3(&keys, track)
 			if err != nil {
 				return err
 			}

@@ -140,6 +140,12 @@ func (r *rig) forget() {
 	err := r.do(r.Context(), func(w *worker) error {
 		r.cache.mu.Lock()
 		defer r.cache.mu.Unlock()
+		for _, worker := range r.pool.workers {
+			worker.nearby.drop()
+			for _, l := range worker.lanes {
+				l.nearby.drop()
+			}
+		}
 		for id, e := range r.cache.entries {
 			if e.refs != 0 {
 				return fmt.Errorf("a key is in use %d times though nobody works", e.refs)
@@ -153,6 +159,16 @@ func (r *rig) forget() {
 	if err != nil {
 		r.Fatal(err)
 	}
+}
+
+// drop ends the use of all that is near. The cache is locked.
+func (n *nearby) drop() {
+	for _, e := range n.entries {
+		if e != nil {
+			e.refs--
+		}
+	}
+	*n = nearby{}
 }
 
 // nothingLeft counts session objects and sessions in the module itself.

@@ -5,7 +5,6 @@ package pkcs11
 import (
 	"bytes"
 	"context"
-	"crypto/subtle"
 	"iter"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/clear"
+	"tapswitch/hsm/mac"
 	"tapswitch/internal/env"
 )
 
@@ -128,7 +128,7 @@ func (w *worker) open() error {
 			return l.want.err
 		}
 		for more := true; more; more = yield(false) {
-			l.job.err = l.job.work(&l.worker)
+			l.job.err = l.job.task.run(&l.worker)
 			l.tidy()
 		}
 	})
@@ -235,17 +235,21 @@ func (w *worker) ecbWith(mechanism uint, encipher bool, key p11.ObjectHandle, in
 
 // chain2 is E(E(first) xor second) under double-length DES: alone it is one
 // crossing, in a lot two steps.
-func (w *worker) chain2(key p11.ObjectHandle, first, second *[8]byte) (out [8]byte, err error) {
-	if w.hand == nil {
-		if err := w.m.fused.chain2(w.session, key, first, second, &w.scratch.block); err != nil {
-			return out, w.fault("make a MAC", err)
-		}
-		return w.scratch.block, nil
+func (w *worker) chain2(key p11.ObjectHandle, first, second [8]byte) ([8]byte, error) {
+	if w.hand != nil {
+		return w.chain2InLot(key, first, second)
 	}
-	if err := w.ecb(true, key, first[:], out[:]); err != nil {
-		return out, err
+	if err := w.m.fused.chain2(w.session, key, &first, &second, &w.scratch.block); err != nil {
+		return [8]byte{}, w.fault("make a MAC", err)
 	}
-	subtle.XORBytes(out[:], out[:], second[:])
-	err = w.ecb(true, key, out[:], out[:])
-	return out, err
+	return w.scratch.block, nil
+}
+
+func (w *worker) chain2InLot(key p11.ObjectHandle, block, second [8]byte) ([8]byte, error) {
+	if err := w.ecb(true, key, block[:], block[:]); err != nil {
+		return block, err
+	}
+	block = mac.Xor(block, second)
+	err := w.ecb(true, key, block[:], block[:])
+	return block, err
 }

@@ -171,8 +171,7 @@ func (w *worker) walk(base *hsm.Key, ksn hsm.KSN, steps []dukpt.Step) (p11.Objec
 // key, as the base key's own name does, then device and counter.
 func (w *worker) derivedID(base *hsm.Key, ksn hsm.KSN, s dukpt.Step) []byte {
 	id := ksn.ID()
-	w.id = append(base.AppendBound(w.id[:0]), base.Binding[:]...)
-	w.id = append(append(w.id, id[:]...), byte(s.Counter>>24), byte(s.Counter>>16), byte(s.Counter>>8), byte(s.Counter))
+	w.id = append(append(w.name(base), id[:]...), byte(s.Counter>>24), byte(s.Counter>>16), byte(s.Counter>>8), byte(s.Counter))
 	return w.id
 }
 
@@ -251,7 +250,7 @@ func (m *Module) dukptMAC(ctx context.Context, d hsm.DUKPTKey, dir hsm.Direction
 		}
 		defer w.destroy(keys.whole, keys.doubled)
 		if alg == hsm.DUKPTRetail {
-			block, err := w.alg3(keys, in)
+			block, err := w.alg3(&keys, in)
 			copy(out, block[:])
 			return err
 		}

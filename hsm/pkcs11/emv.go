@@ -42,7 +42,7 @@ func (w *worker) card(imk *hsm.Key, data [16]byte, doubled bool) (pair, error) {
 	if doubled {
 		mark = 2
 	}
-	w.id = append(append(w.id, mark), data[:]...) // behind what names the master key
+	w.id = append(append(w.name(imk), mark), data[:]...)
 	if e := w.m.cache.get(w.id); e != nil {
 		w.held = append(w.held, e)
 		return e.keys, nil
@@ -171,7 +171,7 @@ func (m *Module) verify(ctx context.Context, imk *hsm.Key, prepare func() (emvke
 			return err
 		}
 		defer w.drop(keys)
-		got, err := w.alg3(keys.pair, in.Padded())
+		got, err := w.alg3(&keys.pair, in.Padded())
 		if err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (m *Module) arpc2(ctx context.Context, imk *hsm.Key, csu hsm.CSU, prepare f
 			return err
 		}
 		defer w.drop(keys)
-		*out, err = w.alg3(keys.pair, padded)
+		*out, err = w.alg3(&keys.pair, padded)
 		return err
 	})
 	if err != nil {

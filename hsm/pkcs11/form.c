@@ -18,8 +18,8 @@ enum {
 	CKO_SECRET_KEY = 4, CKK_AES = 0x1F,
 };
 
-ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, void *label, ts_ulong labeln,
-	void *id, ts_ulong idn, void *value, ts_ulong n, ts_ulong *key)
+ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, unsigned char *label, ts_ulong labeln,
+	unsigned char *id, ts_ulong idn, unsigned char *value, ts_ulong n, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY, type = CKK_AES;
 	unsigned char yes = 1, no = 0, stays = token != 0;
@@ -42,7 +42,7 @@ ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, void *l
 	return rv;
 }
 
-ts_ulong ts_component(ts_functions *f, ts_ulong session, void *value, ts_ulong n, ts_ulong *key)
+ts_ulong ts_component(ts_functions *f, ts_ulong session, unsigned char *value, ts_ulong n, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY, type = CKK_AES;
 	unsigned char yes = 1, no = 0;

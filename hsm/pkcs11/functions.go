@@ -21,29 +21,43 @@ func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]b
 	if pan.IsZero() {
 		return [16]byte{}, fmt.Errorf("%w: no card number to make a token of", hsm.ErrInput)
 	}
-	digits := append([]byte(nil), pan.Reveal(secret.ForHSM)...)
-	out := new([16]byte)
-	err := m.do(ctx, func(w *worker) error {
-		defer clear(digits)
-		keys, err := w.objects(key)
-		if err != nil {
-			return err
-		}
-		if key.Algorithm != hsm.HMAC256 {
-			if err := w.m.fused.cmac(w.session, keys.whole, digits, out); err != nil {
-				return w.fault("make a token", err)
-			}
-			return nil
-		}
-		var whole [32]byte
-		if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, keys.whole, digits, whole[:]); err != nil {
-			return w.fault("make a token", err)
-		}
-		copy(out[:], whole[:])
-		return nil
-	})
-	if err != nil {
+	c := m.calls.token.take()
+	defer m.calls.token.leave(c)
+	c.with, c.n = key, copy(c.digits[:], pan.Reveal(secret.ForHSM))
+	if err := m.serve(ctx, nil, &c.job); err != nil {
 		return [16]byte{}, err
 	}
-	return *out, nil
+	return c.out, nil
+}
+
+// tokenCall is one card number on its way.
+type tokenCall struct {
+	job
+
+	with   *hsm.Key
+	digits [19]byte
+	n      int
+	out    [16]byte
+}
+
+func (c *tokenCall) wipe() { c.with, c.digits, c.out = nil, [19]byte{}, [16]byte{} }
+
+func (c *tokenCall) run(w *worker) error {
+	defer clear(c.digits[:]) // also when the caller gave up
+	keys, err := w.objects(c.with)
+	if err != nil {
+		return err
+	}
+	if c.with.Algorithm != hsm.HMAC256 {
+		if err := w.m.fused.cmac(w.session, keys.whole, c.digits[:c.n], &c.out); err != nil {
+			return w.fault("make a token", err)
+		}
+		return nil
+	}
+	var sum [32]byte
+	if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, keys.whole, c.digits[:c.n], sum[:]); err != nil {
+		return w.fault("make a token", err)
+	}
+	copy(c.out[:], sum[:])
+	return nil
 }

@@ -28,7 +28,7 @@ enum {
 	CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_SIGN = 0x108, CKA_DERIVE = 0x10C, CKA_VALUE_LEN = 0x161,
 	CKA_EXTRACTABLE = 0x162,
 	CKO_SECRET_KEY = 4, CKK_GENERIC_SECRET = 0x10, CKK_DES2 = 0x14,
-	CKM_AES_GCM = 0x1087, CKM_AES_CBC = 0x1082, CKM_DES3_ECB = 0x132, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
+	CKM_AES_GCM = 0x1087, CKM_AES_CBC = 0x1082, CKM_DES3_ECB = 0x132, CKM_DES3_CBC = 0x133, CKM_DES3_ECB_ENCRYPT_DATA = 0x1102,
 	CKR_FUNCTION_FAILED = 0x6,
 };
 
@@ -76,7 +76,7 @@ static ts_ulong init_and(ts_functions *f, int init, int op, ts_ulong session, ts
 }
 
 ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
-	void *iv, ts_ulong key, void *in, ts_ulong n, void *out)
+	unsigned char *iv, ts_ulong key, unsigned char *in, ts_ulong n, unsigned char *out)
 {
 	ts_mechanism m = { mechanism, iv, !iv ? 0 : mechanism == CKM_AES_CBC ? 16 : 8 };
 	ts_ulong outn = n;
@@ -84,27 +84,41 @@ ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mech
 		session, &m, key, in, n, out, &outn, 1);
 }
 
-ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, void *first, void *second,
-	void *out)
+ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, unsigned char *first, unsigned char *second,
+	unsigned char *out)
 {
 	unsigned char block[8];
 	ts_ulong rv = ts_crypt(f, session, 1, CKM_DES3_ECB, 0, key, first, 8, block);
 	if (rv != 0)
 		return rv;
 	for (int i = 0; i < 8; i++)
-		block[i] ^= ((unsigned char *)second)[i];
+		block[i] ^= second[i];
 	return ts_crypt(f, session, 1, CKM_DES3_ECB, 0, key, block, 8, out);
 }
 
+ts_ulong ts_alg3(ts_functions *f, ts_ulong session, ts_ulong doubled, ts_ulong whole,
+	unsigned char *in, ts_ulong n, unsigned char *out)
+{
+	unsigned char iv[8] = { 0 }, *last = in + n - 8;
+	if (n > 8) {
+		ts_ulong rv = ts_crypt(f, session, 1, CKM_DES3_CBC, iv, doubled, in, n - 8, in);
+		if (rv != 0)
+			return rv;
+		for (int i = 0; i < 8; i++)
+			last[i] ^= last[i - 8];
+	}
+	return ts_crypt(f, session, 1, CKM_DES3_ECB, 0, whole, last, 8, out);
+}
+
 ts_ulong ts_sign(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong key,
-	void *in, ts_ulong n, void *out, ts_ulong outn)
+	unsigned char *in, ts_ulong n, unsigned char *out, ts_ulong outn)
 {
 	ts_mechanism m = { mechanism, 0, 0 };
 	return init_and(f, FN_SIGN_INIT, FN_SIGN, session, &m, key, in, n, out, &outn, 1);
 }
 
-ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, void *nonce,
-	void *aad, ts_ulong aadn, void *in, ts_ulong n, void *out, ts_ulong *outn)
+ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, unsigned char *nonce,
+	unsigned char *aad, ts_ulong aadn, unsigned char *in, ts_ulong n, unsigned char *out, ts_ulong *outn)
 {
 	ts_gcm_params p = { nonce, 12, 96, aad, aadn, 128 };
 	ts_mechanism m = { CKM_AES_GCM, &p, sizeof p };
@@ -112,7 +126,7 @@ ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, v
 		session, &m, key, in, n, out, outn, 0);
 }
 
-ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, void *data,
+ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, unsigned char *data,
 	int extractable, ts_ulong *key)
 {
 	ts_string_data s = { data, 16 };
@@ -129,7 +143,7 @@ ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, void *data,
 	return rv;
 }
 
-ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, void *value, ts_ulong n,
+ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, unsigned char *value, ts_ulong n,
 	ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY;
@@ -159,7 +173,7 @@ static void working(ts_attribute *t, ts_ulong *class, ts_ulong *type, int may)
 }
 
 ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong base,
-	void *data, ts_ulong n, ts_ulong type, ts_ulong len, int may, ts_ulong *key)
+	unsigned char *data, ts_ulong n, ts_ulong type, ts_ulong len, int may, ts_ulong *key)
 {
 	ts_string_data s = { data, n };
 	ts_mechanism m = { mechanism, &s, sizeof s };
@@ -172,7 +186,7 @@ ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism
 	return rv;
 }
 
-ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, void *value,
+ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, unsigned char *value,
 	ts_ulong n, int may, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY;
@@ -184,7 +198,7 @@ ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, voi
 	return rv;
 }
 
-ts_ulong ts_random(ts_functions *f, ts_ulong session, void *out, ts_ulong n)
+ts_ulong ts_random(ts_functions *f, ts_ulong session, unsigned char *out, ts_ulong n)
 {
 	ts_ulong rv = ((random_fn)f->fn[FN_RANDOM])(session, out, n);
 	ts_forget();

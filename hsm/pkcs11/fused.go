@@ -6,11 +6,13 @@ package pkcs11
 #cgo LDFLAGS: -ldl
 #cgo noescape ts_crypt
 #cgo noescape ts_chain2
+#cgo noescape ts_alg3
 #cgo noescape ts_sign
 #cgo noescape ts_gcm
 #cgo noescape ts_derive
 #cgo nocallback ts_crypt
 #cgo nocallback ts_chain2
+#cgo nocallback ts_alg3
 #cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
@@ -46,8 +48,9 @@ func load(path string) (functions, error) {
 	return functions{f}, nil
 }
 
-// ptr is the address of b's first byte, nil for none.
-func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
+// ptr is the address of b's first byte, nil for none. Its type spares a call
+// cgo's look at what else lies there: bytes hold no Go pointers.
+func ptr(b []byte) *C.uchar { return (*C.uchar)(unsafe.SliceData(b)) }
 
 func result(rv C.ts_ulong) error {
 	if rv == 0 {
@@ -67,12 +70,17 @@ func (f functions) crypt(s p11.SessionHandle, encipher bool, mechanism uint, iv 
 
 // chain2 is E(E(first) xor second) under double-length DES, in one crossing.
 func (f functions) chain2(s p11.SessionHandle, key p11.ObjectHandle, first, second, out *[8]byte) error {
-	return result(C.ts_chain2(f.f, C.ts_ulong(s), C.ts_ulong(key), unsafe.Pointer(first), unsafe.Pointer(second), unsafe.Pointer(out)))
+	return result(C.ts_chain2(f.f, C.ts_ulong(s), C.ts_ulong(key), ptr(first[:]), ptr(second[:]), ptr(out[:])))
+}
+
+// alg3 is ISO 9797-1 algorithm 3 over whole blocks, which it uses up, in one crossing.
+func (f functions) alg3(s p11.SessionHandle, keys *pair, padded []byte, out *[8]byte) error {
+	return result(C.ts_alg3(f.f, C.ts_ulong(s), C.ts_ulong(keys.doubled), C.ts_ulong(keys.whole), ptr(padded), C.ts_ulong(len(padded)), ptr(out[:])))
 }
 
 // cmac is AES-CMAC of in.
 func (f functions) cmac(s p11.SessionHandle, key p11.ObjectHandle, in []byte, out *[16]byte) error {
-	return result(C.ts_sign(f.f, C.ts_ulong(s), p11.CKM_AES_CMAC, C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), unsafe.Pointer(out), 16))
+	return result(C.ts_sign(f.f, C.ts_ulong(s), p11.CKM_AES_CMAC, C.ts_ulong(key), ptr(in), C.ts_ulong(len(in)), ptr(out[:]), 16))
 }
 
 // sign makes a MAC of exactly len(out) bytes by one mechanism.
@@ -98,7 +106,7 @@ func (f functions) derive(s p11.SessionHandle, base p11.ObjectHandle, data *[16]
 		extract = 1
 	}
 	var key C.ts_ulong
-	err := result(C.ts_derive(f.f, C.ts_ulong(s), C.ts_ulong(base), unsafe.Pointer(data), extract, &key))
+	err := result(C.ts_derive(f.f, C.ts_ulong(s), C.ts_ulong(base), ptr(data[:]), extract, &key))
 	return p11.ObjectHandle(key), err
 }
 

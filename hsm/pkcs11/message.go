@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -27,71 +28,90 @@ func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 	if err := alg.Permit(key, m.world.Clock.Now(), len(data)); err != nil {
 		return nil, err
 	}
-	work, err := macWork(key, alg, data)
-	if err != nil {
+	c := m.calls.mac.take()
+	defer m.calls.mac.leave(c)
+	c.prepare(key, alg, data)
+	if err := m.serve(ctx, key, &c.job); err != nil {
 		return nil, err
 	}
-	out := new(whole)
-	err = m.together(ctx, key, func(w *worker) error {
-		keys, err := w.objects(key)
-		if err != nil {
-			return err
-		}
-		return work(w, keys, out)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out[:alg.Size():alg.Size()], nil
+	return append(make([]byte, 0, alg.Size()), c.out[:alg.Size()]...), nil
 }
 
-// macWork prepares the data and says what a worker does with it. The data is
-// copied before a worker sees it: a caller that gave up may change its own.
-func macWork(key *hsm.Key, alg hsm.MACAlgorithm, data []byte) (func(w *worker, keys pair, out *whole) error, error) {
+// macCall is one MAC on its way.
+type macCall struct {
+	job
+
+	with   *hsm.Key
+	alg    hsm.MACAlgorithm
+	folded [8]byte // of a UnionPay MAC, which has no in
+	in     []byte  // padded
+	out    whole
+}
+
+// largeMAC is the buffer that a call does not keep.
+const largeMAC = 4096
+
+func (c *macCall) wipe() {
+	clear(c.in)
+	if cap(c.in) > largeMAC {
+		c.in = nil
+	}
+	c.with, c.folded, c.out = nil, [8]byte{}, whole{}
+}
+
+// prepare folds or pads the data. It is copied before a worker sees it: a caller
+// that gave up may change its own.
+func (c *macCall) prepare(key *hsm.Key, alg hsm.MACAlgorithm, data []byte) {
+	c.with, c.alg, c.in = key, alg, c.in[:0]
 	if alg.Whole() == hsm.MACUnionPayECB {
-		folded := mac.Fold(data)
-		return func(w *worker, keys pair, out *whole) error { return w.unionPay(keys, folded, out) }, nil
+		c.folded = mac.Fold(data)
+		return
 	}
-	var in []byte
-	if method, block := alg.Padding(); method != 0 {
-		in = mac.AppendPad(make([]byte, 0, len(data)+2*block), data, method, block)
+	method, block := alg.Padding()
+	c.in = slices.Grow(c.in, len(data)+2*block+1) // an address even for no data
+	if method != 0 {
+		c.in = mac.AppendPad(c.in, data, method, block)
 	} else {
-		in = append(make([]byte, 0, len(data)+1), data...) // an address even for no data
+		c.in = append(c.in, data...)
 	}
-	switch alg.Whole() {
-	case hsm.MACRetail, hsm.MACRetailPad2, hsm.MACRetailPad3, hsm.MACAS2805:
-		return func(w *worker, keys pair, out *whole) error {
-			sum, err := w.alg3(keys, in)
-			copy(out[:], sum[:])
-			return err
-		}, nil
-	case hsm.MACX99:
-		return func(w *worker, keys pair, out *whole) error {
-			if !single(key) {
-				return fmt.Errorf("%w: X9.9 is single DES and takes an 8-byte key alone; use X9.19 with this one", hsm.ErrUsage)
-			}
-			return w.cbcMAC(keys.whole, in, out)
-		}, nil
-	case hsm.MACCBC, hsm.MACCBCPad2, hsm.MACCBCPad3:
-		return func(w *worker, keys pair, out *whole) error { return w.cbcMAC(keys.whole, in, out) }, nil
-	case hsm.MACCMACAES:
-		return signWork(p11.CKM_AES_CMAC, in, 16), nil
-	case hsm.MACCMACTDES:
-		return signWork(p11.CKM_DES3_CMAC, in, 8), nil
-	case hsm.MACHMACSHA256:
-		return signWork(p11.CKM_SHA256_HMAC, in, 32), nil
-	}
-	return nil, fmt.Errorf("%w: %s is not built", hsm.ErrInput, alg)
 }
 
-// signWork is a MAC that the module has a mechanism for, of n bytes.
-func signWork(mechanism uint, in []byte, n int) func(w *worker, keys pair, out *whole) error {
-	return func(w *worker, keys pair, out *whole) error {
-		if err := w.m.fused.sign(w.session, mechanism, keys.whole, in, out[:n]); err != nil {
-			return w.fault("make a MAC", err)
-		}
-		return nil
+// run is what a worker does with the data.
+func (c *macCall) run(w *worker) error {
+	keys, err := w.objects(c.with)
+	if err != nil {
+		return err
 	}
+	switch c.alg.Whole() {
+	case hsm.MACUnionPayECB:
+		return w.unionPay(keys.whole, c.folded, &c.out)
+	case hsm.MACRetail, hsm.MACRetailPad2, hsm.MACRetailPad3, hsm.MACAS2805:
+		sum, err := w.alg3(&keys, c.in)
+		copy(c.out[:], sum[:])
+		return err
+	case hsm.MACX99:
+		if !single(c.with) {
+			return fmt.Errorf("%w: X9.9 is single DES and takes an 8-byte key alone; use X9.19 with this one", hsm.ErrUsage)
+		}
+		return w.cbcMAC(keys.whole, c.in, &c.out)
+	case hsm.MACCBC, hsm.MACCBCPad2, hsm.MACCBCPad3:
+		return w.cbcMAC(keys.whole, c.in, &c.out)
+	case hsm.MACCMACAES:
+		return w.sign(p11.CKM_AES_CMAC, keys.whole, c.in, c.out[:16])
+	case hsm.MACCMACTDES:
+		return w.sign(p11.CKM_DES3_CMAC, keys.whole, c.in, c.out[:8])
+	case hsm.MACHMACSHA256:
+		return w.sign(p11.CKM_SHA256_HMAC, keys.whole, c.in, c.out[:32])
+	}
+	return fmt.Errorf("%w: %s is not built", hsm.ErrInput, c.alg)
+}
+
+// sign is a MAC that the module has a mechanism for.
+func (w *worker) sign(mechanism uint, key p11.ObjectHandle, in, out []byte) error {
+	if err := w.m.fused.sign(w.session, mechanism, key, in, out); err != nil {
+		return w.fault("make a MAC", err)
+	}
+	return nil
 }
 
 // single reports whether a key that carries a companion K1‖K1 is K1‖K1 itself:
@@ -102,22 +122,22 @@ func single(key *hsm.Key) bool {
 }
 
 // unionPay is the ECB MAC of folded data: two block operations.
-func (w *worker) unionPay(keys pair, folded [8]byte, out *whole) error {
+func (w *worker) unionPay(key p11.ObjectHandle, folded [8]byte, out *whole) error {
 	left, right := mac.Halves(folded)
-	block, err := w.chain2(keys.whole, &left, &right)
+	block, err := w.chain2(key, left, right)
 	text := mac.Text(block)
 	copy(out[:], text[:])
 	return err
 }
 
-// cbcMAC is ISO 9797-1 algorithm 1 over padded data: the last block of CBC.
+// cbcMAC is ISO 9797-1 algorithm 1 over padded data, which it uses up: the last
+// block of CBC.
 func (w *worker) cbcMAC(key p11.ObjectHandle, padded []byte, out *whole) error {
 	var iv [8]byte
-	chain := make([]byte, len(padded))
-	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], key, padded, chain); err != nil {
+	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], key, padded, padded); err != nil {
 		return w.fault("chain a MAC", err)
 	}
-	copy(out[:], chain[len(chain)-8:])
+	copy(out[:], padded[len(padded)-8:])
 	return nil
 }
 

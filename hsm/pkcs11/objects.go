@@ -92,9 +92,12 @@ func (m *Module) permit(op hsm.Operation, k *hsm.Key) error {
 // there yet; they stay until the job ends. The binding is checked before the
 // module unwraps anything.
 func (w *worker) objects(k *hsm.Key) (pair, error) {
-	w.id = append(k.AppendBound(w.id[:0]), k.Binding[:]...)
+	if e := w.nearby.find(k, w.generation); e != nil {
+		return e.keys, nil
+	}
+	w.id = w.name(k)
 	if e := w.m.cache.get(w.id); e != nil {
-		w.held = append(w.held, e)
+		w.use(k, e)
 		return e.keys, nil
 	}
 	lmk, err := w.under(k)
@@ -121,6 +124,12 @@ func (w *worker) objects(k *hsm.Key) (pair, error) {
 		blobs = blobs[1:]
 	}
 	return w.hold(keys), nil
+}
+
+// name is all that is bound of a key, and its binding: what names it in the
+// cache. It is the worker's scratch w.id.
+func (w *worker) name(k *hsm.Key) []byte {
+	return append(k.AppendBound(w.id[:0]), k.Binding[:]...)
 }
 
 // hold puts keys into the cache under w.id and keeps them until the job ends;
@@ -260,33 +269,41 @@ func (w *worker) bury() {
 	}
 }
 
-// chain is CBC from zeros. One block of it is ECB, which goes together with
-// those of others.
-func (w *worker) chain(key p11.ObjectHandle, in, out []byte) error {
-	if len(in) == 8 {
-		return w.ecb(true, key, in, out)
+// alg3 is ISO 9797-1 algorithm 3 over padded data, which it uses up: CBC under
+// K1‖K1, which is single DES, for all blocks but the last, and E-D-E under the
+// whole key for the last. Single DES itself is refused by modules in service.
+// Alone it is one crossing, in a lot two steps.
+func (w *worker) alg3(keys *pair, padded []byte) ([8]byte, error) {
+	if w.hand != nil {
+		return w.alg3InLot(keys, padded)
+	}
+	if err := w.m.fused.alg3(w.session, keys, padded, &w.scratch.block); err != nil {
+		return [8]byte{}, w.fault("make a MAC", err)
+	}
+	return w.scratch.block, nil
+}
+
+func (w *worker) alg3InLot(keys *pair, padded []byte) (block [8]byte, err error) {
+	last := len(padded) - 8
+	if last > 0 {
+		if err := w.chain(keys.doubled, padded[:last]); err != nil {
+			return block, err
+		}
+		subtle.XORBytes(padded[last:], padded[last:], padded[last-8:last])
+	}
+	err = w.ecb(true, keys.whole, padded[last:], block[:])
+	return block, err
+}
+
+// chain is CBC from zeros, in place. One block of it is ECB, which goes together
+// with those of others.
+func (w *worker) chain(key p11.ObjectHandle, blocks []byte) error {
+	if len(blocks) == 8 {
+		return w.ecb(true, key, blocks, blocks)
 	}
 	var iv [8]byte
-	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], key, in, out); err != nil {
+	if err := w.m.fused.crypt(w.session, true, p11.CKM_DES3_CBC, iv[:], key, blocks, blocks); err != nil {
 		return w.fault("chain a MAC", err)
 	}
 	return nil
-}
-
-// alg3 is ISO 9797-1 algorithm 3 over padded data: CBC under K1‖K1, which is
-// single DES, for all blocks but the last, and E-D-E under the whole key for
-// the last. Single DES itself is refused by modules in service.
-func (w *worker) alg3(keys pair, padded []byte) ([8]byte, error) {
-	last := len(padded) - 8
-	var block [8]byte
-	copy(block[:], padded[last:])
-	if last > 0 {
-		chain := make([]byte, last)
-		if err := w.chain(keys.doubled, padded[:last], chain); err != nil {
-			return block, err
-		}
-		subtle.XORBytes(block[:], block[:], chain[last-8:])
-	}
-	err := w.ecb(true, keys.whole, block[:], w.scratch.block[:])
-	return w.scratch.block, err
 }

@@ -38,13 +38,30 @@ func (w *worker) pinCipher(key *hsm.Key) (clear.Cipher, error) {
 
 // blockCipher runs one block of the locked page through an object.
 func (w *worker) blockCipher(object p11.ObjectHandle, algorithm hsm.Algorithm) clear.Cipher {
-	mechanism := uint(p11.CKM_DES3_ECB)
+	if w.ciphersUsed == len(w.ciphers) {
+		c := &roomCipher{w: w}
+		c.run = c.block
+		w.ciphers = append(w.ciphers, c)
+	}
+	c := w.ciphers[w.ciphersUsed]
+	w.ciphersUsed++
+	c.mechanism, c.object = p11.CKM_DES3_ECB, object
 	if algorithm.IsAES() {
-		mechanism = p11.CKM_AES_ECB
+		c.mechanism = p11.CKM_AES_ECB
 	}
-	return func(encipher bool, block []byte) error {
-		return w.ecbWith(mechanism, encipher, object, block, block)
-	}
+	return c.run
+}
+
+// roomCipher is a clear.Cipher that a worker uses again.
+type roomCipher struct {
+	w         *worker
+	mechanism uint
+	object    p11.ObjectHandle
+	run       clear.Cipher // block, made once
+}
+
+func (c *roomCipher) block(encipher bool, block []byte) error {
+	return c.w.ecbWith(c.mechanism, encipher, c.object, block, block)
 }
 
 // filler is the randomness of one PIN block, none for a format without.
@@ -67,39 +84,56 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 	if err != nil {
 		return secret.PINBlock{}, err
 	}
-	out := new([16]byte)
-	err = m.together(ctx, to.Key, func(w *worker) error {
-		target, err := w.pinCipher(to.Key)
-		if err != nil {
-			return err
-		}
-		if err := w.readPIN(in); err != nil {
-			return err
-		}
-		block, err := w.room.WritePIN(target, to, random)
-		copy(out[:], block)
-		return err
-	})
-	if err != nil {
+	c := m.calls.translate.take()
+	defer m.calls.translate.leave(c)
+	c.in, c.to, c.random = in, to, random
+	if err := m.serve(ctx, to.Key, &c.job); err != nil {
 		return secret.PINBlock{}, err
 	}
-	return secret.NewPINBlock(out[:to.Format.BlockLen()])
+	return secret.NewPINBlock(c.out[:to.Format.BlockLen()])
+}
+
+// translateCall is one PIN block on its way.
+type translateCall struct {
+	job
+
+	in     hsm.EncipheredPIN
+	to     hsm.PINTarget
+	random [8]byte
+	out    [16]byte
+}
+
+func (c *translateCall) wipe() {
+	c.in, c.to, c.random, c.out = hsm.EncipheredPIN{}, hsm.PINTarget{}, [8]byte{}, [16]byte{}
+}
+
+func (c *translateCall) run(w *worker) error {
+	target, err := w.pinCipher(c.to.Key)
+	if err != nil {
+		return err
+	}
+	if err := w.readPIN(&c.in); err != nil {
+		return err
+	}
+	block, err := w.room.WritePIN(target, c.to, c.random)
+	copy(c.out[:], block)
+	return err
 }
 
 // readPIN brings the PIN of a block into the worker's locked page.
-func (w *worker) readPIN(in hsm.EncipheredPIN) error {
+func (w *worker) readPIN(in *hsm.EncipheredPIN) error {
 	source, made, err := w.pinSource(in)
 	if err != nil {
 		return err
 	}
 	defer w.destroy(made)
-	return w.room.ReadPIN(source, in)
+	return w.room.ReadPIN(source, *in)
 }
 
 // pinSource is the cipher under which a block arrived; the object that was made
 // for it, 0 for none, is the caller's to destroy. The worker's locked page must
 // hold nothing yet that is needed later: a key of TDES DUKPT is made there.
-func (w *worker) pinSource(in hsm.EncipheredPIN) (source clear.Cipher, made p11.ObjectHandle, err error) {
+func (w *worker) pinSource(in *hsm.EncipheredPIN) (source clear.Cipher, made p11.ObjectHandle, err error) {
 	if in.KSN.IsZero() {
 		source, err = w.pinCipher(in.Key)
 		return source, 0, err
@@ -136,7 +170,7 @@ func (m *Module) withPIN(ctx context.Context, in hsm.EncipheredPIN, key *hsm.Key
 		if err != nil {
 			return err
 		}
-		if err := w.readPIN(in); err != nil {
+		if err := w.readPIN(&in); err != nil {
 			return err
 		}
 		return use(w, verifier)
@@ -148,9 +182,31 @@ func (m *Module) VerifyPVV(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PV
 	if err := m.permitPIN(in, hsm.OpPVV, ref.Key); err != nil {
 		return err
 	}
-	return m.withPIN(ctx, in, ref.Key, func(w *worker, pvk clear.Cipher) error {
-		return w.room.CheckPVV(pvk, in.PAN, ref)
-	})
+	c := m.calls.pvv.take()
+	defer m.calls.pvv.leave(c)
+	c.in, c.ref = in, ref
+	return m.serve(ctx, ref.Key, &c.job)
+}
+
+// pvvCall is one PIN block on its way to be checked.
+type pvvCall struct {
+	job
+
+	in  hsm.EncipheredPIN
+	ref hsm.PVV
+}
+
+func (c *pvvCall) wipe() { c.in, c.ref = hsm.EncipheredPIN{}, hsm.PVV{} }
+
+func (c *pvvCall) run(w *worker) error {
+	pvk, err := w.pinCipher(c.ref.Key)
+	if err != nil {
+		return err
+	}
+	if err := w.readPIN(&c.in); err != nil {
+		return err
+	}
+	return w.room.CheckPVV(pvk, c.in.PAN, c.ref)
 }
 
 // VerifyOffset checks a PIN block against an IBM 3624 offset.
@@ -212,7 +268,7 @@ func (m *Module) ChangePVV(ctx context.Context, old, next hsm.EncipheredPIN, ref
 		if err != nil {
 			return err
 		}
-		if err := w.readPIN(next); err != nil {
+		if err := w.readPIN(&next); err != nil {
 			return err
 		}
 		*out, err = w.room.PVV(pvk, next.PAN, ref.Index)
@@ -241,7 +297,7 @@ func (m *Module) ChangeOffset(ctx context.Context, old, next hsm.EncipheredPIN, 
 		if err != nil {
 			return err
 		}
-		if err := w.readPIN(next); err != nil {
+		if err := w.readPIN(&next); err != nil {
 			return err
 		}
 		*out, err = w.room.Offset(pvk, next.PAN, ref.Key.Offset)

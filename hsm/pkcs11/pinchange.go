@@ -70,7 +70,7 @@ func (w *worker) changeBlock(p hsm.PINChange, c emvkey.Change) error {
 	var sources []clear.Cipher
 	blocks := p.Blocks()
 	for _, in := range blocks {
-		source, made, err := w.pinSource(in)
+		source, made, err := w.pinSource(&in)
 		if err != nil {
 			return err
 		}

@@ -117,6 +117,7 @@ type Module struct {
 
 	pool     pool
 	jobs     sync.Pool // of *job
+	calls    calls
 	closed   atomic.Bool
 	watchdog sync.WaitGroup
 

@@ -28,6 +28,10 @@ type worker struct {
 	orphans    []p11.ObjectHandle // objects the module would not destroy yet
 	id         []byte             // scratch: what names a key in the cache
 	scratch    *scratch
+	nearby     nearby
+
+	ciphers     []*roomCipher // made once; blockCipher lends the next one
+	ciphersUsed int
 
 	// For lots of more than one job (coalesce.go).
 	maxLot  int
@@ -48,6 +52,7 @@ type worker struct {
 	jobs   []*job   // under way
 	key    *hsm.Key // that the first of them is under, until others are looked for
 	began  env.Mono // when they were given to it
+	done   uint     // turns so far
 	queued bool     // they waited, and none of their callers runs the worker
 	ended  []*job   // scratch of pool.next
 	stuck  bool     // a caller gave up on one of the jobs
@@ -186,7 +191,7 @@ func (w *worker) serve() {
 }
 
 func (w *worker) serveOne(j *job) {
-	j.err = j.work(w)
+	j.err = j.task.run(w)
 	w.tidy()
 }
 
@@ -198,6 +203,7 @@ func (w *worker) tidy() {
 		w.held[i] = nil
 	}
 	w.held = w.held[:0]
+	w.ciphersUsed = 0
 }
 
 // do has work done by a worker and waits for it, no longer than the time-out or
@@ -206,36 +212,45 @@ func (m *Module) do(ctx context.Context, work func(w *worker) error) error {
 	return m.submit(ctx, nil, work)
 }
 
-// submit is the way of work to a worker and back. With a key it may be served
-// together with others under it.
+// submit is do for work that with a key may be served together with others under it.
 func (m *Module) submit(ctx context.Context, key *hsm.Key, work func(w *worker) error) error {
+	j, ok := m.jobs.Get().(*job)
+	if !ok {
+		j = newJob()
+	}
+	j.task = workFunc(work)
+	err := m.serve(ctx, key, j)
+	if j.gaveUp == nil { // else the worker may still be at it: the job is not used again
+		j.task = nil
+		m.jobs.Put(j)
+	}
+	return err
+}
+
+// serve is the way of a job to a worker and back.
+func (m *Module) serve(ctx context.Context, key *hsm.Key, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: the caller left: %w", hsm.ErrUnavailable, err)
 	}
 	if err := m.refuseWhileLost(); err != nil {
 		return err
 	}
-	j, ok := m.jobs.Get().(*job)
-	if !ok {
-		j = &job{done: make(chan struct{}, 1)}
-	}
-	j.work, j.key, j.since = work, key, m.world.Clock.Mono()
+	j.key, j.since, j.err = key, m.world.Clock.Mono(), nil
 	j.until = m.until(ctx, j.since)
 	w, err := m.pool.enter(j)
-	if err == nil {
-		if w != nil {
-			m.pool.lead(w)
-		} else {
-			<-j.done // answered by a worker, or by the watchdog
-		}
-		if j.gaveUp != nil {
-			return j.gaveUp // the worker may still be at it: the job is not used again
-		}
-		err = j.err
+	if err != nil {
+		return err
 	}
-	j.work, j.key, j.err = nil, nil, nil
-	m.jobs.Put(j)
-	return err
+	if w != nil {
+		m.pool.lead(w)
+	} else {
+		<-j.done // answered by a worker, or by the watchdog
+	}
+	if j.gaveUp != nil {
+		return j.gaveUp
+	}
+	j.key = nil
+	return j.err
 }
 
 // until is the end of a caller's patience.

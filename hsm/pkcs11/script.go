@@ -38,7 +38,7 @@ func (w *worker) scriptMAC(smi *hsm.Key, s hsm.Script, padded []byte) ([8]byte, 
 		return [8]byte{}, err
 	}
 	defer w.drop(keys)
-	return w.alg3(keys.pair, padded)
+	return w.alg3(&keys.pair, padded)
 }
 
 // encipherScript enciphers padded script data.

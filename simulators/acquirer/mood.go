@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The moods. All but silent-all act on financial requests (0200) alone;
-// reversals and network management go on as usual.
+// The moods. All but silent-all act on financial requests and advices (0200, 0220,
+// 0221) alone; reversals and network management go on as usual.
 const (
 	MoodNormal       = "normal"
 	MoodSilent       = "silent"        // debits, does not answer
@@ -90,7 +90,7 @@ func (m Mood) actsOn(mti string) bool {
 	case MoodSilentAll:
 		return true
 	}
-	return mti == mtiFinancial
+	return mti == mtiFinancial || isAdvice(mti)
 }
 
 // spentBy reports whether a message of this type uses a once up.

@@ -125,13 +125,16 @@ func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err
 	}
 	rec.Key = oracleKey(k)
 	switch j.Kind {
-	case record.KindIntent:
+	case record.KindIntent, record.KindAdvice:
 		p, err := record.ParsePayment(k, j.Body)
 		if err != nil {
 			return rec, 0, err
 		}
 		rec.Link, rec.Amount = p.Link, int64(p.Amount.Minor)
 		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
+		if j.Kind == record.KindAdvice {
+			return rec, txn.Happened, nil
+		}
 		return rec, txn.Journaled, nil
 	case record.KindRefused:
 		return rec, txn.Refuse, nil
@@ -151,6 +154,10 @@ func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
 		return rec, txn.CaseOpened, err
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(j.Body)
+		rec.Event, rec.Code = txn.AdviceAcked.String(), a.Code.String()
+		return rec, txn.AdviceAcked, err
 	}
 	return rec, 0, nil
 }

@@ -144,6 +144,7 @@ type Link struct {
 	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
 }
 

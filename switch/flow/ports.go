@@ -33,6 +33,7 @@ type Flow struct {
 	Clock    env.Clock
 	Observe  func(context.Context, Report) // one call per message, at its end
 	Stop     func(error)                   // stops the process: an undo could not be made durable
+	Opened   func(txn.Payment)             // told of each case that is opened here; may be nil
 }
 
 // Terminals says who may speak to us.
@@ -107,6 +108,9 @@ type Routes interface {
 	Issuer(pan secret.PAN) (*chip.Issuer, error)
 	// Choose returns a healthy link.
 	Choose(pan secret.PAN) (link string, err error)
+	// Home returns a link that carries a class, a healthy one if there is, else the
+	// first of the card's range: what has happened waits there.
+	Home(pan secret.PAN, c txn.Class) (link string, err error)
 }
 
 // Chips checks and answers cryptograms.
@@ -129,7 +133,7 @@ type Numbers interface {
 // Send is what an acquirer is to be asked.
 type Send struct {
 	Payment  *txn.Payment
-	Original *txn.Payment // what a void takes back, nil for others
+	Original *txn.Payment // what a void or a refund gives back, nil for others
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono
@@ -147,10 +151,13 @@ var (
 type Acquirers interface {
 	// Serves says whether a link carries a class of messages.
 	Serves(link string, c txn.Class) bool
+	// Undoes says whether what has no usable answer is reversed at a link, for a
+	// class whose ending is otherwise a case for a person.
+	Undoes(link string, c txn.Class) bool
 	Exchange(ctx context.Context, s Send) (txn.Answer, error)
 }
 
-// Reversals delivers undos until they are acknowledged.
+// Reversals delivers undos and advices until they are acknowledged.
 type Reversals interface {
 	Enqueue(link string, k txn.Key)
 }

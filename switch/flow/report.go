@@ -28,6 +28,7 @@ const (
 	StepDecided  = "decided"  // the outcome is durable
 	StepUndo     = "undo"     // the terminal's reversal is durable
 	StepClosed   = "closed"   // how the batch stands is durable, or was before
+	StepAdvised  = "advised"  // what has happened is durable
 )
 
 // Report is what one message came to; log, metrics and traces derive from it.

@@ -123,7 +123,8 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
 		return nil // not of a payment's life
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
+		record.KindAdvice, record.KindAdvised:
 	default:
 		return fmt.Errorf("kind %d is not known to this version", r.Kind)
 	}
@@ -156,8 +157,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 // that comes again once its payment rests, beyond the replay window, begins a
 // new life.
 func (p *projection) follow(l *living, k txn.Key, seq int64, r journal.Record) (*living, error) {
-	begins := r.Kind == record.KindIntent || r.Kind == record.KindRefused
-	if l == nil || begins && l.p != nil && record.Over(l.p) {
+	if l == nil || record.Begins(r.Kind) && l.p != nil && record.Over(l.p) {
 		l = &living{id: seq}
 	}
 	fresh := l.id == seq

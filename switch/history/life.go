@@ -153,7 +153,7 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 	var code txn.Code
 	switch e.Kind {
 	case record.KindTombstone:
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		var p *txn.Payment
 		if p, err = record.ParsePayment(k, e.Body); err != nil {
 			return s, err
@@ -178,6 +178,10 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 		var c txn.Case
 		c, err = record.ParseCase(e.Body)
 		s.Event, s.At, s.Reason, code = txn.CaseOpened.String(), stamp(c.At), string(c.Why), c.Code
+	case record.KindAdvised:
+		var a record.Advised
+		a, err = record.ParseAdvised(e.Body)
+		s.Event, s.At, code = txn.AdviceAcked.String(), stamp(a.At), a.Code
 	default:
 		err = fmt.Errorf("kind %d is not known to this version", e.Kind)
 	}

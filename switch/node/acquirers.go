@@ -27,6 +27,7 @@ type acquirer struct {
 	link     *link.Link
 	zpk, zak *hsm.Key
 	timeout  time.Duration
+	undoes   bool // a refund without a usable answer is reversed
 
 	ended   func(link, outcome string, took time.Duration) // of an exchange
 	macer   hsm.MACer
@@ -36,13 +37,19 @@ type acquirer struct {
 }
 
 // acquirers is all links; it is flow's port for payments and the
-// store-and-forward's for reversals.
+// store-and-forward's for what is owed.
 type acquirers map[string]*acquirer
 
 // Serves says whether a link's dialect carries a class.
 func (as acquirers) Serves(link string, c txn.Class) bool {
 	a := as[link] // nil when it left the configuration: an original may have gone there
 	return a != nil && a.dialect.Serves(c)
+}
+
+// Undoes says whether a link takes reversals of refunds, as its configuration has it.
+func (as acquirers) Undoes(link string, c txn.Class) bool {
+	a := as[link]
+	return a != nil && c == txn.Refund && a.undoes
 }
 
 // Exchange asks the acquirer of s.Payment.Link.
@@ -66,27 +73,27 @@ func (a *acquirer) body(s flow.Send) ([]byte, error) {
 // Send sends what the store-and-forward owes of p and returns the acquirer's
 // field 39.
 func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repeat bool) (txn.Code, error) {
-	if kind != saf.Reversal {
-		return txn.Code{}, fmt.Errorf("%w: link %s: a %s is not built in this version", saf.ErrUnsent, p.Link, kind)
-	}
-	return as.reverse(ctx, p, repeat)
-}
-
-func (as acquirers) reverse(ctx context.Context, p txn.Payment, repeat bool) (txn.Code, error) {
 	a := as[p.Link]
 	if a == nil {
-		return txn.Code{}, fmt.Errorf("%w: link %s is no longer configured: a reversal waits for it", saf.ErrUnsent, p.Link)
+		return txn.Code{}, fmt.Errorf("%w: link %s is no longer configured: a %s waits for it", saf.ErrUnsent, p.Link, kind)
 	}
 	pan, err := a.cards.open(ctx, &p)
 	if err != nil {
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	defer pan.Wipe()
-	body, err := a.dialect.Reversal(make([]byte, 0, 512), &p, pan, repeat)
+	room, n := make([]byte, 0, 512), p.Undo
+	var body []byte
+	if kind == saf.Advice {
+		n = p.Numbers
+		body, err = a.dialect.Advice(room, &p, pan, nil, repeat)
+	} else {
+		body, err = a.dialect.Reversal(room, &p, pan, repeat)
+	}
 	if err != nil {
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
-	answer, err := a.ask(ctx, body, &p, p.Undo, a.clock.Mono().Add(a.timeout))
+	answer, err := a.ask(ctx, body, &p, n, a.clock.Mono().Add(a.timeout))
 	if errors.Is(err, flow.ErrNotSent) {
 		err = fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}

@@ -187,13 +187,13 @@ func (n *Node) build() error {
 		}
 	}
 	if cases := n.index.Cases(); cases > 0 {
-		n.observer.Log().Warn("cases are open: the acquirer did not undo what it was asked to; tapswitch txn cases lists them", "cases", cases)
+		n.observer.Log().Warn("cases are open: what the acquirer holds is for a person to find out; tapswitch txn cases lists them", "cases", cases)
 	}
 	if cases := n.batches.Cases(); cases > 0 {
 		n.observer.Log().Warn("cases are open: terminals uploaded other payments than the switch has; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
-		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
+		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
 }
 
@@ -208,11 +208,11 @@ func (n *Node) safConfig() saf.Config {
 	}
 }
 
-// enqueueAgain queues a reversal that a crash interrupted. One whose link left
+// enqueueAgain queues a reversal or an advice that a crash interrupted. One whose link left
 // the configuration waits, and says so at every start.
 func (n *Node) enqueueAgain(name string, k txn.Key) {
 	if n.links[name] == nil {
-		n.observer.Log().Error("a reversal waits for a link that is not configured: put the link back until it is delivered",
+		n.observer.Log().Error("a reversal or an advice waits for a link that is not configured: put the link back until it is delivered",
 			"link", name, "terminal", k.Terminal.String(), "trace", uint32(k.Trace))
 	}
 	n.saf.Enqueue(name, k)
@@ -270,6 +270,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Clock:     n.world.Clock,
 		Observe:   n.report,
 		Stop:      n.stop,
+		Opened:    n.opened,
 	}
 	return nil
 }
@@ -283,7 +284,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 			return fmt.Errorf("link %s: %w", c.Name, err)
 		}
 		a := &acquirer{
-			name: c.Name, dialect: dialect, timeout: c.Timeout, ended: n.observer.Exchange,
+			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {

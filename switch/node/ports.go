@@ -164,7 +164,7 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
-	b = append(b, in.OfRRN.String()...) // what a void takes back
+	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {
@@ -214,6 +214,21 @@ func (r routes) Choose(pan secret.PAN) (string, error) {
 		return "", txn.DeclineNoRoute.Why(err)
 	}
 	return d.Link, nil
+}
+
+// Home finds a link for what has happened already.
+func (r routes) Home(pan secret.PAN, c txn.Class) (string, error) {
+	serves := func(name string) bool { return r.links.Serves(name, c) }
+	for _, fits := range []func(string) bool{func(name string) bool { return serves(name) && r.links.Up(name) }, serves} {
+		d, err := r.table.Choose(pan, fits)
+		switch {
+		case err == nil && d.Link != "":
+			return d.Link, nil
+		case errors.Is(err, route.ErrNoRoute):
+			return "", txn.DeclineNoRoute.Why(err)
+		}
+	}
+	return "", txn.DeclineLinkClass
 }
 
 // pins is flow's port on the PIN checker and the links' zone keys.

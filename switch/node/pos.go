@@ -46,6 +46,10 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Authorize(ctx, &in)
 	case in.Key.Class == txn.Void:
 		ans = s.flow.Void(ctx, &in)
+	case in.Key.Class == txn.Refund:
+		ans = s.flow.Refund(ctx, &in)
+	case in.Key.Class.Ending() == txn.EndAdvise:
+		ans = s.flow.Advise(ctx, &in)
 	case in.Key.Class == txn.Balance:
 		ans = s.flow.Inquire(ctx, &in)
 	case in.Key.Class == txn.Reversal:
@@ -75,7 +79,7 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 		return listen.Reply{Close: true}
 	}
 	body, err := s.build(ctx, v, a, keys, in.MACKey)
-	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && s.clock.Mono() >= in.Deadline { // the MAC took too long
+	if err == nil && a.Approved() && in.Key.Class.Ending() != txn.EndNone && in.Key.Class.Ending() != txn.EndAdvise && s.clock.Mono() >= in.Deadline { // the MAC took too long
 		clear(body)
 		// A stored yes may be the first that the terminal would hear, when a crash
 		// came between: it is as late. A no could meet the yes from before it.

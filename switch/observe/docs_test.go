@@ -18,13 +18,13 @@ import (
 // page against the sets that a switch really uses.
 func labelDocs() [][2]string {
 	return [][2]string{
-		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`"},
+		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`, `upload`, `batch_end`"},
 		{"outcome of a payment", "`approved`, `declined`"},
-		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes; of a settlement why it is not balanced"},
+		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes; of a settlement why it is not balanced, of an upload that it opened cases"},
 		{"link", "the names of the configuration's `links`"},
 		{"outcome of an exchange", "`answered` (yes or no), `not_sent` (surely nothing left), `no_answer` (sent and unknown: reversed), `failed_checks` (reversed)"},
 		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that asks to come again), `no_answer`, `case` (sent no more, a case is open)"},
-		{"reason of a case", "`reversal_refused`, `reversal_expired`"},
+		{"reason of a case", "`reversal_refused`, `reversal_expired`, `advice_refused`, `advice_expired`"},
 		{"operation", "`mac`, `verify_mac`, `translate_pin`, `verify_pvv`, `verify_arqc`, `arpc`, `generate_set`, `seal`, `open`, `token`"},
 		{"outcome of the HSM or the journal", "`ok`, `refused` (the module or the journal said no: a wrong MAC, PIN or cryptogram too), `busy`, `unavailable`, `full`, `failed`"},
 		{"token", "the labels of `hsm.token` and `hsm.members` of the configuration; with its library behind where two labels are the same"},

@@ -95,8 +95,8 @@ func (b builder) links(m *Metrics, s Sets) {
 	m.linkInFlight = b.gauges("tapswitch_link_in_flight", "requests without an answer yet", "link", l.set[0])
 	m.lateAnswers = b.family("tapswitch_link_late_answers_total", "answers that nobody waited for any more", newLabels(s.Links), "link")
 	m.linkEvents = b.family("tapswitch_link_events_total", "what a link counts besides: connections lost, frames refused, strange answers", newLabels(s.Links, s.LinkEvents), "link", "event")
-	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
-	m.safCases = b.family("tapswitch_saf_cases_total", "reversals that ended with a case for a person, by why", newLabels(s.Links, s.Cases), "link", "reason")
+	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals and advices by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
+	m.safCases = b.family("tapswitch_saf_cases_total", "payments that ended with a case for a person, by why", newLabels(s.Links, s.Cases), "link", "reason")
 }
 
 func (b builder) hsm(m *Metrics, s Sets) {
@@ -119,9 +119,9 @@ func (b builder) store(m *Metrics, s Sets) {
 	m.historyUp = b.gauge("tapswitch_history_up", "1 while the history is written behind the journal; 0 too when none is configured")
 	m.historyRecords = b.gauge("tapswitch_history_lag_records", "records of the journal that the history does not have yet")
 	m.historySeconds = b.gauge("tapswitch_history_lag_seconds", "time since the history was level with the journal, 0 while it is")
-	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals not acknowledged yet")
+	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals and advices not acknowledged yet")
+	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: what the acquirer holds is for a person to find out")
 	m.settleOpen = b.gauge("tapswitch_settle_cases_open", "open cases of uploaded batches: what a terminal has and the switch has not, or the other way round")
-	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: the acquirer did not undo them, and a person must settle it")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
 }
 
@@ -156,7 +156,7 @@ func (m *Metrics) LinkEvents(link string) func(event string) {
 	return func(event string) { m.linkEvents.of(link, event).Inc() }
 }
 
-// SAFAttempt counts a delivery of a reversal.
+// SAFAttempt counts a delivery of a reversal or an advice.
 func (m *Metrics) SAFAttempt(link, outcome string) { m.safAttempts.of(link, outcome).Inc() }
 
 // LinkState sets whether a link is signed on and how many requests it has in flight.
@@ -206,7 +206,7 @@ func (m *Metrics) History(up bool, records uint64, behind time.Duration) {
 // SettleCases tells how many cases uploads of batches have opened.
 func (m *Metrics) SettleCases(n int) { m.settleOpen.Set(float64(n)) }
 
-// SAFCase counts a reversal that ended with a case.
+// SAFCase counts a reversal or an advice that ended with a case.
 func (m *Metrics) SAFCase(link, why string) { m.safCases.of(link, why).Inc() }
 
 // SAF sets how many reversals wait, for how long the oldest has, and how many

@@ -41,6 +41,7 @@ const (
 	tagNow
 	tagTold
 	tagTheirs
+	tagOfRRN
 	tagItem
 )
 
@@ -51,8 +52,9 @@ const (
 )
 
 const (
-	flagPIN  = 1
-	flagChip = 2
+	flagPIN    = 1
+	flagChip   = 2
+	flagUndoes = 4
 )
 
 type encoder struct{ buf []byte }
@@ -144,12 +146,16 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.ChipRead {
 		flags |= flagChip
 	}
+	if p.Undoes {
+		flags |= flagUndoes
+	}
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
 	if p.Original != (txn.Key{}) {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
+	e.fixed(tagOfRRN, p.OfRRN[:])
 	return e.buf
 }
 
@@ -233,7 +239,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		if len(v) != 1 {
 			return false
 		}
-		p.PINGiven, p.ChipRead = v[0]&flagPIN != 0, v[0]&flagChip != 0
+		p.PINGiven, p.ChipRead, p.Undoes = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagUndoes != 0
 	case tagLink:
 		p.Link = string(v)
 	case tagNumbers:
@@ -242,6 +248,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		k, err := ParseKey(v)
 		p.Original = k
 		return err == nil
+	case tagOfRRN:
+		return fill(p.OfRRN[:], v)
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}
@@ -284,7 +292,7 @@ func setEvent(e *txn.Event, v []byte) bool {
 	return true
 }
 
-// ParsePayment reads the body of KindIntent or KindRefused.
+// ParsePayment reads the body of KindIntent, KindRefused or KindAdvice.
 func ParsePayment(k txn.Key, body []byte) (*txn.Payment, error) {
 	p := &txn.Payment{Key: k}
 	return p, fields(body, func(tag byte, v []byte) bool { return setPayment(p, tag, v) })
@@ -356,6 +364,29 @@ func ParseCase(body []byte) (c txn.Case, err error) {
 		err = ErrForm
 	}
 	return c, err
+}
+
+// ParseAdvised reads the body of KindAdvised.
+func ParseAdvised(body []byte) (a Advised, err error) {
+	acked := false
+	err = fields(body, func(tag byte, v []byte) (ok bool) {
+		switch tag {
+		case tagEvent:
+			var e txn.Event
+			acked = setEvent(&e, v) && e == txn.AdviceAcked
+			return acked
+		case tagCode:
+			return fill(a.Code[:], v)
+		case tagAt:
+			a.At, ok = parseTime(v)
+			return ok
+		}
+		return false
+	})
+	if err == nil && !acked {
+		err = ErrForm
+	}
+	return a, err
 }
 
 // ParseTries reads key and body of KindTries.

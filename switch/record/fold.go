@@ -16,15 +16,17 @@ var ErrNoIntent = errors.New("no intent before it")
 // Fold takes the next record of the payment of k: the one way in which the
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
-// KindIntent, KindRefused, KindOutcome, KindUndo, KindUndone and KindCase.
+// KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
+// KindUndo, KindUndone, KindCase and KindAdvised.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
-	switch r.Kind {
-	case KindIntent, KindRefused:
+	if Begins(r.Kind) {
 		if p != nil {
 			return p, errors.New("second payment with this key")
 		}
 		return begin(k, r)
-	case KindOutcome, KindUndo, KindUndone, KindCase:
+	}
+	switch r.Kind {
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -54,6 +56,11 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		}
 		p.Case = c
 		return p, move(p, txn.CaseOpened)
+	case KindAdvised:
+		if _, err := ParseAdvised(r.Body); err != nil {
+			return p, err
+		}
+		return p, move(p, txn.AdviceAcked)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {
@@ -61,6 +68,9 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	}
 	return p, move(p, u.Event)
 }
+
+// Begins says whether a kind is the first record of a payment.
+func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused || kind == KindAdvice }
 
 // Over says that a payment's key may come to a new life: nothing more can happen
 // to the old one, and beyond its replay window the running switch forgets it. An
@@ -79,6 +89,9 @@ func begin(k txn.Key, r journal.Record) (*txn.Payment, error) {
 		return p, move(p, txn.Refuse)
 	}
 	p.Reserved = r.Reserve
+	if r.Kind == KindAdvice {
+		return p, move(p, txn.Happened)
+	}
 	return p, move(p, txn.Journaled)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"tapswitch/switch/journal"
 	"tapswitch/switch/txn"
@@ -21,12 +22,14 @@ const (
 	KindTombstone                 // a reversal whose original is unknown
 	KindTries                     // wrong PINs of a card
 	KindNumbers                   // a reserved block of trace numbers
-	KindCase                      // the acquirer will not undo a payment: a person must look at it
+	KindCase                      // the acquirer will not undo a payment, or not take an advice: a person must look at it
 	KindBatch                     // how a terminal's batch stands
+	KindAdvice                    // what has happened and is owed to the acquirer, with what the terminal is told
+	KindAdvised                   // the acquirer acknowledged an advice
 	KindUpload                    // payments that a terminal uploaded of its batch, and what they came to
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "upload"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "upload"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {
@@ -45,6 +48,9 @@ const (
 	FollowUps = 1536
 	UndoRoom  = 640
 	admission = 1
+
+	// AdviceRoom is what an advice reserves for its acknowledgement or case.
+	AdviceRoom = 384
 )
 
 const _ = uint(FollowUps - UndoRoom - 1)
@@ -79,6 +85,12 @@ type Outcome struct {
 type Undone struct {
 	Event txn.Event // UndoAcked, UndoUnknown
 	Code  txn.Code
+}
+
+// Advised is the body of KindAdvised.
+type Advised struct {
+	Code txn.Code // the acquirer's: 00, or 94 to a repeat
+	At   time.Time
 }
 
 // Tries is the body of KindTries; its key is the card token.
@@ -127,7 +139,7 @@ func MakeUndone(p *txn.Payment, u Undone) journal.Record {
 	return journal.Record{Kind: KindUndone, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
 }
 
-// MakeCase makes the record that p, whose undo is sent no more, waits for a person.
+// MakeCase makes the record that p, whose undo or advice is sent no more, waits for a person.
 func MakeCase(p *txn.Payment, c txn.Case) journal.Record {
 	e := newEncoder(nil)
 	e.byte(tagEvent, byte(txn.CaseOpened))
@@ -135,6 +147,22 @@ func MakeCase(p *txn.Payment, c txn.Case) journal.Record {
 	e.fixed(tagCode, c.Code[:])
 	e.time(tagAt, c.At)
 	return journal.Record{Kind: KindCase, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
+}
+
+// Advice makes the record of p, which has happened and is to be told to its
+// acquirer; p.Answer is what a terminal that asked is told of it.
+func Advice(p *txn.Payment) journal.Record {
+	body := appendAnswer(appendPayment(nil, p), p.Answer)
+	return journal.Record{Kind: KindAdvice, Key: AppendKey(nil, p.Key), Body: body, Reserve: AdviceRoom}
+}
+
+// MakeAdvised makes the record that the acquirer has p.
+func MakeAdvised(p *txn.Payment, a Advised) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagEvent, byte(txn.AdviceAcked))
+	e.bytes(tagCode, a.Code[:])
+	e.time(tagAt, a.At)
+	return journal.Record{Kind: KindAdvised, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
 }
 
 // Tombstone makes the record that k was reversed before it was known.

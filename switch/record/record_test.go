@@ -71,6 +71,15 @@ func records2() []journal.Record {
 	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()}), Intent(void)}
 }
 
+// refunds are records of the class that came after the second version: of fields,
+// the original's reference number is new.
+func refunds() []journal.Record {
+	refund := full()
+	refund.Key.Class, refund.Key.Type, refund.Original, refund.OfRRN, refund.Undoes = txn.Refund, 25, full().Key, full().Numbers.RRN, true
+	refund.Reserved = FollowUps
+	return []journal.Record{Intent(refund), MakeCase(refund, txn.Case{Why: txn.CaseRefundUnanswered, At: time.Date(2026, 11, 29, 1, 2, 9, 7, time.UTC)})}
+}
+
 // cases are records of the kind that came after the second version; no field of
 // theirs is new.
 func cases() []journal.Record {
@@ -78,11 +87,20 @@ func cases() []journal.Record {
 	return []journal.Record{MakeCase(full(), txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat, At: at}), MakeCase(full(), txn.Case{Why: txn.CaseExpired, At: at})}
 }
 
+// advices are records of the kinds of an advice, with old fields alone.
+func advices() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Answer, p.PINGiven, p.ChipRead = txn.OfflineSale, 30, answer(), false, false
+	return []journal.Record{Advice(p), MakeAdvised(p, Advised{Code: txn.CodeApproved, At: time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)})}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
+	golden(t, "testdata/v2_advice.txt", advices())
+	golden(t, "testdata/v2_refund.txt", refunds())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -133,7 +151,7 @@ func TestRoundTrip(t *testing.T) {
 // A case is read as it was written, needs its event and its reason, and takes a
 // payment that is being reversed where no answer moves it.
 func TestCase(t *testing.T) {
-	for i, why := range txn.CaseReasons() {
+	for i, why := range txn.CaseReasons()[:len(cases())] {
 		r := cases()[i]
 		c, err := ParseCase(r.Body)
 		if err != nil || c.Why != why || c.At != time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC) || (c.Code == txn.CodeFormat) != (i == 0) {
@@ -169,6 +187,42 @@ func TestCase(t *testing.T) {
 	}
 }
 
+// An advice owes its acquirer a message until it is acknowledged, or a person has
+// it; then it keeps no room. Its acknowledgement needs its event.
+func TestAdvice(t *testing.T) {
+	r := advices()
+	for _, c := range []struct {
+		end  func(*txn.Payment) journal.Record
+		want txn.State
+	}{
+		{func(p *txn.Payment) journal.Record { return MakeAdvised(p, Advised{Code: txn.CodeDuplicate}) }, txn.Advised},
+		{func(p *txn.Payment) journal.Record { return MakeCase(p, txn.Case{Why: txn.CaseAdviceRefused}) }, txn.Disputed},
+	} {
+		k, _ := ParseKey(r[0].Key)
+		p, err := Fold(nil, k, r[0])
+		if err != nil || p.State != txn.Advising || p.Reserved != AdviceRoom || !reflect.DeepEqual(p.Answer, answer()) || Over(p) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if p, err = Fold(p, k, c.end(p)); err != nil || p.State != c.want || p.Reserved != 0 || Over(p) != (c.want == txn.Advised) {
+			t.Errorf("%s: %+v, %v", c.want, p, err)
+		}
+		if _, err := Fold(p, k, r[1]); err == nil {
+			t.Errorf("%s: a second acknowledgement was folded", c.want)
+		}
+	}
+	if a, err := ParseAdvised(r[1].Body); err != nil || a.Code != txn.CodeApproved || a.At.IsZero() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for name, body := range map[string][]byte{
+		"no event": {version, tagCode, 2, '0', '0'}, "another event": {version, tagEvent, 1, byte(txn.UndoAcked)}, "short code": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCode, 1, '0'},
+		"short time": {version, tagEvent, 1, byte(txn.AdviceAcked), tagAt, 1, 0}, "a foreign field": {version, tagEvent, 1, byte(txn.AdviceAcked), tagCount, 1, 0},
+	} {
+		if a, err := ParseAdvised(body); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+}
+
 // A field of the second version is read there and refused in a first one.
 func TestSecondVersion(t *testing.T) {
 	r := records2()[0]
@@ -187,6 +241,15 @@ func TestSecondVersion(t *testing.T) {
 	if p, err := ParsePayment(txn.Key{}, void.Body); err != nil || p.Original != full().Key {
 		t.Errorf("original %+v %v", p.Original, err)
 	}
+	given, err := ParsePayment(txn.Key{}, refunds()[0].Body)
+	if err != nil || given.Original != full().Key || given.OfRRN != full().Numbers.RRN || !given.Undoes {
+		t.Errorf("refund %+v %v", given, err)
+	}
+	if p, err := Fold(nil, full().Key, refunds()[0]); err != nil {
+		t.Error(err)
+	} else if p, err = Fold(p, full().Key, refunds()[1]); err != nil || p.State != txn.Disputed || p.Reserved != 0 {
+		t.Errorf("a case after the intent of a refund: %s, %d bytes kept, %v", p.State, p.Reserved, err)
+	}
 	if plain := records2()[1]; plain.Body[0] != version {
 		t.Errorf("what needs no new field is of version %d", plain.Body[0])
 	}
@@ -202,6 +265,9 @@ func TestFollowUpsFit(t *testing.T) {
 	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
 	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
+	}
+	if end := max(size(advices()[1]), size(cases()[0])); end > AdviceRoom {
+		t.Errorf("the end of an advice takes %d of %d bytes", end, AdviceRoom)
 	}
 	if undoing > UndoRoom {
 		t.Errorf("undo and what ends it take %d of %d bytes", undoing, UndoRoom)
@@ -252,7 +318,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -264,6 +330,7 @@ func FuzzParse(f *testing.F) {
 		ParseUndo(body)
 		ParseUndone(body)
 		ParseCase(body)
+		ParseAdvised(body)
 		ParseTries(key, body)
 	})
 }

@@ -83,7 +83,8 @@ func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
 		return nil // projections of switch/pin, switch/number and switch/settle
-	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone:
+	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
+		record.KindAdvice, record.KindAdvised:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -91,7 +92,7 @@ func (x *Index) Apply(r journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
 	}
-	if r.Kind == record.KindIntent || r.Kind == record.KindRefused {
+	if begins(r) {
 		if p, ok := x.Find(k); ok && p.State == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
 			x.Move(k, txn.MaybeWritten)
 		}
@@ -106,11 +107,16 @@ func (x *Index) Apply(r journal.Record) error {
 	return nil
 }
 
+// begins says whether a record is the first of a payment.
+func begins(r journal.Record) bool {
+	return r.Kind == record.KindIntent || r.Kind == record.KindRefused || r.Kind == record.KindAdvice
+}
+
 // step applies a record and tells what the payment came to before it and comes
 // to now; a key that begins a new life came to nothing before.
 func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
 	var before *txn.Payment
-	if e := x.payments[k]; e != nil && r.Kind != record.KindIntent && r.Kind != record.KindRefused {
+	if e := x.payments[k]; e != nil && !begins(r) {
 		before = e.p
 	}
 	from = before.Share()
@@ -126,7 +132,7 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 	case record.KindTombstone:
 		x.entry(k).tombstone = true
 		return nil
-	case record.KindIntent, record.KindRefused:
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
 		return x.applyPayment(k, r)
 	}
 	e := x.payments[k]
@@ -309,7 +315,30 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
-		delete(x.later, k)
+		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+}
+
+// unlater takes k, which ends here, out of what its original finds. What names k
+// itself stays to be found: a refund may live longer than what it gives back.
+// Without the original's reference number it could be taken for one of k's next
+// life, so it is forgotten with this one.
+func (x *Index) unlater(k txn.Key, p *txn.Payment) {
+	x.keepLater(k, func(o txn.Key) bool {
+		return x.payments[o] != nil && x.payments[o].p != nil && x.payments[o].p.OfRRN != txn.RRN{}
+	})
+	if p.Original != (txn.Key{}) {
+		x.keepLater(p.Original, func(o txn.Key) bool { return o != k })
+	}
+}
+
+// keepLater keeps of what names an original only what keep says.
+func (x *Index) keepLater(original txn.Key, keep func(txn.Key) bool) {
+	kept := slices.DeleteFunc(x.later[original], func(k txn.Key) bool { return !keep(k) })
+	if len(kept) == 0 {
+		delete(x.later, original)
+		return
+	}
+	x.later[original] = kept
 }

@@ -14,7 +14,9 @@ const maxRefusals = 1 << 16
 
 // refusals are noes of which nothing is durable. The terminal took such a no for
 // the end of its payment, so the same message must not be judged anew when it
-// arrives a second time: what was impossible then may be possible now.
+// arrives a second time: what was impossible then may be possible now. To an advice
+// a no is no end: it says that the switch did not keep it, the terminal has it
+// still, and it is judged anew.
 type refusals struct {
 	byKey map[txn.Key]refusal
 	order []txn.Key // ring, the oldest at next once it is full
@@ -46,7 +48,7 @@ func (r *refusals) put(k txn.Key, no refusal) {
 func (x *Index) Refused(p *txn.Payment, a txn.Answer) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if e := x.payments[p.Key]; e != nil && e.p == nil {
+	if e := x.payments[p.Key]; e != nil && e.p == nil && !judgedAnew(p.Key) {
 		x.refused.put(p.Key, refusal{p.Fingerprint, a, x.clock.Now()})
 	}
 }
@@ -59,11 +61,14 @@ func (x *Index) RefuseFirst(k txn.Key, a txn.Answer) bool {
 	if e := x.payments[k]; e != nil && (e.p != nil || e.running || e.tombstone) {
 		return false
 	}
-	if _, twice := x.refused.byKey[k]; !twice {
+	if _, twice := x.refused.byKey[k]; !twice && !judgedAnew(k) {
 		x.refused.put(k, refusal{answer: a, since: x.clock.Now()})
 	}
 	return true
 }
+
+// judgedAnew says whether a refusal of k is no end.
+func judgedAnew(k txn.Key) bool { return k.Class.Ending() == txn.EndAdvise }
 
 // told gives the refusal of k, when there was one within the window; the lock is held.
 func (x *Index) told(p *txn.Payment) (*txn.Answer, error) {

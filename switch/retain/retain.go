@@ -207,24 +207,14 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		}
 	}
 	l.last = seq
-	event := txn.Journaled
+	var event txn.Event
 	switch r.Kind {
 	case record.KindTombstone:
 		return at, nil
-	case record.KindIntent, record.KindRefused:
-		q, err := record.ParsePayment(k, r.Body)
-		if err != nil {
+	case record.KindIntent, record.KindRefused, record.KindAdvice:
+		if event, at, err = p.begin(l, k, seq, r); err != nil {
 			return at, err
 		}
-		if r.Kind == record.KindRefused {
-			event = txn.Refuse
-		}
-		l.known, l.state = true, txn.Received
-		if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
-			o.last = max(o.last, seq)
-			l.join(o)
-		}
-		at = later(q.Numbers.At, q.Answer.At)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(r.Body)
 		if err != nil {
@@ -249,10 +239,37 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			return at, err
 		}
 		event, at, l.held = txn.CaseOpened, c.At, true // nothing closes it in this version
+	case record.KindAdvised:
+		a, err := record.ParseAdvised(r.Body)
+		if err != nil {
+			return at, err
+		}
+		event, at = txn.AdviceAcked, a.At
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
 	return at, l.move(p, k, event)
+}
+
+// begin takes the first record of a payment.
+func (p *Plan) begin(l *life, k txn.Key, seq uint64, r journal.Record) (event txn.Event, at time.Time, err error) {
+	q, err := record.ParsePayment(k, r.Body)
+	if err != nil {
+		return 0, at, err
+	}
+	event = txn.Journaled
+	switch r.Kind {
+	case record.KindRefused:
+		event = txn.Refuse
+	case record.KindAdvice:
+		event = txn.Happened
+	}
+	l.known, l.state = true, txn.Received
+	if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
+		o.last = max(o.last, seq)
+		l.join(o)
+	}
+	return event, later(q.Numbers.At, q.Answer.At), nil
 }
 
 // move follows one arrow. Of a payment that began young only the form of its

@@ -63,16 +63,20 @@ func (b *book) referring(original *txn.Payment) *txn.Payment { return b.begin(tx
 func (b *book) intent() *txn.Payment { return b.begin(txn.Purchase, txn.Key{}) }
 
 func (b *book) begin(class txn.Class, original txn.Key) *txn.Payment {
-	b.trace++
-	p := &txn.Payment{
-		Key: txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: class}, Original: original,
-		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
-		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
-	}
+	p := b.payment(class, original)
 	r := record.Intent(p)
 	b.add(r)
 	p.Reserved, p.State = r.Reserve, txn.Intended
 	return p
+}
+
+func (b *book) payment(class txn.Class, original txn.Key) *txn.Payment {
+	b.trace++
+	return &txn.Payment{
+		Key: txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1, Trace: b.trace, Class: class}, Original: original,
+		Masked: "622424******0069", Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a",
+		Numbers: txn.Numbers{STAN: b.trace, At: b.at, RRN: txn.RRN([]byte("606012345678"))},
+	}
 }
 
 func (b *book) outcome(p *txn.Payment, e txn.Event) {
@@ -89,6 +93,16 @@ func (b *book) undo(p *txn.Payment) {
 
 func (b *book) undone(p *txn.Payment) {
 	b.add(record.MakeUndone(p, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved}))
+}
+
+// advice is a payment that has happened already.
+func (b *book) advice() *txn.Payment {
+	p := b.payment(txn.OfflineSale, txn.Key{})
+	p.Answer = txn.Answer{Code: txn.CodeApproved, At: b.at}
+	r := record.Advice(p)
+	b.add(r)
+	p.Reserved, p.State = r.Reserve, txn.Advising
+	return p
 }
 
 func (b *book) refused(p *txn.Payment) {
@@ -288,6 +302,24 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 		if b.has(c.p.Key) != c.stay {
 			t.Errorf("%s: in the journal %v", name, !c.stay)
 		}
+	}
+}
+
+// TestAdvicesStayUntilTheAcquirerHasThem: one that is owed stays however old it is,
+// one in dispute too, one that was acknowledged goes.
+func TestAdvicesStayUntilTheAcquirerHasThem(t *testing.T) {
+	b := newBook(t)
+	owed, told, disputed := b.advice(), b.advice(), b.advice()
+	b.add(record.MakeAdvised(told, record.Advised{Code: txn.CodeApproved, At: b.at}))
+	b.add(record.MakeCase(disputed, txn.Case{Why: txn.CaseAdviceRefused, Code: txn.CodeFormat, At: b.at}))
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	b.carry(txn.BatchOpen)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	if !b.has(owed.Key) || b.has(told.Key) || !b.has(disputed.Key) {
+		t.Errorf("in the journal: owed %v, acknowledged %v, in dispute %v", b.has(owed.Key), b.has(told.Key), b.has(disputed.Key))
 	}
 }
 

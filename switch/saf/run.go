@@ -88,14 +88,16 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 		return
 	}
 	tries := it.tries // only who has taken it touches it
-	code, err := q.sender.Send(ctx, it.kind, p, tries > 0)
+	repeat := tries > 0 || it.kind == Advice && r.since(&p).Before(q.began)
+	code, err := q.sender.Send(ctx, it.kind, p, repeat)
 	if err != nil {
 		code = txn.Code{} // of an answer that failed its checks
 	}
 	now := q.world.Clock.Now()
-	event, why, over := r.decide(code, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	answer := said{code, now, repeat}
+	event, why, over := r.decide(&p, answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
 	if over {
-		if failed := q.end(it.key, r, event, txn.Case{Why: why, Code: code, At: now}); failed != nil {
+		if failed := q.end(it.key, r, event, why, answer); failed != nil {
 			err, over, why = failed, false, ""
 		}
 	}
@@ -108,15 +110,15 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 }
 
 // end makes durable how an item ended, unless it no longer owes anything.
-func (q *Queue) end(k txn.Key, r rule, event txn.Event, c txn.Case) error {
+func (q *Queue) end(k txn.Key, r rule, event txn.Event, why txn.Reason, s said) error {
 	_, err := q.payments.Change(k, func(now replay.View) ([]journal.Record, error) {
 		switch {
 		case !r.owes(now.Payment):
 			return nil, nil
 		case event == txn.CaseOpened:
-			return []journal.Record{record.MakeCase(now.Payment, c)}, nil
+			return []journal.Record{record.MakeCase(now.Payment, txn.Case{Why: why, Code: s.code, At: s.at})}, nil
 		}
-		return []journal.Record{r.record(now.Payment, event, c.Code)}, nil
+		return []journal.Record{r.record(now.Payment, event, s)}, nil
 	})
 	return err
 }

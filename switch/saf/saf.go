@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package saf delivers what must reach an acquirer sooner or later: reversals.
+// Package saf delivers what must reach an acquirer sooner or later: reversals
+// and advices.
 //
-// Promise: what is in state reversing is sent until the acquirer acknowledges
-// it, through any crash, and every repeat carries the same numbers. What the
+// Promise: what is in state reversing or advising is sent until the acquirer
+// acknowledges it, through any crash, and every repeat carries the same numbers. What the
 // acquirer refuses, or leaves without a usable answer for longer than MaxAge, ends
 // as a durable case for a person, never as silence. What belongs to one original
 // is sent in the order in which it came to be owed, one after the other; nothing
@@ -41,7 +42,7 @@ import (
 type Config struct {
 	Retry    time.Duration // after the first attempt that was not acknowledged
 	MaxRetry time.Duration // spacing doubles up to this
-	MaxAge   time.Duration // of an undo, then a case is opened; 0 is never
+	MaxAge   time.Duration // of an undo or an advice, then a case is opened; 0 is never
 	// Pace is the pace of a link; nil, or one without a rate, is as fast as its loops.
 	Pace func(link string) Pace
 }
@@ -71,6 +72,7 @@ type Queue struct {
 	payments Payments
 	sender   Sender
 	observe  func(Attempt)
+	began    time.Time               // what was made durable before may have been sent before
 	rule     func(Kind) (rule, bool) // Kind.rule; tests have kinds of their own
 
 	mu     sync.Mutex // never held across a wait or a port call
@@ -97,7 +99,7 @@ func New(cfg Config, world env.Env, p Payments, s Sender, observe func(Attempt))
 	if cfg.Pace == nil {
 		cfg.Pace = func(string) Pace { return Pace{} }
 	}
-	return &Queue{cfg: cfg, world: world, payments: p, sender: s, observe: observe, rule: Kind.rule, lines: make(map[string]*line)}
+	return &Queue{cfg: cfg, world: world, payments: p, sender: s, observe: observe, began: world.Clock.Now(), rule: Kind.rule, lines: make(map[string]*line)}
 }
 
 // line finds or makes the line of a link; the lock is held.
@@ -110,11 +112,18 @@ func (q *Queue) line(link string) *line {
 	return l
 }
 
-// Enqueue adds the reversal of k, once. One that is being delivered just now is
-// looked at again afterwards: a late yes may have reopened it.
-func (q *Queue) Enqueue(link string, k txn.Key) { q.Add(link, Reversal, k) }
+// Enqueue adds what k owes, its reversal or its advice, once; nothing when it owes
+// nothing any more. One that is being delivered just now is looked at again
+// afterwards: a late yes may have reopened it.
+func (q *Queue) Enqueue(link string, k txn.Key) {
+	if p, ok := q.payments.Find(k); ok {
+		if kind, owes := KindOf(&p); owes {
+			q.Add(link, kind, k)
+		}
+	}
+}
 
-// Add is Enqueue for any kind that has a rule.
+// Add is Enqueue of a kind.
 func (q *Queue) Add(link string, kind Kind, k txn.Key) {
 	r, ok := q.rule(kind)
 	if !ok {

@@ -78,11 +78,15 @@ func (r *rig) Up(string) bool {
 }
 
 // Send implements Sender.
-func (r *rig) Send(_ context.Context, _ Kind, p txn.Payment, repeat bool) (txn.Code, error) {
+func (r *rig) Send(_ context.Context, kind Kind, p txn.Payment, repeat bool) (txn.Code, error) {
 	r.block()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, fmt.Sprintf("%d/%d repeat=%v", p.Key.Trace, p.Undo.STAN, repeat))
+	line := fmt.Sprintf("%d/%d repeat=%v", p.Key.Trace, p.Undo.STAN, repeat)
+	if kind == Advice && p.State == txn.Advising {
+		line = fmt.Sprintf("%d advice repeat=%v", p.Key.Trace, repeat)
+	}
+	r.sent = append(r.sent, line)
 	word := "00"
 	if list := r.says[p.Key.Trace]; len(list) > 0 {
 		word, r.says[p.Key.Trace] = list[0], list[1:]

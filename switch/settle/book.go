@@ -142,7 +142,7 @@ func (b *Book) Enter(rs []journal.Record) error {
 		if !ok {
 			continue
 		}
-		if err := b.enter(id, r.Kind == record.KindIntent); err != nil {
+		if err := b.enter(id, r.Kind == record.KindIntent || r.Kind == record.KindAdvice); err != nil {
 			b.Leave(rs[:i])
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
 
@@ -199,5 +200,35 @@ func TestUploadBounds(t *testing.T) {
 	s.log.fail = nil
 	if n, err := s.end(9999); n != 250 || err != nil {
 		t.Errorf("%d cases, %v", n, err)
+	}
+}
+
+// An advice begins as a payment does: none comes into a batch that is being closed,
+// and a key's second life counts beside its first.
+func TestAdvicesBegin(t *testing.T) {
+	s := newShop(t, &log{})
+	p := payment(1, 1, 100)
+	p.Key.Class = txn.OfflineSale
+	advise := func() error {
+		_, err := s.index.Change(p.Key, func(replay.View) ([]journal.Record, error) { return []journal.Record{record.Advice(p)}, nil })
+		return err
+	}
+	if err := advise(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.index.Change(p.Key, func(v replay.View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeAdvised(v.Payment, record.Advised{Code: txn.CodeApproved})}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.index.Apply(record.Advice(p)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-s.closing(1, debits(2, 200), 0); !got.Balanced {
+		t.Errorf("told %+v", got)
+	}
+	p.Key.Trace = 2
+	if err := advise(); !errors.Is(err, txn.DeclineBatchClosed) {
+		t.Errorf("an advice behind the close: %v", err)
 	}
 }

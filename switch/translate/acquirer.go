@@ -147,8 +147,8 @@ func (a *Acquirer) Request(dst []byte, p *txn.Payment, card *txn.CardData, pin s
 	return a.request(dst, p, card, pin, nil)
 }
 
-// Void appends the request of p, which names o as what it takes back by field 90
-// and the authorization code; its MAC is the last eight bytes.
+// Void appends the request of p, a void or a refund, which names o as what it
+// gives back by field 90 and the authorization code; its MAC is the last eight bytes.
 func (a *Acquirer) Void(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock, o *txn.Payment) ([]byte, error) {
 	if p.Original != o.Key {
 		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)
@@ -227,6 +227,36 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 	w.text(itemPAN, pan.Reveal(secret.ForWire))
 	a.names(&w, p)
 	return a.append(dst, &w, mti, p.Undo.At, true)
+}
+
+// Advice appends the advice of p, or its repeat (1987: 0220 and 0221), with the
+// authorization that was given for it and, when it is about an earlier payment o,
+// that one's numbers; its MAC is the last eight bytes.
+func (a *Acquirer) Advice(dst []byte, p *txn.Payment, pan secret.PAN, o *txn.Payment, repeat bool) ([]byte, error) {
+	as, _ := asks(p.Key.Class)
+	if !a.Serves(p.Key.Class) || p.Key.Class.Ending() != txn.EndAdvise {
+		return dst, fmt.Errorf("dialect %s does not carry %s as an advice", a.t.name, p.Key.Class)
+	}
+	if (o == nil) != (p.Original == txn.Key{}) || o != nil && p.Original != o.Key {
+		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)
+	}
+	mti := as.mti | a.t.edition
+	if repeat {
+		mti |= 1
+	}
+	var w Work
+	defer w.Wipe()
+	w.grow()
+	a.common(&w, p, p.Numbers)
+	w.text(itemPAN, pan.Reveal(secret.ForWire))
+	w.set(itemMCC, a.profile.MerchantType)
+	w.text(23, p.PSN[:])
+	w.text(25, p.Cond[:])
+	w.text(38, p.Answer.Auth[:])
+	if o != nil {
+		a.names(&w, o)
+	}
+	return a.append(dst, &w, mti, p.Numbers.At, true)
 }
 
 // names sets what names o as the original of another message.

@@ -15,7 +15,7 @@ type Kind uint8
 
 // The kinds.
 const (
-	FinancialReply Kind = iota + 1 // the answer to a purchase or a reversal
+	FinancialReply Kind = iota + 1 // the answer to a payment, an advice or a reversal
 	NetworkReply                   // the answer to a network request
 	NetworkRequest                 // a network request of the host
 	OtherMessage
@@ -137,7 +137,7 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	if err := a.repeats(v, p, n); err != nil {
 		return r, err
 	}
-	if otherYes(r.Answer.Code) {
+	if otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
 		return r, fmt.Errorf("field 39 is %s, a yes other than 00, which is not built", r.Answer.Code)
 	}
 	copy(r.Answer.Auth[:], v.AppendText(nil, 38))

@@ -84,6 +84,8 @@ var (
 	DeclinePAN         = reason(CodeBadPAN, "pan_check_digit_wrong")
 	DeclineTrack       = reason(CodeBadPAN, "track_does_not_match_pan")
 	DeclineExpired     = reason(CodeExpired, "card_expired")
+	DeclineAuthMissing = reason(CodeFormat, "authorization_code_missing")
+	DeclinePINGiven    = reason(CodeFormat, "pin_in_advice")
 	// Who asks.
 	DeclineTerminalUnknown = reason(CodeBadTerminal, "terminal_unknown")
 	DeclineTerminalBlocked = reason(CodeBadTerminal, "terminal_blocked")
@@ -127,13 +129,17 @@ var (
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
-	// What a void names.
-	DeclineOriginalUnknown = reason(CodeUnmatched, "original_payment_not_found")
-	DeclineOriginalDiffers = reason(CodeOriginal, "original_payment_differs")
-	DeclineOriginalState   = reason(CodeBadTxn, "original_payment_not_in_force")
-	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
-	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
-	DeclineOriginalCase    = reason(CodeBadTxn, "original_payment_in_dispute")
+	// What a void or a refund names.
+	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
+	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
+	DeclineOriginalState    = reason(CodeBadTxn, "original_payment_not_in_force")
+	DeclineOriginalVoided   = reason(CodeBadTxn, "original_payment_voided")
+	DeclineOriginalRefunded = reason(CodeBadTxn, "original_payment_refunded")
+	DeclineNotRefundable    = reason(CodeBadTxn, "original_payment_not_refundable")
+	DeclineRefundExceeds    = reason(CodeOriginal, "refund_exceeds_original")
+	DeclineOriginalBusy     = reason(CodeMalfunction, "original_payment_being_changed")
+	DeclineOriginalCase     = reason(CodeBadTxn, "original_payment_in_dispute")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -161,7 +167,7 @@ func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal,
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
-		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired,
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven,
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
@@ -169,7 +175,8 @@ func Reasons() []*Decline {
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase,
+		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
+		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }

@@ -19,12 +19,15 @@ const (
 	Reversing              // undo durable, not acknowledged
 	Reversed               // final: the acquirer confirmed the reversal, or nothing was sent
 	Unmatched              // the acquirer does not know the original (25, 12, 94); rests, a late yes reopens it
-	Disputed               // its undo is no longer sent and a case is open: a person decides; rests
+	Disputed               // what it owes the acquirer is no longer sent and a case is open: a person decides; rests
+	Advising               // it happened before anybody asked: owed to the acquirer, told until acknowledged
+	Advised                // final: the acquirer has it
 	numStates
 )
 
 var stateNames = [numStates]string{
 	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed",
+	"advising", "advised",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -52,13 +55,17 @@ const (
 	UndoAcked                       // reversal confirmed
 	UndoUnknown                     // the acquirer does not know the original
 	Closed                          // ended without undo: its class moves no money
-	CaseOpened                      // the undo was refused or is too old: a case for a person
+	CaseOpened                      // its end at the acquirer is for a person to find out
+	Happened                        // an advice is durable: its money has moved already
+	AdviceAcked                     // the acquirer has it
+	Stands                          // its yes was not told and is not undone: a repeat is told
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
+	"happened", "advice_acked", "stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -78,20 +85,23 @@ func to(s State) arrow { return arrow{s, true} }
 // own reversal decides. Once undo is durable, no answer of the acquirer moves
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
-	Received: {Refuse: to(Refused), Journaled: to(Intended)},
+	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
 	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
-		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed), CaseOpened: to(Disputed)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
-	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
+	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined), CaseOpened: to(Disputed)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+	// What happened is not undone by the acquirer's no: it is told until the
+	// acquirer has it, or a person does.
+	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
 	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
 }
@@ -129,7 +139,7 @@ func MustNext(s State, e Event) State {
 // Resting reports whether nothing more need happen to a payment in s by itself.
 func (s State) Resting() bool {
 	switch s {
-	case Completed, Declined, Refused, Reversed, Unmatched, Disputed:
+	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Advised:
 		return true
 	}
 	return false

@@ -29,7 +29,7 @@ const (
 )
 
 // sides says for every class how its payments count. A void counts against its
-// original, on the other side: the two may be in different batches.
+// original, on the other side: the two may be in different batches. So does a refund.
 var sides = [numClasses]Side{
 	Purchase: OnDebit,
 	Reversal: OnNeither,
@@ -40,8 +40,11 @@ var sides = [numClasses]Side{
 	Cash:     OnDebit,
 	Void:     OnCredit,
 	Settle:   OnNeither,
-	Upload:   OnNeither,
-	BatchEnd: OnNeither,
+
+	OfflineSale: OnDebit,
+	Refund:      OnCredit,
+	Upload:      OnNeither,
+	BatchEnd:    OnNeither,
 }
 
 // Side is where a payment of class c counts while it is in force.
@@ -81,7 +84,9 @@ var standings = [numStates]standing{
 	Reversing: {false, Undoing},
 	Reversed:  {false, Final},
 	Unmatched: {false, Final},
-	Disputed:  {false, Final},
+	Disputed:  {false, Final}, // but see Share
+	Advising:  {true, Final},  // it has happened, and the terminal was told so: nobody waits for the acquirer
+	Advised:   {true, Final},
 }
 
 // Share is what one payment comes to in its batch at a moment.
@@ -97,6 +102,9 @@ func (p *Payment) Share() Share {
 		return Share{OnNeither, 0, Final}
 	}
 	s := standings[p.State]
+	if p.State == Disputed && p.Key.Class.Ending() == EndAdvise { // refused by the acquirer, but it has happened
+		s.inForce = true
+	}
 	if !s.inForce || p.Key.Class.Side() == OnNeither {
 		return Share{OnNeither, 0, s.progress}
 	}

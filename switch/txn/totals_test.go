@@ -19,7 +19,7 @@ func TestEveryClassAndStateHasItsShare(t *testing.T) {
 		if is.progress < Final || is.progress > Undoing {
 			t.Errorf("state %s has no row in standings: say whether it counts and whether a close waits for it", s)
 		}
-		if s.Resting() != (is.progress == Final) {
+		if (s.Resting() || s == Advising) != (is.progress == Final) {
 			t.Errorf("state %s: rests %v, progress %d", s, s.Resting(), is.progress)
 		}
 	}
@@ -50,6 +50,16 @@ func TestShares(t *testing.T) {
 	sum.Add(p.Share())
 	if sum != (Totals{Debits: 1, DebitMinor: 500}) {
 		t.Errorf("without the void %+v", sum)
+	}
+	for _, s := range []State{Advising, Advised, Disputed} {
+		p.Key.Class, p.State = OfflineSale, s
+		if got := p.Share(); got != (Share{OnDebit, 500, Final}) {
+			t.Errorf("an offline sale that is %s comes to %+v", s, got)
+		}
+	}
+	p.Key.Class = Purchase
+	if got := p.Share(); got != (Share{OnNeither, 0, Final}) {
+		t.Errorf("a purchase whose reversal is in dispute comes to %+v", got)
 	}
 	if p = nil; p.Share() != (Share{OnNeither, 0, Final}) {
 		t.Errorf("no payment comes to %+v", p.Share())

@@ -39,13 +39,14 @@ type Sale struct {
 type Outcome string
 
 // The outcomes. All but Approved and Declined by an authenticated answer leave
-// a reversal due, except NotSent, where surely nothing left.
+// a reversal due, except NotSent, where surely nothing left, and Kept.
 const (
 	Approved        Outcome = "approved"
 	Declined        Outcome = "declined"
 	Unauthenticated Outcome = "unauthenticated" // an answer without a valid MAC, or not to this sale
 	NoAnswer        Outcome = "no_answer"       // time-out or connection lost after sending
 	NotSent         Outcome = "not_sent"        // surely nothing left
+	Kept            Outcome = "kept"            // an offline sale, on the disk of the terminal
 	Unrecorded      Outcome = "unrecorded"      // authenticated, but the terminal's disk failed: it will be reversed
 )
 
@@ -77,8 +78,12 @@ const (
 	ReasonNothing        Reason = "nothing_to_reverse"
 	ReasonSettlementDue  Reason = "settlement_pending"
 	ReasonBatchFull      Reason = "batch_full"
+	ReasonOfflineDue     Reason = "offline_sales_not_told"
 	ReasonRefused        Reason = "settlement_refused"
 	ReasonNoTotals       Reason = "answer_without_totals"
+	ReasonOfflineFull    Reason = "offline_memory_full"
+	ReasonNotKept        Reason = "not_kept_by_switch"
+	ReasonAdviceRefused  Reason = "advice_refused"
 	ReasonMalfunction    Reason = "malfunction"
 	ReasonMessageTooLong Reason = "message_not_built"
 )

@@ -26,7 +26,7 @@ const (
 	memoryLock = "lock"
 
 	memoryVersion = 1
-	memoryMax     = 16 << 10 // far above two sealed records; more is not ours
+	memoryMax     = 32 << 10 // far above offlineMax and two sealed records; more is not ours
 )
 
 // TraceMax is the last trace number before they start again at 1.
@@ -41,16 +41,17 @@ var (
 
 // reversal is all that a 0400 needs. It is sealed before it is stored.
 type reversal struct {
-	Trace  uint32           `json:"trace"`
-	Batch  string           `json:"batch"`
-	Why    string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
-	Amount money.MinorUnits `json:"amount"`
-	Expiry string           `json:"expiry"`
-	PSN    string           `json:"psn"`
-	Entry  string           `json:"entry"` // field 22 as it was sent
-	Auth   string           `json:"auth"`
-	ICC    []byte           `json:"icc"` // the short list
-	pan    secret.PAN
+	Trace   uint32           `json:"trace"`
+	Batch   string           `json:"batch"`
+	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
+	Amount  money.MinorUnits `json:"amount"`
+	Expiry  string           `json:"expiry"`
+	PSN     string           `json:"psn"`
+	Entry   string           `json:"entry"` // field 22 as it was sent
+	Auth    string           `json:"auth"`
+	ICC     []byte           `json:"icc"`               // the short list
+	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
+	pan     secret.PAN
 }
 
 // state is what survives a restart.
@@ -59,6 +60,7 @@ type state struct {
 	batch   string
 	pending *reversal          // due: sent until acknowledged
 	last    *reversal          // of the last approved sale, for the operator's reversal
+	offline []*reversal        // sales that the switch does not have yet, the oldest first
 	lists   map[string][]entry // payments of the batches that are not settled; see batch.go
 	closing *closing           // a batch that is being settled
 }
@@ -82,6 +84,7 @@ type onDisk struct {
 	Batch    string         `json:"batch"`
 	Pending  []byte         `json:"pending,omitempty"`
 	Last     []byte         `json:"last,omitempty"`
+	Offline  [][]byte       `json:"offline,omitempty"`
 	Lists    map[string]int `json:"lists,omitempty"` // records in the list of each batch
 	Closing  *closing       `json:"closing,omitempty"`
 }
@@ -156,9 +159,22 @@ func (m *memory) load(ctx context.Context) error {
 	if next.closing = d.Closing; next.closing != nil && (!digits(next.closing.Batch, 6) || next.closing.Next < 0 || next.closing.Next > d.Lists[next.closing.Batch]) {
 		return m.damaged("the batch that is being settled is out of range")
 	}
+	for i, sealed := range d.Offline {
+		kept, err := m.open(ctx, offlinePlace(i), sealed)
+		switch {
+		case err != nil:
+			return err
+		case kept == nil:
+			return m.damaged("an offline sale is empty")
+		}
+		next.offline = append(next.offline, kept)
+	}
 	m.now = next
 	return nil
 }
+
+// offlinePlace is where an offline sale is in the file.
+func offlinePlace(i int) string { return fmt.Sprintf("offline %d", i) }
 
 // damaged says what to do: a reversal may be in there, so nothing starts by itself.
 func (m *memory) damaged(why string) error {
@@ -197,6 +213,13 @@ func (m *memory) save(ctx context.Context, next state) error {
 	}
 	if d.Last, err = m.seal(ctx, "last", next.last); err != nil {
 		return err
+	}
+	for i, kept := range next.offline {
+		sealed, err := m.seal(ctx, offlinePlace(i), kept)
+		if err != nil {
+			return err
+		}
+		d.Offline = append(d.Offline, sealed)
 	}
 	raw, err := json.Marshal(d)
 	if err != nil {

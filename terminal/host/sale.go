@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"tapswitch/hsm"
-	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 )
@@ -90,7 +89,7 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	refuse := func(r Reason, why string) (Reason, error) {
 		return r, fmt.Errorf("%w: %s", errSale, why)
 	}
-	switch c := s.Card; {
+	switch {
 	case h.signOn || h.tak == nil:
 		return refuse(ReasonNotSignedOn, "sign on first (Ready)")
 	case h.mem.now.pending != nil:
@@ -99,18 +98,8 @@ func (h *Host) admit(s Sale) (Reason, error) {
 		return refuse(ReasonSettlementDue, "its batch is being settled: settle first")
 	case full(h.mem.now.lists[h.mem.now.batch]):
 		return refuse(ReasonBatchFull, "its batch is full: settle first")
-	case s.Amount <= 0 || s.Amount > money.Max:
-		return refuse(ReasonSaleMalformed, "amount must be 1 to 999999999999 minor units")
-	case c.PAN.IsZero():
-		return refuse(ReasonSaleMalformed, "no card number")
-	case !digits(c.Expiry, 4):
-		return refuse(ReasonSaleMalformed, "expiry must be four digits YYMM")
-	case c.PSN != "" && !digits(c.PSN, 2) && !digits(c.PSN, 3):
-		return refuse(ReasonSaleMalformed, "card sequence number must be two or three digits")
-	case !digits(string(c.Entry), 2):
-		return refuse(ReasonSaleMalformed, "entry mode must be two digits")
 	}
-	return ReasonNone, nil
+	return checkSale(s.Amount, s.Card)
 }
 
 // remember makes the reversal of a sale that has not happened yet.

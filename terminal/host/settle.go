@@ -5,6 +5,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tapswitch/hsm"
 	"tapswitch/internal/money"
@@ -59,6 +60,12 @@ func (h *Host) Unsettled() (batch string, due bool) {
 // Totals are what the terminal counted in its present batch.
 func (h *Host) Totals() Totals { return totals(h.mem.now.lists[h.mem.now.batch]) }
 
+// untold says that the switch does not have an offline sale yet which it may take:
+// the totals would not be the same.
+func (h *Host) untold() bool {
+	return slices.ContainsFunc(h.mem.now.offline, func(r *reversal) bool { return r.Refused == "" })
+}
+
 // settling says that a batch takes no sale: what the switch says to its totals is
 // not known.
 func (h *Host) settling(batch string) bool {
@@ -68,8 +75,9 @@ func (h *Host) settling(batch string) bool {
 
 // Settle settles the present batch, or goes on with the one that was begun: totals,
 // and where they differ the payments one by one. What was reached is on disk before
-// the next step, so it goes on after a loss of power. Ready came before: a sale
-// whose end is not known belongs into no totals.
+// the next step, so it goes on after a loss of power. Ready and Upload came before:
+// a sale whose end is not known belongs into no totals, an offline sale of which the
+// switch was not told is in the terminal's alone.
 func (h *Host) Settle(ctx context.Context) (s Settlement, err error) {
 	ctx = context.WithoutCancel(ctx)
 	s = Settlement{Batch: h.mem.now.batch, Outcome: NotSettled, Next: h.mem.now.batch}
@@ -78,6 +86,10 @@ func (h *Host) Settle(ctx context.Context) (s Settlement, err error) {
 		return s, nil
 	}
 	if h.mem.now.closing == nil {
+		if h.untold() {
+			s.Reason = ReasonOfflineDue
+			return s, nil
+		}
 		next := h.mem.now
 		next.closing = &closing{Batch: next.batch}
 		if err := h.mem.save(ctx, next); err != nil {

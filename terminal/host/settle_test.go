@@ -334,3 +334,36 @@ func TestDamagedList(t *testing.T) {
 		t.Errorf("counted %+v", b.h.Totals())
 	}
 }
+
+// Offline sales count once the switch has them; before, nothing is settled. One that
+// it refused does not count. One whose batch was closed without it goes into the next.
+func TestSettleWithOfflineSales(t *testing.T) {
+	b := newBench(t)
+	b.keep("T12345")
+	b.approved(1)
+	if s := b.settle(); s.Outcome != host.NotSettled || s.Reason != host.ReasonOfflineDue {
+		t.Errorf("one is not told: %+v", s)
+	}
+	if got := b.h.Totals(); got.Debits != 1 {
+		t.Errorf("counted %+v", got)
+	}
+	b.keep("T23456")
+	b.sw.Advices(hosttest.Mood{}, hosttest.Mood{Code: "54"})
+	if got := b.tells(false); got != "1 00 done, 4 54 advice_refused" {
+		t.Error(got)
+	}
+	if s := b.settle(); s.Outcome != host.Balanced || s.Ours.Debits != 2 {
+		t.Errorf("%+v", s)
+	}
+	b.keep("T34567")
+	b.sw.NewBatch("000009")
+	b.sw.Advices(hosttest.Mood{Code: "77"}, hosttest.Mood{Code: "77"})
+	for _, want := range []string{"not_kept_by_switch", "not_kept_by_switch", "done"} {
+		if got := b.tells(false); !strings.HasSuffix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if got := b.h.Totals(); got.Debits != 1 || b.h.Batch() != "000009" {
+		t.Errorf("counted %+v in %s", got, b.h.Batch())
+	}
+}

@@ -39,7 +39,7 @@ type Event struct {
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
-	Done        *bool            `json:"done,omitempty"`    // of a reversal
+	Done        *bool            `json:"done,omitempty"`    // of a reversal or an advice
 	Receipt     string           `json:"receipt,omitempty"` // of a result: the line that is printed for people
 	Message     string           `json:"message,omitempty"`
 	MTI         string           `json:"mti,omitempty"`
@@ -65,6 +65,8 @@ const (
 	EventResult      = "result"
 	EventReversal    = "reversal"
 	EventSettlement  = "settlement"
+	EventAdvice      = "advice"
+	EventDiscarded   = "discarded"
 	EventNote        = "note"
 	EventError       = "error"
 )
@@ -81,7 +83,7 @@ type printer struct {
 	logErr   error // the first one
 }
 
-// emit prints e. Results, reversals and settlements go to the log as well.
+// emit prints e. Results, reversals, settlements and advices go to the log as well.
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +95,7 @@ func (p *printer) emit(e Event) {
 	} else {
 		fmt.Fprintln(p.out, p.human(e))
 	}
-	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventSettlement {
+	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventSettlement && e.Event != EventAdvice && e.Event != EventDiscarded {
 		return
 	}
 	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
@@ -128,6 +130,12 @@ func (p *printer) human(e Event) string {
 		return words("reversal of", number(e.Trace), "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
 	case EventSettlement:
 		return p.settlement(e)
+	case EventAdvice:
+		state := "not told: " + e.Reason
+		if e.Done != nil && *e.Done {
+			state = "told"
+		}
+		return words("offline sale", number(e.Trace), "batch", e.Batch, p.amount(e), state, optional("code", e.Code), optional("ref", e.RRN))
 	case EventReady:
 		return words("terminal", e.Terminal, "ready, batch", e.Batch)
 	}

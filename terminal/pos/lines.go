@@ -11,6 +11,7 @@ import (
 
 	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
+	"tapswitch/terminal/host"
 )
 
 // The commands of the till.
@@ -23,6 +24,9 @@ const (
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
 	cmdEcho    = "echo"
+	cmdOffline = "offline"
+	cmdUpload  = "upload"
+	cmdDiscard = "discard"
 	cmdQuit    = "quit"
 )
 
@@ -30,14 +34,18 @@ const (
 type command struct {
 	name   string
 	amount money.MinorUnits
+	auth   string // of offline
+	trace  uint32 // of discard
 	pin    secret.Key
 	err    error // what is wrong with the line; it never shows the line
 }
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
+	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
+	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
 	errPIN     = errors.New("pin needs 4 to 12 digits")
 	errLength  = errors.New("line too long")
 )
@@ -94,10 +102,13 @@ func parse(line []byte) (c command, ok bool) {
 		if len(words) != 2 {
 			return command{err: errAmount}, true
 		}
-		n, err := strconv.ParseInt(string(words[1]), 10, 64)
-		if c.amount = money.MinorUnits(n); err != nil || n < 1 || c.amount > money.Max {
+		if c.amount = amount(words[1]); c.amount == 0 {
 			return command{err: errAmount}, true
 		}
+	case cmdOffline:
+		return parseOffline(words), true
+	case cmdDiscard:
+		return parseDiscard(words), true
 	case cmdPIN:
 		if len(words) != 2 {
 			return command{err: errPIN}, true
@@ -106,7 +117,7 @@ func parse(line []byte) (c command, ok bool) {
 		if c.pin, err = secret.NewKey(words[1]); err != nil {
 			return command{err: errPIN}, true
 		}
-	case cmdCancel, cmdReverse, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdQuit:
+	case cmdCancel, cmdReverse, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdUpload, cmdQuit:
 		if len(words) != 1 {
 			return command{err: errCommand}, true
 		}
@@ -114,4 +125,36 @@ func parse(line []byte) (c command, ok bool) {
 		return command{err: errCommand}, true
 	}
 	return c, true
+}
+
+// amount is a whole amount in minor units; 0 when the word is none.
+func amount(word []byte) money.MinorUnits {
+	n, err := strconv.ParseInt(string(word), 10, 64)
+	if err != nil || n < 1 || n > int64(money.Max) {
+		return 0
+	}
+	return money.MinorUnits(n)
+}
+
+func parseOffline(words [][]byte) command {
+	const auth = 6 // field 38
+	c := command{name: cmdOffline}
+	if len(words) == 3 {
+		c.amount, c.auth = amount(words[1]), string(words[2])
+	}
+	if c.amount == 0 || len(c.auth) != auth {
+		return command{err: errOffline}
+	}
+	return c
+}
+
+func parseDiscard(words [][]byte) command {
+	if len(words) != 2 {
+		return command{err: errDiscard}
+	}
+	n, err := strconv.ParseUint(string(words[1]), 10, 32)
+	if err != nil || n < 1 || n > host.TraceMax {
+		return command{err: errDiscard}
+	}
+	return command{name: cmdDiscard, trace: uint32(n)}
 }

@@ -28,6 +28,9 @@ func (t *Till) sale(ctx context.Context, amount money.MinorUnits) {
 		t.signedOn(before)
 		t.undone(undo, err)
 	}
+	if e.Outcome == string(host.Approved) || e.Outcome == string(host.Declined) { // the switch answers
+		t.upload(ctx, false)
+	}
 }
 
 // pay fills the result of one sale.

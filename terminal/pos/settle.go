@@ -33,6 +33,7 @@ func (t *Till) settle(ctx context.Context) {
 	if _, due := t.host.Unsettled(); due || begun && t.host.Totals() == (host.Totals{}) { // told on the way
 		return
 	}
+	t.upload(ctx, false)
 	t.finishBatch(ctx)
 }
 

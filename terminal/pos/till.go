@@ -153,6 +153,7 @@ func (t *Till) start(ctx context.Context) {
 		t.fail(string(reason), err)
 	}
 	t.say.emit(Event{Event: EventReady, Terminal: t.cfg.ID, Batch: t.host.Batch()})
+	t.upload(ctx, false)
 }
 
 func (t *Till) job(c command) func(context.Context) {
@@ -165,6 +166,12 @@ func (t *Till) job(c command) func(context.Context) {
 		return t.reverse
 	case c.name == cmdSettle:
 		return t.settle
+	case c.name == cmdOffline:
+		return func(ctx context.Context) { t.offline(ctx, c) }
+	case c.name == cmdUpload:
+		return func(ctx context.Context) { t.upload(ctx, true) }
+	case c.name == cmdDiscard:
+		return func(ctx context.Context) { t.discard(ctx, c.trace) }
 	case c.name == cmdSignOn:
 		return func(ctx context.Context) { t.network(ctx, EventSignedOn, t.host.SignOn) }
 	case c.name == cmdSignOff:

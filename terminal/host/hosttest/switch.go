@@ -7,7 +7,7 @@
 // Promise: it shares no code with the terminal but the dialect's specification:
 // messages go through moov's codec, ciphers are the standard library's.
 //
-// How: one goroutine a connection, frames by hand. A mood serves one 0200 or
+// How: one goroutine a connection, frames by hand. A mood serves one 0200, 0220 or
 // 0400 and is taken from the queue of its type; without one the answer is yes.
 //
 // Imported by: tests of terminal/host and terminal/pos. Imports: the
@@ -72,6 +72,7 @@ type Switch struct {
 	conns      []net.Conn
 	sale, undo []Mood
 	settle     []Mood
+	advice     []Mood
 	books      []Request
 	signOns    int
 	signOnCode string
@@ -124,6 +125,13 @@ func (s *Switch) Sales(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.sale = a
 // Undos queues moods for 0400.
 func (s *Switch) Undos(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.undo = append(s.undo, m...) }
 
+// Advices queues moods for 0220.
+func (s *Switch) Advices(m ...Mood) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advice = append(s.advice, m...)
+}
+
 // SignOnCode makes sign-ons answer code; "" is 00.
 func (s *Switch) SignOnCode(code string) { s.mu.Lock(); defer s.mu.Unlock(); s.signOnCode = code }
 
@@ -136,7 +144,7 @@ func (s *Switch) NewBatch(b string) { s.mu.Lock(); defer s.mu.Unlock(); s.batch 
 // SignOns is how many sign-ons were granted.
 func (s *Switch) SignOns() int { s.mu.Lock(); defer s.mu.Unlock(); return s.signOns }
 
-// Books are the 0200 and 0400 that came, as "0200 000002" each with what matters.
+// Books are the 0200, 0220 and 0400 that came, as "0200 000002" each with what matters.
 func (s *Switch) Books() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +206,7 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 		return s.reply(c, answer[:], s.signOn(in), Mood{NoMAC: true})
 	case "0820":
 		return s.reply(c, answer[:], s.echoed(in, "0830", "00", 11, 41, 42, 60), Mood{NoMAC: true})
-	case "0200", "0400":
+	case "0200", "0220", "0400":
 		m := s.enter(in, body, mti)
 		if m.Silent {
 			return true
@@ -224,7 +232,8 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 	if code == "" {
 		code = "00"
 	}
-	out := s.echoed(in, mti[:2]+"10", code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
+	answer := mti[:2] + string(mti[2]+1) + "0"
+	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
 	if code == "00" && mti == "0200" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
@@ -239,7 +248,7 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 		write(c, head, []byte{2, 16, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1})
 	}
 	if m.StaleMTI {
-		stale := s.echoed(in, mti[:2]+"10", "00", 3, 4, 41, 42)
+		stale := s.echoed(in, answer, "00", 3, 4, 41, 42)
 		s.set(stale, map[int]string{11: "999998"})
 		s.reply(c, head, stale, Mood{})
 	}
@@ -260,6 +269,8 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 		queue = &s.undo
 	case "0500", "0320":
 		queue = &s.settle
+	case "0220":
+		queue = &s.advice
 	}
 	if len(*queue) > 0 {
 		m, *queue = (*queue)[0], (*queue)[1:]

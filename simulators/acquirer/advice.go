@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acquirer
+
+// isAdvice reports whether a message tells what has happened already; a repeat
+// has the key of its first sending.
+func isAdvice(mti string) bool { return mti == mtiAdvice || mti == mtiAdviceRepeat }
+
+// isReversal reports whether a message takes another one back.
+func isReversal(mti string) bool { return mti == mtiReversal || mti == mtiReversalRepeat }
+
+func adviceFields() []int { return []int{2, 3, 4, 7, 11, 12, 13, 32, 37, 38, 41, 42, 49} }
+
+// decideAdvice books what has happened, once per key. Nobody is asked for leave:
+// neither funds nor the card's PIN or chip are looked at, and an account may be
+// overdrawn by it. What is refused was not booked, and is for people to sort out.
+func (l *ledger) decideAdvice(m *message, e *Entry) {
+	if d := l.decisions[m.key()]; d != nil {
+		l.repeat(m, d, e)
+		return
+	}
+	e.Decision = true
+	if e.Response, e.Reason = l.judgeAdvice(m, e); e.Response == codeApproved {
+		e.Effect, e.AuthCode = EffectDebit, m.fields[38]
+	}
+}
+
+func (l *ledger) judgeAdvice(m *message, e *Entry) (code, reason string) {
+	a := l.find(m)
+	switch {
+	case e.Procedure != procPurchase:
+		return codeInvalid, "processing_code_not_served"
+	case e.AmountMinor <= 0:
+		return codeBadAmount, "amount_must_be_positive"
+	case m.fields[49] != l.cfg.Currency:
+		return codeInvalid, "currency_not_served"
+	case a == nil:
+		return codeUnknownCard, "account_unknown"
+	case a.Status == StatusBlocked:
+		return codeBlocked, "account_blocked"
+	}
+	return codeApproved, "booked_as_advised"
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Advise takes in what has happened already: the terminal asks nobody's leave.
+// It is told yes as soon as the advice is durable; delivery to the acquirer is the
+// store-and-forward's work, and no answer of the acquirer takes it back. What
+// cannot be kept is refused by name, and the terminal has it still.
+func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	defer in.Card.Wipe()
+	r := f.report(ctx, in)
+	defer func() { r.end(ans) }()
+
+	// Who asks, is it sensible, is there room; the same advice again gets the
+	// stored answer.
+	p, end, told := f.begin(ctx, r, in, f.checkAdvice)
+	if told != nil {
+		return *told
+	}
+	defer func() { end(ans) }()
+
+	// Where it goes and the numbers it goes by. A link that is down has time.
+	if err := f.address(in, p); err != nil {
+		return f.refuse(err)
+	}
+
+	// From here on the merchant counts on it. The end of this call queues it.
+	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: in.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
+	if told := f.keep(p); told != nil {
+		return *told
+	}
+	r.step(StepAdvised)
+	return p.Answer
+}
+
+// checkAdvice is the ladder of what an offline sale must be. Whether the card has
+// expired since is not asked: the goods have gone.
+func (f *Flow) checkAdvice(in *txn.Request) error {
+	switch {
+	case in.Amount.Minor <= 0:
+		return txn.DeclineAmount
+	case !f.accepts(uint16(in.Amount.Currency)):
+		return txn.DeclineCurrency
+	case !in.Card.PAN.LuhnOK():
+		return txn.DeclinePAN
+	case !in.Card.PIN.IsZero():
+		return txn.DeclinePINGiven
+	case in.Auth == [6]byte{}:
+		return txn.DeclineAuthMissing
+	}
+	return nil
+}
+
+// address chooses link and numbers of an advice.
+func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
+	if p.Link, err = f.Routes.Home(in.Card.PAN, in.Key.Class); err != nil {
+		return err
+	}
+	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
+		return txn.DeclineLinkClass
+	}
+	p.Numbers, err = f.Numbers.Next()
+	return err
+}
+
+// keep makes an advice durable. Told is what to say when it is not: a refusal
+// when surely nothing was stored, and nothing when that is not known, since a no
+// to what will be delivered makes the cashier do it twice.
+func (f *Flow) keep(p *txn.Payment) (told *txn.Answer) {
+	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		if now.Tombstone {
+			return nil, txn.DeclineTombstone // its reversal overtook it
+		}
+		return []journal.Record{record.Advice(p)}, nil
+	})
+	if err == nil {
+		p.State = txn.Advising
+		return nil
+	}
+	no := f.refuse(journalError(err))
+	if no.Reason == txn.DeclineJournal.Reason {
+		no = txn.Answer{Reason: no.Reason}
+	}
+	return &no
+}

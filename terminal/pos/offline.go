@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pos
+
+import (
+	"context"
+	"errors"
+
+	"tapswitch/internal/money"
+	"tapswitch/terminal/host"
+)
+
+// offline is a sale that was authorised by telephone: the card is read for its
+// number, no PIN is asked, and the sale is good once it is on the terminal's disk.
+// The switch is told right after it, and again after the next sale.
+func (t *Till) offline(ctx context.Context, c command) {
+	began := t.now()
+	e := Event{Event: EventResult, AmountMinor: c.amount, Auth: c.auth}
+	t.say.emit(Event{Event: EventPresentCard, AmountMinor: c.amount})
+	want := Want{Amount: money.Amount{Minor: c.amount, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
+	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: c.amount}) })
+	defer tap.wipe()
+	e.Card, e.Kernel, e.AID, e.Label = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label
+	e.MSCard = milliseconds(tap.Took)
+	if tap.Outcome != "" {
+		e.end(tap.Outcome, tap.Reason, tap.Err)
+	} else {
+		r := t.host.KeepOffline(ctx, host.Offline{Amount: c.amount, Card: tap.Card, Auth: c.auth})
+		if r.Outcome == host.Kept {
+			e.Trace, e.Batch = r.Trace, r.Batch
+		}
+		e.end(string(r.Outcome), string(r.Reason), r.Err)
+	}
+	e.MSTotal = milliseconds(t.now().Sub(began))
+	t.say.emit(e)
+	if e.Outcome == string(host.Kept) {
+		t.upload(ctx, false)
+	}
+}
+
+// upload tells the switch of the offline sales that it does not have yet.
+func (t *Till) upload(ctx context.Context, refused bool) {
+	if t.host.Kept() == 0 {
+		return
+	}
+	before := t.host.SignOns()
+	all, err := t.host.Upload(ctx, refused)
+	t.signedOn(before)
+	for i, told := range all {
+		e := Event{Event: EventAdvice, Trace: told.Trace, Batch: told.Batch, AmountMinor: told.Amount, Code: told.Code, RRN: told.RRN,
+			Done: &told.Done, Reason: string(told.Reason)}
+		if err != nil && i == len(all)-1 {
+			e.Message = err.Error()
+		}
+		t.say.emit(e)
+	}
+}
+
+// discard forgets an offline sale that the switch refused for good.
+func (t *Till) discard(ctx context.Context, trace uint32) {
+	switch err := t.host.Discard(ctx, trace); {
+	case errors.Is(err, host.ErrNotKept), errors.Is(err, host.ErrNotRefused):
+		t.fail("nothing_to_discard", err)
+	case err != nil:
+		t.fail(string(host.ReasonMemory), err)
+	default:
+		t.say.emit(Event{Event: EventDiscarded, Trace: trace})
+	}
+}
