@@ -255,7 +255,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{
-		Terminals: terminals{n.fleet},
+		Terminals: terminals{n.fleet, n.cfg.Settlement.MACRequired},
 		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,

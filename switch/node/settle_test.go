@@ -3,6 +3,7 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -158,5 +159,51 @@ func TestPurgeCarriesTotals(t *testing.T) {
 	w.expect("close", w.closing(4, "000001", half(1, 700, "0")+half(0, 0, "0")), "00", true)
 	if got := r.metric(`tapswitch_flow_payments_total{class="settle",outcome="approved",reason="none"}`); got != "1" {
 		t.Errorf("counted %q", got)
+	}
+}
+
+// Terminals that have no MAC on their settlement are refused, unless the setting lets
+// them; one with a wrong MAC, and a payment without, never.
+func TestSettleWithoutMAC(t *testing.T) {
+	for _, required := range []bool{true, false} {
+		r := newRig(t, func(c *config.Config) { c.Settlement.MACRequired = required })
+		w := r.wire(0)
+		w.signOn(w.dial(), 1)
+		c := r.tap("unionpay", 700)
+		w.expect("purchase", w.sale(0x0200, 2, 700, c), "00", true)
+		bare := func(body []byte) []byte {
+			var v iso8583.View
+			if err := w.layout.Parse(body, &v); err != nil {
+				t.Fatal(err)
+			}
+			var b iso8583.Builder
+			b.Reset(w.layout, v.MTI())
+			for n := v.Next(0); n != 0; n = v.Next(n) {
+				if n != 64 {
+					b.Copy(n, &v)
+				}
+			}
+			out, err := b.Append(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := map[bool]string{true: "A0", false: "00"}[required]
+		w.expect("totals", bare(w.closing(3, "000001", half(2, 700, "0")+half(0, 0, "0"))), want, false)
+		w.expect("an upload", bare(w.uploading(4, "201", "01"+item(2, 700, string(c.PAN.Reveal(secret.ForTest))))), want, false)
+		w.expect("its end", bare(w.uploading(5, "207", "0001")), want, false)
+		w.expect("a payment", bare(w.sale(0x0200, 6, 700, c)), "A0", false)
+		w.expect("a reversal", bare(w.sale(0x0400, 2, 700, c)), "A0", false)
+		wrong := w.closing(7, "000001", half(1, 700, "0")+half(0, 0, "0"))
+		wrong[len(wrong)-1] ^= 1
+		w.expect("a wrong MAC", wrong, "A0", false)
+		stranger := bytes.Replace(bare(w.closing(8, "000001", half(1, 700, "0")+half(0, 0, "0"))), []byte(terminalID(0)), []byte("99999999"), 1)
+		w.expect("a stranger", stranger, "97", false)
+		r.node.batches.Each(func(_ txn.BatchID, b txn.Batch) {
+			if (b.State == txn.BatchUploaded) == required {
+				t.Errorf("required %v: the batch is %s", required, b.State)
+			}
+		})
 	}
 }

@@ -27,7 +27,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"merchant_does_not_own_terminal": {"field 42 is not the merchant of this terminal", "correct the terminal or its entry"},
 		"terminal_not_signed_on":         {"the switch holds no working keys of this terminal", "nothing: on 97 the terminal signs on by itself; repeated: its sign-on fails, see its own reason"},
 		"mac_wrong":                      {"field 64 verifies under no key set of the terminal", "nothing for one: on A0 the terminal signs on again; repeated: the master keys differ (compare check values), or somebody tampers"},
-		"mac_missing":                    {"a purchase or reversal came without field 64", "switch MACs on at the terminal; without them nothing is served"},
+		"mac_missing":                    {"a message that needs one came without field 64", "switch MACs on at the terminal; without them only totals and uploads can be served, see `settlement.mac_required`"},
 		"too_many_in_flight":             {"`payment.max_in_flight` payments are being worked on, or the replay index is full, or two sign-ons of one terminal collide", "see `tapswitch_flow_in_flight` and what the payments wait for (link, HSM, journal); raise the bound if the machine has room"},
 		"journal_full":                   {"no room is left for a new payment and its later records, or the queue of the journal is full", "see [faults](../operating/faults.md#the-disk-is-full)"},
 		"journal_failed":                 {"an append failed, or new working keys could not be stored, and it is not known whether they are durable", "see [faults](../operating/faults.md#the-disk-fails); after a failed sync the process stops by itself"},
