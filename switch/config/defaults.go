@@ -18,7 +18,7 @@ func defaults(section any) {
 		s.Idle, s.Message = time.Minute, 5*time.Second
 	case *Payment:
 		s.Deadline, s.MaxInFlight = 4*time.Second, 256
-		s.ReplayWindow, s.PINTries = 24*time.Hour, 3
+		s.ReplayWindow, s.PINTries, s.Counters = 24*time.Hour, 3, 1_000_000
 	case *Settlement:
 		s.MACRequired = true
 	case *Journal:
@@ -35,6 +35,7 @@ func defaults(section any) {
 		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
 		s.SAFWindow, s.SAFRate, s.SAFRamp = 8, 100, 10*time.Second
 		s.MerchantType, s.Unanswered = "5999", "case"
+		s.HoldDays, s.CompletionPercent = 30, 115 // UnionPay's practice
 	case *Issuer:
 		s.Option, s.CSU = "a", "00820000" // approved, offline counters to zero (EMV CCD)
 	case *Terminal:

@@ -24,10 +24,13 @@ type Flow struct {
 	Batches   Batches
 	Routes    Routes
 	Chips     Chips
+	Counters  Counters
 	PINs      PINs
 	Numbers   Numbers
+	Holds     Holds
 	Acquirers Acquirers
 	Reversals Reversals
+	StandIns  StandIns // nil: nothing is decided here
 
 	Currency []uint16 // accepted ISO 4217 numbers
 	Clock    env.Clock
@@ -74,6 +77,7 @@ type Payments interface {
 	Move(k txn.Key, e txn.Event)
 	FindSent(l replay.LinkKey) (txn.Key, bool)
 	FindRRN(n txn.RRN) (txn.Key, bool)
+	FindAuth(a replay.AuthKey) []txn.Key
 	Find(k txn.Key) (txn.Payment, bool)
 	OfBatch(id txn.BatchID) []txn.Payment
 	Await(k txn.Key, until env.Mono)
@@ -119,6 +123,11 @@ type Chips interface {
 	Respond(ctx context.Context, in *txn.Request, is chip.Issuer, code txn.Code) ([]byte, error)
 }
 
+// Counters takes the transaction counter of an on-us card, once.
+type Counters interface {
+	Take(in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
+}
+
 // PINs verifies a PIN where the card is on-us and translates it otherwise.
 type PINs interface {
 	Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
@@ -133,7 +142,7 @@ type Numbers interface {
 // Send is what an acquirer is to be asked.
 type Send struct {
 	Payment  *txn.Payment
-	Original *txn.Payment // what a void or a refund gives back, nil for others
+	Original *txn.Payment // what a void, a refund or a completion is about, nil for others
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono
@@ -160,4 +169,8 @@ type Acquirers interface {
 // Reversals delivers undos and advices until they are acknowledged.
 type Reversals interface {
 	Enqueue(link string, k txn.Key)
+	// EnqueueFresh is Enqueue of an advice that was made durable just now.
+	EnqueueFresh(link string, k txn.Key)
+	// Withdraw takes an advice back of which surely nothing has left.
+	Withdraw(link string, k txn.Key) bool
 }

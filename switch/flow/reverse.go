@@ -32,11 +32,13 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer leave()
 	numbers := f.undoNumbers()
 	known := false
-	now, err := f.Payments.Change(in.Original, func(now replay.View) ([]journal.Record, error) {
+	now, err := f.changeWithHold(in.Original, func(now, hold replay.View) ([]journal.Record, error) {
 		known = now.Known
-		return undoAsked(now, in, numbers)
+		records, err := undoAsked(now, hold, in, numbers)
+		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
+		f.owedAgain(in.Original)
 		return f.refuse(journalError(err))
 	}
 	r.step(StepUndo)
@@ -52,8 +54,25 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return ans
 }
 
+// changeWithHold is a change of k in the turn of the pre-authorization too, when
+// k is the void of a completion: to undo it brings the completion back.
+func (f *Flow) changeWithHold(k txn.Key, decide func(now, hold replay.View) ([]journal.Record, error)) (replay.View, error) {
+	p, ok := f.Payments.Find(k)
+	if ok && k.Class == txn.CompletionVoid {
+		if completion, ok := f.Payments.Find(p.Original); ok {
+			return f.Payments.ChangeBoth(k, completion.Original, decide)
+		}
+	}
+	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		if !ok && now.Payment != nil && k.Class == txn.CompletionVoid { // begun just now
+			return nil, txn.DeclineOriginalBusy
+		}
+		return decide(now, replay.View{})
+	})
+}
+
 // undoAsked chooses what a terminal's reversal makes durable.
-func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Record, error) {
+func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal.Record, error) {
 	p := now.Payment
 	switch {
 	case p == nil && now.Tombstone:
@@ -65,8 +84,13 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}
-	if err := untouched(now); err != nil {
+	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err
+	}
+	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization
+		if err := reversible(p, hold); err != nil {
+			return nil, err
+		}
 	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
 }

@@ -64,7 +64,7 @@ func (f *Flow) Upload(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 func (f *Flow) EndBatch(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return f.uploading(ctx, in, func() (int, error) {
 		id := in.Key.BatchID()
-		return f.Batches.End(id, in.Count, func() ([]txn.Uploaded, txn.Totals) { return inForce(f.Payments.OfBatch(id)) })
+		return f.Batches.End(id, in.Count, func() ([]txn.Uploaded, txn.Totals) { return counted(f.Payments.OfBatch(id)) })
 	})
 }
 
@@ -106,8 +106,8 @@ func (f *Flow) items(ctx context.Context, in *txn.Request) ([]txn.Uploaded, erro
 	return items, nil
 }
 
-// inForce are the payments in force among some, as a terminal should upload them.
-func inForce(payments []txn.Payment) (items []txn.Uploaded, sum txn.Totals) {
+// counted are the payments in force among some, as a terminal should upload them.
+func counted(payments []txn.Payment) (items []txn.Uploaded, sum txn.Totals) {
 	for i := range payments {
 		p := &payments[i]
 		if share := p.Share(); share.Side != txn.OnNeither {

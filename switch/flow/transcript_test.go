@@ -86,13 +86,13 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) {
+	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
 		return
 	}
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void", "refund":
+	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -105,6 +105,8 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
+	case "hold": // how long one lasts
+		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
@@ -123,7 +125,7 @@ func (w *world) command(line string) {
 	case "journal":
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
-		w.hsmGone = words[1] == "gone"
+		w.hsmGone, w.heard = words[1] == "gone", words[1] == "heard"
 	case "numbers":
 		w.noMore = words[1] == "none"
 	case "overload":
@@ -145,6 +147,9 @@ func (w *world) late(k txn.Key) {
 		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
 	case w.undone[p.Numbers.STAN]:
 		w.books[p.Numbers.STAN] = 0
+	case p.Key.Class == txn.Completion:
+		w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	default:
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	}
@@ -153,15 +158,14 @@ func (w *world) late(k txn.Key) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
-	k := w.request(class, trace, amount, args["card"], "").Key
+	k := w.request(classOf(args["of"]), trace, amount, args["card"], "").Key
 	k.Batch = number(args["batch"], 1)
 	return k
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[what]
+	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
 	copy(in.Key.Terminal[:], args["terminal"])
@@ -171,21 +175,28 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	}
 	w.busy = w.busy || args["busy"] == "yes"
 	defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
+	w.chip(in, args["atc"])
 	run := w.flow.Authorize
 	switch class {
 	case txn.Balance:
 		run = w.flow.Inquire
-	case txn.Void:
+	case txn.Void, txn.CompletionVoid:
 		run = w.flow.Void
 		w.names(in, args)
+	case txn.PreAuthVoid:
+		run = w.flow.CancelPreAuth
+		w.namesHold(in, args)
+	case txn.Completion:
+		run = w.flow.Complete
+		w.namesHold(in, args)
 	case txn.Refund:
 		run = w.flow.Refund
 		if args["original"] != "none" {
 			w.names(in, args)
 		}
 	}
-	w.last = run(context.Background(), in)
-	w.lastKey = in.Key // after what came meanwhile
+	last := run(context.Background(), in)
+	w.lastKey, w.last = in.Key, last // what came meanwhile was told before
 	w.answered(w.last)
 }
 
@@ -200,6 +211,7 @@ func (w *world) names(in *txn.Request, args map[string]string) {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
+	copy(in.OfAuth[:], args["auth"])
 	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))

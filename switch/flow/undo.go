@@ -90,13 +90,14 @@ func (f *Flow) outcome(p *txn.Payment, a txn.Answer) (txn.State, error) {
 	return p.State, nil
 }
 
-// unsent ends a payment of which surely nothing left.
-func (f *Flow) unsent(p *txn.Payment, cause error) txn.Answer {
+// unsent ends a payment of which surely nothing left, with what v has to count.
+func (f *Flow) unsent(p *txn.Payment, v verified, cause error) txn.Answer {
 	ans := f.refuse(cause)
 	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
-		return []journal.Record{record.MakeOutcome(now.Payment, record.Outcome{Event: txn.NotSent, Answer: ans})}, nil
+		return append(v.records, record.MakeOutcome(now.Payment, record.Outcome{Event: txn.NotSent, Answer: ans})), nil
 	})
 	if err != nil {
+		v.failed()
 		// The intent alone is durable: recovery will reverse it, which is harmless.
 		return f.refuse(txn.DeclineJournal.Why(err))
 	}
@@ -121,7 +122,8 @@ func (f *Flow) undo(p *txn.Payment, e txn.Event, why error) txn.Answer {
 func (f *Flow) reverse(k txn.Key, e txn.Event, why txn.Reason) error {
 	numbers := f.undoNumbers()
 	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
-		return undoRecords(now, e, why, numbers)
+		records, err := undoRecords(now, e, why, numbers)
+		return f.withdrawn(now, records, txn.ByReason(why)), err
 	})
 	if err != nil {
 		return err
@@ -219,8 +221,9 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 
 // Late takes an acquirer's yes that came after its time: a payment whose
 // reversal found nothing is reversed again, everything else stays as it is. So
-// does a void whose original was undone since: the yes gave back what the undo
-// gives back, and reversing it would take that again.
+// does a void whose original was undone since, by whatever means: the yes gave
+// back what the undo gives back, and reversing it would take that again. A
+// completion takes, so its late yes is reversed whatever became of the hold.
 func (f *Flow) Late(l replay.LinkKey) {
 	k, ok := f.Payments.FindSent(l)
 	p, known := f.Payments.Find(k)
@@ -239,7 +242,7 @@ func (f *Flow) Late(l replay.LinkKey) {
 	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Running || now.Payment == nil || // forgotten just now
 			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
-			k.Class == txn.Void && of.Payment != nil && of.Payment.State != txn.Completed {
+			now.Payment.Key.Class.TakesBack() && over(of) {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
@@ -250,6 +253,24 @@ func (f *Flow) Late(l replay.LinkKey) {
 		return
 	}
 	f.enqueue(k, now)
+}
+
+// over says that what an original did is undone or used already. What is under
+// way about it decides nothing.
+func over(of replay.View) bool {
+	if of.Payment == nil {
+		return false
+	}
+	if of.Payment.State != txn.Completed {
+		return true
+	}
+	for i := range of.Later {
+		switch without(&of.Later[i], of.Beyond) {
+		case txn.DeclineOriginalVoided, txn.DeclineOriginalCompleted:
+			return true
+		}
+	}
+	return false
 }
 
 // changeWithOriginal is a change of k in the turn of its original too, if any.

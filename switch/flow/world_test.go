@@ -24,7 +24,9 @@ import (
 	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
 	"tapswitch/switch/settle"
+	"tapswitch/switch/standin"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // memory is a journal in memory; full and broken are its moods.
@@ -68,6 +70,11 @@ type world struct {
 	index   *replay.Index
 	batches *settle.Book
 	tries   *pin.Checker
+	counts  *window.Book
+	limits  *standin.Limits
+	forged  bool    // cryptograms are
+	heard   bool    // what the HSM is asked of cards is told
+	mcc     [4]byte // of the merchant
 	saf     *saf.Queue
 	flow    *Flow
 	next    uint32
@@ -85,14 +92,15 @@ type world struct {
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
-	noMore  bool // numbers are used up
-	serves  bool // the link carries every class
-	max     int  // payments that the switch remembers
-	down    bool // the link carries nothing now
+	max     int           // payments that the switch remembers
+	noMore  bool          // numbers are used up
+	serves  bool          // the link carries every class
+	down    bool          // the link carries nothing now
+	lasts   time.Duration // of a hold; 30 days when zero
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, max: 1000, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, max: 1000, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -105,13 +113,15 @@ func (w *world) start() {
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
+	w.counts = window.New(10)
+	w.limits = standin.NewLimits(10, 0)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, Counters: chip.Counters{Book: w.counts}, PINs: w, Numbers: w, Holds: w, Acquirers: w, Reversals: w.saf, StandIns: mandates{w},
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
-	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
+	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
 	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
@@ -195,6 +205,11 @@ func describe(r journal.Record) string {
 	case record.KindUpload:
 		id, items, _, _ := record.ParseUpload(r)
 		return fmt.Sprintf("%s %06d %s", name, id.Batch, verdicts(items))
+	case record.KindCounter:
+		c, _ := record.ParseCounter(r.Body)
+		return fmt.Sprintf("%s highest=%d", name, c.High)
+	case record.KindStandIn:
+		return describeStandIn(r)
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -223,7 +238,7 @@ func (w *world) Authenticate(_ context.Context, in *txn.Request) error {
 	if !in.HasMAC {
 		return txn.DeclineMACMissing
 	}
-	in.PINKey = &hsm.Key{}
+	in.PINKey, in.MerchantType = &hsm.Key{}, w.mcc
 	return nil
 }
 
@@ -258,15 +273,18 @@ func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
 	case '6':
 		return nil, nil
 	case '4':
-		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}}, nil
+		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}, ATC: window.Profile{Ahead: 100, Behind: 4}}, nil
 	}
 	return nil, txn.DeclineNoRoute
 }
 
-func (w *world) Choose(secret.PAN) (string, error)          { return "acq", nil }
+func (w *world) Choose(secret.PAN) (string, error) {
+	if w.down {
+		return "", txn.DeclineLinkDown
+	}
+	return "acq", nil
+}
 func (w *world) Home(secret.PAN, txn.Class) (string, error) { return "acq", nil }
-
-func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error { return nil }
 
 func (w *world) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {
 	return []byte{0x91, 1, 0}, nil
@@ -318,6 +336,12 @@ func (w *world) Undoes(string, txn.Class) bool { return w.undoes }
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
+	if act == "drops" { // the link goes down with the payment in hand, before a byte of it has left
+		w.down, act = true, "down"
+		if w.during != nil {
+			w.during()
+		}
+	}
 	if act == "down" {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
 	}
@@ -325,15 +349,15 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
 	}
-	mti := "0200"
-	if s.Payment.Key.Class == txn.Refund {
-		mti = "0220"
-	}
-	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mti, class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mtiOf(s.Payment), class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
 	}
-	if s.Original != nil {
+	switch o := s.Original; {
+	case o == nil:
+	case s.Payment.Key.Class == txn.Completion:
+		return w.complete(s, act)
+	default:
 		return w.giveBack(s, act)
 	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
@@ -368,6 +392,7 @@ func (w *world) giveBack(s Send, act string) (txn.Answer, error) {
 		w.refund(n.STAN, o, s.Payment)
 	case w.books[o] > 0:
 		w.taken[n.STAN], w.books[o] = o, 0
+		w.hold(o, true)
 	}
 	switch act {
 	case "silent", "lost":
@@ -416,12 +441,8 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 		return txn.CodeBadTxn, nil
 	}
 	w.undone[p.Numbers.STAN] = true
-	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
-		delete(w.taken, p.Numbers.STAN)
-		if !w.undone[o] {
-			w.books[o] = int64(p.Amount.Minor)
-		}
-		return txn.CodeApproved, nil
+	if o, ok := w.taken[p.Numbers.STAN]; ok { // the original is in force again
+		return w.untake(p, o), nil
 	}
 	if o, ok := w.given[p.Numbers.STAN]; ok {
 		delete(w.given, p.Numbers.STAN)
@@ -452,15 +473,8 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Original = k
 		r.Original.Class = txn.Purchase
 	}
-	switch class {
-	case txn.Balance:
-		r.Key.Type = 1
-	case txn.Void:
-		r.Key.Type = 23
-	case txn.Refund:
-		r.Key.Type = 25
-	case txn.OfflineSale:
-		r.Key.Type = 30
+	if kind, ok := types60[class]; ok {
+		r.Key.Type = kind
 	}
 	return r
 }

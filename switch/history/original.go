@@ -97,13 +97,13 @@ func (b *Book) Original(ctx context.Context, by Reference) (txn.Payment, error) 
 // candidates are the payments that fit, tombstones left out. Of the lives of one
 // key only the newest counts, and of equal moments a year apart only the latest.
 func (b *Book) candidates(ctx context.Context, by Reference) (fit []Row, err error) {
-	const rest = " AND state <> '" + Tombstone + "' ORDER BY id DESC LIMIT 1000"
+	rest := fmt.Sprintf(" AND state <> '%s' AND class <> %d ORDER BY id DESC LIMIT 1000", Tombstone, txn.StandIn) // an advice of stand-in has its payment's numbers
 	var rows []Row
 	switch {
 	case by.Receipt != nil && by.Batch == nil && by.Sent == nil:
 		rows, err = b.rows(ctx, " WHERE rrn = ?"+rest, by.Receipt.RRN.String())
 		for _, r := range rows {
-			if near(r.nanos, by.Receipt.Date) {
+			if txn.NearDate(time.Unix(0, r.nanos), by.Receipt.Date) {
 				fit = append(fit, r)
 			}
 		}
@@ -134,23 +134,4 @@ func newest(rows []Row) (fit []Row) {
 		}
 	}
 	return fit
-}
-
-// near says whether a moment lies within a day of a date without a year.
-func near(nanos int64, date [4]byte) bool {
-	if date == ([4]byte{}) {
-		return true
-	}
-	at := time.Unix(0, nanos).UTC()
-	day := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
-	for year := at.Year() - 1; year <= at.Year()+1; year++ {
-		d, err := time.Parse("20060102", fmt.Sprintf("%04d%s", year, date[:]))
-		if err != nil {
-			continue // no 29 February in this year
-		}
-		if apart := d.Sub(day); apart >= -24*time.Hour && apart <= 24*time.Hour {
-			return true
-		}
-	}
-	return false
 }

@@ -27,6 +27,7 @@ type acquirer struct {
 	link     *link.Link
 	zpk, zak *hsm.Key
 	timeout  time.Duration
+	holds    flow.HoldTerms
 	undoes   bool // a refund without a usable answer is reversed
 
 	ended   func(link, outcome string, took time.Duration) // of an exchange
@@ -34,6 +35,8 @@ type acquirer struct {
 	numbers flow.Numbers
 	clock   env.Clock
 	cards   *cards
+
+	merchantType func(txn.Key) [4]byte
 }
 
 // acquirers is all links; it is flow's port for payments and the
@@ -44,6 +47,15 @@ type acquirers map[string]*acquirer
 func (as acquirers) Serves(link string, c txn.Class) bool {
 	a := as[link] // nil when it left the configuration: an original may have gone there
 	return a != nil && a.dialect.Serves(c)
+}
+
+// HoldTerms are the link's rules about pre-authorizations. One that left the
+// configuration has none, so that nothing can be completed there.
+func (as acquirers) HoldTerms(link string) flow.HoldTerms {
+	if a := as[link]; a != nil {
+		return a.holds
+	}
+	return flow.HoldTerms{}
 }
 
 // Undoes says whether a link takes reversals of refunds, as its configuration has it.
@@ -82,6 +94,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	defer pan.Wipe()
+	p.MerchantType = a.merchantType(p.Key)
 	room, n := make([]byte, 0, 512), p.Undo
 	var body []byte
 	if kind == saf.Advice {

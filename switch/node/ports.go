@@ -47,6 +47,7 @@ func (t terminals) Authenticate(ctx context.Context, in *txn.Request) error {
 		return terminalRefusal(err)
 	}
 	in.PINKey, in.MACKey = set.PIN, set.MAC
+	in.MerchantType = merchantType(who.Merchant.Category)
 	return nil
 }
 
@@ -174,6 +175,11 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
 	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
+	if in.OfAuth != ([6]byte{}) {       // what a cancel or a completion is about
+		b = append(b, in.OfAuth[:]...)
+		b = append(b, in.OfDate[:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))
+	}
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {

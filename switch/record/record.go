@@ -26,10 +26,12 @@ const (
 	KindBatch                     // how a terminal's batch stands
 	KindAdvice                    // what has happened and is owed to the acquirer, with what the terminal is told
 	KindAdvised                   // the acquirer acknowledged an advice
+	KindCounter                   // used counters of a card or a DUKPT device
+	KindStandIn                   // a payment that the switch approved itself, in the day of its card
 	KindUpload                    // payments that a terminal uploaded of its batch, and what they came to
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "upload"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "upload"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

@@ -34,6 +34,7 @@ type Index struct {
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
+	auths    map[AuthKey][]txn.Key // approved pre-authorizations
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	batches  map[txn.BatchID][]txn.Key
 	refused  refusals
@@ -72,7 +73,7 @@ type entry struct {
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
 		batches: make(map[txn.BatchID][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
@@ -81,8 +82,8 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
-		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
+		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised:
 	default:
@@ -140,14 +141,17 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		return record.ErrNoIntent
 	}
 	before := e.state()
-	_, err := record.Fold(e.p, k, r)
-	if err == nil && e.state() != before {
+	if _, err := record.Fold(e.p, k, r); err != nil {
+		return err
+	}
+	if e.state() != before {
 		x.move(e)
 	}
-	if err == nil && r.Kind == record.KindCase {
+	if r.Kind == record.KindCase {
 		x.cases++
 	}
-	return err
+	x.authorized(e.p, r.Kind)
+	return nil
 }
 
 // move notes that a record brought e to another state.
@@ -186,8 +190,10 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	if r.Kind == record.KindRefused {
 		return nil
 	}
-	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
-	x.rrns[p.Numbers.RRN] = k
+	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
+		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+		x.rrns[p.Numbers.RRN] = k
+	}
 	x.listed(k)
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
@@ -311,10 +317,13 @@ func (x *Index) forget() {
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
 		x.unlisted(k)
-		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
+			delete(x.sent, l)
+		}
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
+		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()

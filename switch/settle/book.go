@@ -133,6 +133,16 @@ func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 	return k.BatchID(), err == nil
 }
 
+// begins says whether a record begins a payment. The advice of one that the switch
+// approved itself belongs to that one, which began before.
+func begins(r journal.Record) bool {
+	if r.Kind == record.KindAdvice {
+		k, err := record.ParseKey(r.Key)
+		return err == nil && k.Class != txn.StandIn
+	}
+	return r.Kind == record.KindIntent
+}
+
 // Enter is called before records of payments are made durable. It refuses a
 // payment that begins in a batch that is closed or being closed; while the record
 // of a batch is made durable it waits. After a nil Leave must be called.
@@ -142,7 +152,7 @@ func (b *Book) Enter(rs []journal.Record) error {
 		if !ok {
 			continue
 		}
-		if err := b.enter(id, r.Kind == record.KindIntent || r.Kind == record.KindAdvice); err != nil {
+		if err := b.enter(id, begins(r)); err != nil {
 			b.Leave(rs[:i])
 			return err
 		}

@@ -231,4 +231,8 @@ func TestAdvicesBegin(t *testing.T) {
 	if err := advise(); !errors.Is(err, txn.DeclineBatchClosed) {
 		t.Errorf("an advice behind the close: %v", err)
 	}
+	p.Key.Class = txn.StandIn // of a payment that began before
+	if err := advise(); err != nil {
+		t.Errorf("a stand-in's advice behind the close: %v", err)
+	}
 }

@@ -31,6 +31,8 @@ var (
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
 	CodeForgedCard    = Code{'5', '9'}
+	CodeAmountLimit   = Code{'6', '1'}
+	CodeSecurity      = Code{'6', '3'}
 	CodeOriginal      = Code{'6', '4'}
 	CodePINTries      = Code{'7', '5'}
 	CodeBatch         = Code{'7', '7'}
@@ -106,6 +108,9 @@ var (
 	// Card and PIN.
 	DeclineCryptogram  = reason(CodeForgedCard, "cryptogram_wrong")
 	DeclineChipData    = reason(CodeForgedCard, "chip_data_missing_or_inconsistent")
+	DeclineATCSeen     = reason(CodeSecurity, "atc_used_before")
+	DeclineATCWindow   = reason(CodeSecurity, "atc_outside_window")
+	DeclineCounters    = reason(CodeMalfunction, "no_room_for_counter")
 	DeclinePIN         = reason(CodeWrongPIN, "pin_wrong")
 	DeclinePINTries    = reason(CodePINTries, "pin_tries_exceeded")
 	DeclinePINBlock    = reason(CodePINFormat, "pin_block_malformed")
@@ -127,9 +132,16 @@ var (
 	DeclineUndone    = reason(CodeNoAnswer, "reversed_by_terminal")
 	DeclineUnwritten = reason(CodeNoAnswer, "answer_not_written")
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
+	// Why the switch does not decide in the place of an issuer out of reach.
+	DeclineStandInChip   = reason(CodeIssuerDown, "stand_in_without_chip")
+	DeclineStandInAmount = reason(CodeIssuerDown, "stand_in_amount")
+	DeclineStandInType   = reason(CodeIssuerDown, "stand_in_merchant_type")
+	DeclineStandInPIN    = reason(CodeIssuerDown, "stand_in_without_pin")
+	DeclineStandInCount  = reason(CodeIssuerDown, "stand_in_count")
+	DeclineStandInSum    = reason(CodeIssuerDown, "stand_in_sum")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
-	// What a void or a refund names.
+	// What a void, a refund or a completion names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
@@ -164,6 +176,10 @@ const (
 // BatchReasons is the closed set of them, for metrics labels and documentation.
 func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal, BatchCases} }
 
+// StandInYes is the reason of an approval that the switch gave in the place of the
+// card's issuer. Other approvals have none.
+const StandInYes Reason = "stood_in"
+
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
@@ -171,13 +187,16 @@ func Reasons() []*Decline {
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
-		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
+		DeclineCryptogram, DeclineChipData, DeclineATCSeen, DeclineATCWindow, DeclineCounters, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
-		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
+		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent,
+		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
+		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
+		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

@@ -41,10 +41,15 @@ var sides = [numClasses]Side{
 	Void:     OnCredit,
 	Settle:   OnNeither,
 
-	OfflineSale: OnDebit,
-	Refund:      OnCredit,
-	Upload:      OnNeither,
-	BatchEnd:    OnNeither,
+	OfflineSale:    OnDebit,
+	Refund:         OnCredit,
+	PreAuth:        OnNeither, // held, not paid
+	PreAuthVoid:    OnNeither,
+	Completion:     OnDebit,
+	CompletionVoid: OnCredit,
+	StandIn:        OnNeither, // its purchase counts
+	Upload:         OnNeither,
+	BatchEnd:       OnNeither,
 }
 
 // Side is where a payment of class c counts while it is in force.

@@ -81,9 +81,10 @@ type Request struct {
 	PSN      [3]byte // three digits, zero when absent
 	Entry    [3]byte // field 22
 	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
-	OfRRN    RRN     // Void, Refund: the reference number of what is given back
-	OfDate   [4]byte // Refund: the original's date MMDD at its terminal, zero when absent
+	Original Key     // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
+	OfRRN    RRN     // Void, Refund, CompletionVoid: the reference number of what is given back
+	OfAuth   [6]byte // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent
+	OfDate   [4]byte // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
 	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
@@ -92,6 +93,8 @@ type Request struct {
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
 	PINKey, MACKey *hsm.Key
+	// The merchant's type (ISO 18245, field 18), set with them; zero when it is not known.
+	MerchantType [4]byte
 
 	MAC      [8]byte
 	HasMAC   bool
@@ -144,36 +147,38 @@ type Numbers struct {
 // Payment is what the switch remembers of a payment. It never holds
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
-	Key         Key
-	Original    Key  // what a void or a refund gives back, zero for others
-	OfRRN       RRN  // the original's reference number: keys come again
-	Undoes      bool // Refund: its link takes reversals of refunds
-	Fingerprint Fingerprint
-	Masked      string   // card number, first six and last four
-	Token       [16]byte // keyed token of the card number
-	SealedPAN   []byte   // AES-GCM under an HSM key
-	Amount      money.Amount
-	Expiry      [4]byte
-	PSN         [3]byte
-	Entry       [3]byte
-	Cond        [2]byte
-	PINGiven    bool
-	ChipRead    bool
-	Link        string
-	Numbers     Numbers // of the request to the acquirer
-	Undo        Numbers // of the reversal, zero when none
-	UndoWhy     Reason
-	Case        Case // of a payment that is Disputed, zero for others
-	State       State
-	Answer      Answer
-	Reserved    int // journal room still kept for its outcome and undo, bytes
+	Key          Key
+	Original     Key  // what a void, a refund or a completion is about, zero for others
+	OfRRN        RRN  // the original's reference number: keys come again
+	Undoes       bool // Refund: its link takes reversals of refunds
+	Fingerprint  Fingerprint
+	Masked       string   // card number, first six and last four
+	Token        [16]byte // keyed token of the card number
+	SealedPAN    []byte   // AES-GCM under an HSM key
+	Amount       money.Amount
+	Expiry       [4]byte
+	PSN          [3]byte
+	Entry        [3]byte
+	Cond         [2]byte
+	PINGiven     bool
+	ChipRead     bool
+	StoodIn      bool    // approved in the place of its issuer
+	MerchantType [4]byte // not stored; zero when it is not known
+	Link         string
+	Numbers      Numbers // of the request to the acquirer
+	Undo         Numbers // of the reversal, zero when none
+	UndoWhy      Reason
+	Case         Case // of a payment that is Disputed, zero for others
+	State        State
+	Answer       Answer
+	Reserved     int // journal room still kept for its outcome and undo, bytes
 }
 
 // NewPayment takes what may be remembered from a request.
 func NewPayment(r *Request) *Payment {
 	return &Payment{
 		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
-		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), State: Received,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), MerchantType: r.MerchantType, State: Received,
 	}
 }
 

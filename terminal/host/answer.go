@@ -45,6 +45,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 		return ReasonNoMAC, whyMAC
 	}
 	amount, err := v.Uint(4)
+	form, _ := sale.Kind.form()
 	switch {
 	case text(v, 41) != h.cfg.Terminal:
 		return ReasonOtherTerminal, whyOther
@@ -52,7 +53,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 		return ReasonOtherMerchant, whyOther
 	case err != nil || amount != uint64(sale.Amount):
 		return ReasonOtherAmount, whyOther
-	case text(v, 3) != processingSale:
+	case text(v, 3) != form.processing:
 		return ReasonOtherType, whyOther
 	}
 	from, _ := v.Span(64)

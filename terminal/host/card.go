@@ -28,11 +28,13 @@ type Card struct {
 	Entry  Entry
 }
 
-// Sale is a purchase to be authorised.
+// Sale is a purchase, or another kind of message with a card, to be authorised.
 type Sale struct {
-	Amount money.MinorUnits
-	Card   Card
-	PIN    secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Kind     Kind
+	Amount   money.MinorUnits
+	Card     Card
+	PIN      secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Original Original        // of the kinds that are about an earlier message
 }
 
 // Outcome is how a sale ended for the terminal.
@@ -97,6 +99,8 @@ type Result struct {
 	Batch   string
 	RRN     string // field 37
 	Auth    string // field 38
+	Date    string // field 13, MMDD: what a later message names it by
+	Notice  string // texts of field 63 for the receipt
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }

@@ -30,7 +30,7 @@ const (
 	whyOther    = "06"
 )
 
-// Sale is the life of a sale at the terminal. Read it top to bottom: Ready came
+// Sale is the life of a sale at the terminal, and of every other kind of message with a card. Read it top to bottom: Ready came
 // before, so a sale that is not possible now is refused before anything is sent.
 func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
@@ -64,7 +64,8 @@ func (h *Host) Sale(ctx context.Context, s Sale) Result {
 		return r.because(ReasonMemory, err)
 	}
 	var v iso8583.View
-	left, err := h.exchange(request, mtiSaleAnswer, r.Trace, &v)
+	form, _ := s.Kind.form()
+	left, err := h.exchange(request, form.mti.Response(), r.Trace, &v)
 	defer func() { clear(v.Bytes()) }()
 	if !left {
 		return h.notSent(ctx, r.because(ReasonLost, err))
@@ -99,6 +100,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	case full(h.mem.now.lists[h.mem.now.batch]):
 		return refuse(ReasonBatchFull, "its batch is full: settle first")
 	}
+	if err := s.Kind.names(s.Original); err != nil {
+		return refuse(ReasonSaleMalformed, err.Error())
+	}
 	return checkSale(s.Amount, s.Card)
 }
 
@@ -117,6 +121,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 		psn = "0" + psn
 	}
 	return &reversal{
+		Kind: s.Kind, Original: s.Original,
 		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount,
 		Expiry: s.Card.Expiry, PSN: psn, Entry: entry, ICC: shortICC(s.Card.ICC), pan: pan,
 	}, nil
@@ -124,8 +129,9 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 
 // common sets what sale and reversal have in common, in the order of the wire.
 func (h *Host) common(b *iso8583.Builder, r *reversal) {
+	form, _ := r.Kind.form() // known since it was admitted, or read back
 	b.SetText(2, r.pan.Reveal(secret.ForWire))
-	b.SetString(3, processingSale)
+	b.SetString(3, form.processing)
 	b.SetUint(4, uint64(r.Amount))
 	b.SetUint(11, uint64(r.Trace))
 	b.SetString(14, r.Expiry)
@@ -133,11 +139,14 @@ func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	if r.PSN != "" {
 		b.SetString(23, r.PSN)
 	}
-	b.SetString(25, conditionSale)
+	b.SetString(25, form.condition)
 	b.SetString(41, h.cfg.Terminal)
 	b.SetString(42, h.cfg.Merchant)
 	b.SetString(49, fmt.Sprintf("%03d", uint16(h.cfg.Currency)))
-	b.SetString(60, typeSale+r.Batch+codeSale+capability)
+	b.SetString(60, form.typ+r.Batch+codeSale+capability)
+	if r.Original != (Original{}) {
+		b.SetString(61, r.Original.field61())
+	}
 }
 
 func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {
@@ -147,8 +156,15 @@ func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte,
 	defer func() { clear(track); clear(icc); clear(pin) }()
 
 	var b iso8583.Builder
-	b.Reset(h.layout, mtiSale)
+	form, _ := s.Kind.form()
+	b.Reset(h.layout, form.mti)
 	h.common(&b, record)
+	if s.Original.RRN != "" {
+		b.SetString(37, s.Original.RRN)
+	}
+	if s.Original.Auth != "" {
+		b.SetString(38, s.Original.Auth)
+	}
 	b.SetString(26, longestPIN)
 	if len(track) > 0 {
 		b.SetText(35, track)
@@ -192,7 +208,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 // settle makes the verdict durable and only then tells of it.
 func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
 	r.Outcome, r.Reason, r.Code = j.outcome, j.reason, j.code
-	r.Auth, r.RRN = text(v, 38), text(v, 37)
+	r.Auth, r.RRN, r.Date, r.Notice = text(v, 38), text(v, 37), text(v, 13), notice(v)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc
 	}
@@ -207,11 +223,13 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		next.pending = &record
 	case j.outcome == Approved:
 		record.Why, record.Auth = whyOther, r.Auth
-		listed, err := h.mem.record(ctx, next, record.Batch, entry{Trace: record.Trace, Amount: record.Amount, pan: record.pan})
-		if err != nil {
-			return r.unrecorded(err)
+		if counted, credit := record.Kind.counts(); counted {
+			listed, err := h.mem.record(ctx, next, record.Batch, entry{Trace: record.Trace, Amount: record.Amount, Credit: credit, pan: record.pan})
+			if err != nil {
+				return r.unrecorded(err)
+			}
+			next = listed
 		}
-		next = listed
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil

@@ -367,3 +367,24 @@ func TestSettleWithOfflineSales(t *testing.T) {
 		t.Errorf("counted %+v in %s", got, b.h.Batch())
 	}
 }
+
+// What is held does not count, its completion does, and the void of that on the other
+// side; all of these are uploaded.
+func TestSettleKinds(t *testing.T) {
+	b := newBench(t)
+	receipt := host.Original{Auth: "A00001", Date: "0203"}
+	whole := host.Original{Auth: "A00001", Date: "0203", Batch: "000001", Trace: 4, RRN: "000000000004"}
+	for _, c := range []struct {
+		kind  host.Kind
+		about host.Original
+	}{{host.KindPreAuth, host.Original{}}, {host.KindPreAuthVoid, receipt}, {host.KindCompletion, receipt}, {host.KindCompletionVoid, whole}} {
+		if r := b.ask(c.kind, c.about); r.Outcome != host.Approved {
+			t.Fatal(short(r))
+		}
+	}
+	b.sw.Settles(hosttest.Mood{Differs: true})
+	if s := b.settle(); s.Outcome != host.BatchSent || s.Ours != (host.Totals{Debits: 1, DebitMinor: 1234, Credits: 1, CreditMinor: 1234}) || s.Sent != 2 {
+		t.Errorf("%+v", s)
+	}
+	b.same("asked", b.said(), "0500 201 000001 "+strings.Repeat("000000001234001", 2)+"0"+strings.Repeat("0", 31), "0320 201 000001 02"+uploaded(4)+uploaded(5), "0320 207 000001 0002")
+}

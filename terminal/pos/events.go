@@ -21,10 +21,12 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
+	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
 	Auth        string           `json:"auth,omitempty"`
+	Date        string           `json:"date,omitempty"` // of a kind other than a sale: MMDD
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
 	Kernel      int              `json:"kernel,omitempty"`
@@ -36,6 +38,7 @@ type Event struct {
 	TVR         string           `json:"tvr,omitempty"`
 	TSI         string           `json:"tsi,omitempty"`
 	Code        string           `json:"code,omitempty"`
+	Notice      string           `json:"notice,omitempty"` // of a result: what the host wants printed
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
@@ -144,8 +147,16 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason), e.Notice)
+}
+
+// batch is on receipts of which a later message may name it.
+func (p *printer) batch(e Event) string {
+	if e.Kind == "" {
+		return ""
+	}
+	return optional("batch", e.Batch)
 }
 
 func (p *printer) amount(e Event) string {

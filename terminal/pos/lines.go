@@ -32,17 +32,18 @@ const (
 
 // command is one line of input.
 type command struct {
-	name   string
-	amount money.MinorUnits
-	auth   string // of offline
-	trace  uint32 // of discard
-	pin    secret.Key
-	err    error // what is wrong with the line; it never shows the line
+	name     string
+	amount   money.MinorUnits
+	original host.Original // of what is about an earlier message
+	auth     string        // of offline
+	trace    uint32        // of discard
+	pin      secret.Key
+	err      error // what is wrong with the line; it never shows the line
 }
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-void, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
 	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
@@ -96,7 +97,9 @@ func parse(line []byte) (c command, ok bool) {
 	if len(words) == 0 {
 		return c, false
 	}
-	c.name = string(words[0])
+	if c, ok = parseHold(words); ok {
+		return c, true
+	}
 	switch c.name {
 	case cmdSale:
 		if len(words) != 2 {
