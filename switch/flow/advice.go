@@ -35,15 +35,15 @@ func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 
 	// From here on the merchant counts on it. The end of this call queues it.
 	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: in.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
-	if told := f.keep(p); told != nil {
+	if told := f.keep(p, nil); told != nil {
 		return *told
 	}
 	r.step(StepAdvised)
 	return p.Answer
 }
 
-// checkAdvice is the ladder of what an offline sale must be. Whether the card has
-// expired since is not asked: the goods have gone.
+// checkAdvice is the ladder of what an advice must be. Whether the card has expired
+// since is not asked: the goods have gone.
 func (f *Flow) checkAdvice(in *txn.Request) error {
 	switch {
 	case in.Amount.Minor <= 0:
@@ -54,16 +54,19 @@ func (f *Flow) checkAdvice(in *txn.Request) error {
 		return txn.DeclinePAN
 	case !in.Card.PIN.IsZero():
 		return txn.DeclinePINGiven
-	case in.Auth == [6]byte{}:
+	case in.Auth == [6]byte{} && !in.Key.Class.Follows(): // else it is its original's
 		return txn.DeclineAuthMissing
 	}
 	return nil
 }
 
-// address chooses link and numbers of an advice.
+// address chooses link and numbers of an advice; one that has an original goes where
+// that went.
 func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
-	if p.Link, err = f.Routes.Home(in.Card.PAN, in.Key.Class); err != nil {
-		return err
+	if p.Link == "" {
+		if p.Link, err = f.Routes.Home(in.Card.PAN, in.Key.Class); err != nil {
+			return err
+		}
 	}
 	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
 		return txn.DeclineLinkClass
@@ -72,16 +75,28 @@ func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
 	return err
 }
 
-// keep makes an advice durable. Told is what to say when it is not: a refusal
+// keep makes an advice durable, in the turn of its original when it has one, which
+// may says whether it may be. Told is what to say when it is not: a refusal
 // when surely nothing was stored, and nothing when that is not known, since a no
 // to what will be delivered makes the cashier do it twice.
-func (f *Flow) keep(p *txn.Payment) (told *txn.Answer) {
-	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
+	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
 		}
+		if may != nil {
+			if err := may(p, of); err != nil {
+				return nil, err
+			}
+		}
 		return []journal.Record{record.Advice(p)}, nil
-	})
+	}
+	var err error
+	if may != nil {
+		_, err = f.Payments.ChangeBoth(p.Key, p.Original, decide)
+	} else {
+		_, err = f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
+	}
 	if err == nil {
 		p.State = txn.Advising
 		return nil

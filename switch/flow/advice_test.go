@@ -36,6 +36,9 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 	if repeat {
 		mti = "0221"
 	}
+	if p.Key.Class == txn.CompletionAdvice {
+		return w.completed(p, w.act(), mti)
+	}
 	w.say("to acquirer: %s %s stan=%d amount=%d auth=%s", mti, p.Key.Class, p.Numbers.STAN, p.Amount.Minor, p.Answer.Auth[:])
 	n, act := p.Numbers.STAN, w.act()
 	known := w.books[n] != 0

@@ -26,8 +26,9 @@ func (w *world) settleCommand(words []string, args map[string]string) bool {
 		in := w.settlement(args)
 		in.Key.Class, in.Count = txn.BatchEnd, number(args["count"], 0)
 		w.answered(w.flow.EndBatch(context.Background(), in))
-	case "remember": // so many payments at most, from the next start on
-		w.max = int(number(words[1], 1000))
+	case "remember": // until their batch is closed, as long as there are so many payments at most; from a restart on
+		w.keep = int(number(words[1], 1000))
+		w.start()
 	case "cases":
 		w.say("cases of uploads: %d", w.batches.Cases())
 	case "sign-on":

@@ -32,6 +32,7 @@ import (
 // memory is a journal in memory; full and broken are its moods.
 type memory struct {
 	records      []journal.Record
+	all          []journal.Record // also what was purged
 	full, broken bool
 	hear         func(journal.Record)
 }
@@ -45,7 +46,7 @@ func (m *memory) Append(rs ...journal.Record) error {
 	if m.broken {
 		return journal.ErrBroken
 	}
-	m.records = append(m.records, rs...)
+	m.records, m.all = append(m.records, rs...), append(m.all, rs...)
 	for _, r := range rs {
 		m.hear(r)
 	}
@@ -77,6 +78,7 @@ type world struct {
 	mcc     [4]byte // of the merchant
 	saf     *saf.Queue
 	flow    *Flow
+	past    *past // nil: no history is kept
 	next    uint32
 	out     []string
 	mood    []string // what the acquirer does, one per message; "approve" when used up
@@ -92,7 +94,7 @@ type world struct {
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
-	max     int           // payments that the switch remembers
+	keep    int           // payments that the switch remembers until their batch is closed
 	noMore  bool          // numbers are used up
 	serves  bool          // the link carries every class
 	down    bool          // the link carries nothing now
@@ -100,7 +102,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, max: 1000, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, keep: 1000, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -109,7 +111,7 @@ func newWorld(t *testing.T) *world {
 
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
-	w.index = replay.New(replay.Config{Max: w.max, Window: 24 * time.Hour}, w.env, w.journal)
+	w.index = replay.New(replay.Config{Max: 1000, Keep: w.keep, Window: 24 * time.Hour}, w.env, w.journal)
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
@@ -121,6 +123,7 @@ func (w *world) start() {
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
+	w.wirePast()
 	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
@@ -161,6 +164,9 @@ func (e *event) Wait(until env.Mono) bool {
 		next := e.w.waiting[0]
 		e.w.waiting = e.w.waiting[1:]
 		next()
+	}
+	if !e.woken && until == env.Never {
+		e.w.t.Fatal("a wait that nothing ends")
 	}
 	if !e.woken {
 		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))

@@ -10,6 +10,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/link"
@@ -35,6 +36,7 @@ type acquirer struct {
 	numbers flow.Numbers
 	clock   env.Clock
 	cards   *cards
+	find    func(txn.Key) (txn.Payment, bool) // an earlier payment
 
 	merchantType func(txn.Key) [4]byte
 }
@@ -99,7 +101,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 	var body []byte
 	if kind == saf.Advice {
 		n = p.Numbers
-		body, err = a.dialect.Advice(room, &p, pan, nil, repeat)
+		body, err = a.advice(room, &p, pan, repeat)
 	} else {
 		body, err = a.dialect.Reversal(room, &p, pan, repeat)
 	}
@@ -111,6 +113,18 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 		err = fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	return answer.Code, err
+}
+
+// advice builds the advice of p, with what it is about.
+func (a *acquirer) advice(room []byte, p *txn.Payment, pan secret.PAN, repeat bool) ([]byte, error) {
+	if p.Original == (txn.Key{}) || p.Key.Class == txn.StandIn { // which has its payment's numbers
+		return a.dialect.Advice(room, p, pan, nil, repeat)
+	}
+	o, ok := a.find(p.Original)
+	if !ok { // the index keeps an original until what names it rests
+		return nil, fmt.Errorf("what the %s is about is no longer known", p.Key.Class)
+	}
+	return a.dialect.Advice(room, p, pan, &o, repeat)
 }
 
 // Up reports whether the link can carry a message now.

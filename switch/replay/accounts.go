@@ -39,8 +39,8 @@ func (unaccounted) Unsettled(txn.BatchID) bool          { return false }
 func (x *Index) OfBatch(id txn.BatchID) (all []txn.Payment) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, k := range x.batches[id] {
-		if e := x.payments[k]; e != nil && e.p != nil {
+	for _, e := range x.batches[id] {
+		if e.p != nil {
 			all = append(all, *e.p)
 		}
 	}
@@ -48,14 +48,17 @@ func (x *Index) OfBatch(id txn.BatchID) (all []txn.Payment) {
 }
 
 // listed notes a payment in its batch; the lock is held.
-func (x *Index) listed(k txn.Key) { x.batches[k.BatchID()] = append(x.batches[k.BatchID()], k) }
+func (x *Index) listed(e *entry) {
+	id := e.key.BatchID()
+	x.batches[id] = append(x.batches[id], e)
+}
 
 // unlisted takes it out; the oldest goes first, so it is found near the beginning.
 // The lock is held.
-func (x *Index) unlisted(k txn.Key) {
-	id := k.BatchID()
+func (x *Index) unlisted(e *entry) {
+	id := e.key.BatchID()
 	all := x.batches[id]
-	if i := slices.Index(all, k); i >= 0 {
+	if i := slices.Index(all, e); i >= 0 {
 		all = slices.Delete(all, i, i+1)
 	}
 	if x.batches[id] = all; len(all) == 0 {
@@ -64,8 +67,8 @@ func (x *Index) unlisted(k txn.Key) {
 }
 
 // wanted says whether a payment is kept beyond its window, since its terminal may
-// still upload it: it counts in a batch that is not closed, and the index is not
-// half full. The lock is held.
+// still upload it: it counts in a batch that is not closed, and no more than
+// Keep are remembered. The lock is held.
 func (x *Index) wanted(p *txn.Payment) bool {
-	return p.Share().Side != txn.OnNeither && 2*len(x.payments) <= x.cfg.Max && x.accounts.Unsettled(p.Key.BatchID())
+	return p.Share().Side != txn.OnNeither && len(x.payments) <= x.cfg.Keep && x.accounts.Unsettled(p.Key.BatchID())
 }

@@ -75,8 +75,7 @@ func (x *Index) Await(k txn.Key, until env.Mono) {
 			x.mu.Unlock()
 			return
 		}
-		e.awaited = true
-		done := e.done
+		done := x.await(e)
 		x.mu.Unlock()
 		if !done.Wait(until) {
 			return

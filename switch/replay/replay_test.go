@@ -495,3 +495,14 @@ func TestSecondLifeOfAKey(t *testing.T) {
 func outcome(p *txn.Payment, e txn.Event, c txn.Code) journal.Record {
 	return record.MakeOutcome(p, record.Outcome{Event: e, Answer: txn.Answer{Code: c}})
 }
+
+// The key on a link has field 7 as it is on the wire, whatever the zone.
+func TestLinkKeyIsField7(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC), time.Date(2026, 12, 31, 0, 0, 0, 0, time.FixedZone("", 8*3600)),
+	} {
+		if got := NewLinkKey("acq", txn.Numbers{STAN: 7, At: at}); got != (LinkKey{"acq", 7, at.Format("0102150405")}) {
+			t.Errorf("%v: %+v", at, got)
+		}
+	}
+}

@@ -5,7 +5,6 @@ package txn
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,69 +178,4 @@ func matrix() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", s, strings.Join(parts, "; "))
 	}
 	return b.String()
-}
-
-// explained writes a table of reasons without codes.
-func explained(t *testing.T, b *strings.Builder, docs map[Reason]reasonDoc, reasons []Reason) {
-	t.Helper()
-	b.WriteString("\n| reason | what it means | what the operator does |\n|---|---|---|\n")
-	for _, r := range reasons {
-		doc, ok := docs[r]
-		if !ok {
-			t.Errorf("reason %s has no line in reasonDocs", r)
-			continue
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
-		delete(docs, r)
-	}
-}
-
-// TestReasonsPage generates docs/reference/reasons.md from Reasons.
-func TestReasonsPage(t *testing.T) {
-	docs := reasonDocs()
-	maps.Copy(docs, holdReasonDocs())
-	var b strings.Builder
-	b.WriteString(`# Reasons
-
-Every no of the switch has one of these reasons, in the order in which a payment meets them. The reason is in the payment's event, in the
-metric ` + "`tapswitch_flow_payments_total`" + ` and in the journal; the terminal gets the response code (field 39) alone. Made from ` + "`txn.Reasons()`" + ` by
-` + "`go test ./switch/txn -rewrite`" + `.
-
-What an acquirer declines has the reason ` + "`declined_by_acquirer`" + ` and the acquirer's own code, unchanged.
-
-| reason | code | what it means | what the operator does |
-|---|---|---|---|
-`)
-	for _, d := range Reasons() {
-		doc, ok := docs[d.Reason]
-		if !ok {
-			t.Errorf("reason %s has no line in reasonDocs", d.Reason)
-			continue
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Reason, d.Code, doc.means, doc.do)
-		delete(docs, d.Reason)
-	}
-	b.WriteString(`
-## Why a case is open
-
-A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
-` + "`tapswitch txn cases`" + ` lists them.
-`)
-	explained(t, &b, docs, CaseReasons())
-	b.WriteString(`
-What a terminal uploads of a batch whose totals differ is held against the switch's payments. An item that is not one of them has one of these in its ` + "`upload`" + ` record; no payment
-moves by it, and the terminal is told 00. ` + "`tapswitch txn cases`" + ` lists them too.
-`)
-	explained(t, &b, docs, UploadReasons())
-	b.WriteString(`
-## Why a batch is not balanced
-
-The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; so has the answer to an upload
-that opened cases. The event and ` + "`tapswitch_flow_payments_total`" + ` have one of these.
-`)
-	explained(t, &b, docs, BatchReasons())
-	for r := range docs {
-		t.Errorf("reasonDocs explains %s, which is no reason", r)
-	}
-	page(t, "reasons.md", b.String())
 }

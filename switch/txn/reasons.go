@@ -144,6 +144,9 @@ var (
 	// What a void, a refund or a completion names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalBatch    = reason(CodeBadTxn, "original_payment_in_another_batch")
+	DeclineHistory          = reason(CodeMalfunction, "history_behind")
+	DeclineHistoryGap       = reason(CodeUnmatched, "history_incomplete")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
 	DeclineOriginalState    = reason(CodeBadTxn, "original_payment_not_in_force")
 	DeclineOriginalVoided   = reason(CodeBadTxn, "original_payment_voided")
@@ -193,7 +196,7 @@ func Reasons() []*Decline {
 		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
 		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
+		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,

@@ -48,8 +48,10 @@ var sides = [numClasses]Side{
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
 	StandIn:        OnNeither, // its purchase counts
-	Upload:         OnNeither,
-	BatchEnd:       OnNeither,
+
+	CompletionAdvice: OnDebit,
+	Upload:           OnNeither,
+	BatchEnd:         OnNeither,
 }
 
 // Side is where a payment of class c counts while it is in force.

@@ -20,6 +20,8 @@ const (
 	KindPreAuthVoid    Kind = "preauth-void"  // releases what is held, whole
 	KindCompletion     Kind = "complete"      // takes what is held
 	KindCompletionVoid Kind = "complete-void" // gives that back, whole
+
+	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
 )
 
 // form is how a kind is written.
@@ -39,6 +41,8 @@ func (k Kind) form() (form, bool) {
 		return form{mtiAuthorization, "200000", conditionHold, "11"}, true
 	case KindCompletion:
 		return form{mtiSale, processingSale, conditionHold, "20"}, true
+	case KindCompletionAdvice:
+		return form{mtiOffline, processingSale, conditionHold, "24"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
 	}

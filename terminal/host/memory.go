@@ -211,7 +211,7 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch, Lists: next.counts(), Closing: next.closing}
-	for _, r := range []*reversal{next.pending, next.last} {
+	for _, r := range append([]*reversal{next.pending, next.last}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
 		}

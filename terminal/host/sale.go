@@ -100,6 +100,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	case full(h.mem.now.lists[h.mem.now.batch]):
 		return refuse(ReasonBatchFull, "its batch is full: settle first")
 	}
+	if s.Kind == KindCompletionAdvice {
+		return refuse(ReasonSaleMalformed, "what has happened is kept, not asked (KeepOffline)")
+	}
 	if err := s.Kind.names(s.Original); err != nil {
 		return refuse(ReasonSaleMalformed, err.Error())
 	}
