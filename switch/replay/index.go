@@ -225,16 +225,6 @@ func (x *Index) entry(k txn.Key) *entry {
 	return e
 }
 
-// standing is the state of the payment of k, Received when there is none.
-func (x *Index) standing(k txn.Key) txn.State {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if e := x.payments[k]; e != nil {
-		return e.state()
-	}
-	return txn.Received
-}
-
 // Find returns a copy of the payment of k.
 func (x *Index) Find(k txn.Key) (txn.Payment, bool) {
 	x.mu.Lock()
