@@ -110,7 +110,7 @@ func within(asked, left money.MinorUnits, later []txn.Payment) error {
 			continue
 		}
 		switch {
-		case l.State == txn.Completed, l.State == txn.Approved && !l.Undoes: // which stands, whatever its answer meets
+		case l.State.InForce(), l.State == txn.Approved && !l.Undoes: // which stands, whatever its answer meets
 			left -= l.Amount.Minor
 		case l.State == txn.Disputed:
 			open += l.Amount.Minor

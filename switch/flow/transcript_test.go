@@ -121,6 +121,8 @@ func (w *world) command(line string) {
 		w.clock.Advance(d)
 	case "restart":
 		w.start()
+	case "operator":
+		w.operator(words[1], w.keyOf(args, trace, amount))
 	case "journal":
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
@@ -134,6 +136,21 @@ func (w *world) command(line string) {
 		w.say("state: %v, held at the acquirer %d, waiting reversals %d", map[bool]any{true: p.State, false: "none"}[ok], w.books[p.Numbers.STAN], w.saf.Depth("acq"))
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
+	}
+}
+
+// operator is what an operator does to a payment.
+func (w *world) operator(what string, k txn.Key) {
+	a := txn.Act{By: "ann", Why: "as told", At: w.clock.Now(), What: map[string]txn.Deed{
+		"hold": txn.Hold, "retry": txn.Retry, "drop": txn.Drop, "undone": txn.FoundUndone, "stands": txn.FoundStands}[what]}
+	var err error
+	if a.What == txn.FoundUndone || a.What == txn.FoundStands {
+		_, err = w.flow.CloseCase(k, a)
+	} else {
+		_, err = w.saf.Act("acq", k, a, w.clock.Mono())
+	}
+	if err != nil {
+		w.say("to operator: %v", err)
 	}
 }
 

@@ -115,7 +115,7 @@ func inForce(of replay.View) error {
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
 		return txn.DeclineOriginalCase
-	case o.State != txn.Completed && o.State != txn.Advised:
+	case o.State != txn.Completed && !o.Acknowledged():
 		return txn.DeclineOriginalState
 	}
 	return untouched(of)
@@ -142,7 +142,7 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 	for i := range beyond {
 		switch b := &beyond[i]; {
 		case b.Original != l.Key || b.Key.Class != txn.CompletionVoid:
-		case b.State == txn.Completed:
+		case b.State.InForce():
 			return nil
 		case b.State == txn.Disputed:
 			return txn.DeclineOriginalCase
@@ -157,11 +157,12 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 // ended without effect, or was reversed to the end, is as if it had not been.
 func alone(l *txn.Payment) error {
 	switch s := l.State; {
-	case s == txn.Completed && l.Key.Class == txn.Refund:
+	case s.InForce() && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
-	case s == txn.Completed && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || s == txn.Advised):
+	case s.InForce() && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || l.Acknowledged()):
 		return txn.DeclineOriginalCompleted
-	case s == txn.Completed:
+	case l.Acknowledged(): // an advice of what names it takes nothing back
+	case s.InForce():
 		return txn.DeclineOriginalVoided
 	case s == txn.Disputed: // whether it is in force a person must find out
 		return txn.DeclineOriginalCase

@@ -205,6 +205,9 @@ func describe(r journal.Record) string {
 	case record.KindCase:
 		c, _ := record.ParseCase(r.Body)
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", name, c.Why, c.Code))
+	case record.KindAct:
+		a, _ := record.ParseAct(r.Body)
+		return strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", name, a.What, a.By, a.Code))
 	case record.KindBatch:
 		id, b, _ := record.ParseBatch(r)
 		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))

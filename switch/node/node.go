@@ -27,6 +27,7 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
+	"tapswitch/switch/admin"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
@@ -104,7 +105,8 @@ type Node struct {
 	admission *admission
 	flow      *flow.Flow
 	listeners []*listen.Server
-	history   *past // nil when none is configured
+	desk      *admin.Server // nil when no operator's port is configured
+	history   *past         // nil when none is configured
 	serving   atomic.Bool
 	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 

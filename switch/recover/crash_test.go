@@ -353,7 +353,7 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		if p.State == txn.Approved && p.Reserved != record.UndoRoom {
 			t.Errorf("%s: the approval of trace %d keeps %d bytes for its undo", name, p.Key.Trace, p.Reserved)
 		}
-		if !ok || q.State != p.State || q.Reserved != p.Reserved {
+		if !ok || q.State != p.State || q.Reserved != p.Reserved || (q.Held == nil) != (p.Held == nil) {
 			t.Errorf("%s: promise 8: trace %d is %s in memory and %s in the journal", name, p.Key.Trace, p.State, q.State)
 		}
 	})

@@ -164,7 +164,7 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 	}
 	from := e.p.Share()
 	switch e.p.State {
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 	default:
 		e.p.State = txn.MustNext(e.p.State, ev)
 	}

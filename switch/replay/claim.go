@@ -61,7 +61,7 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 		return &txn.Answer{Repeat: true}, nil
 	case txn.Completed, txn.Declined, txn.Refused, txn.Advising, txn.Advised:
 		return &a, nil
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 		if p.Key.Class.Ending() == txn.EndAdvise { // what has happened stays told, whoever has its case
 			return &a, nil
 		}

@@ -40,7 +40,7 @@ type Index struct {
 	later    map[txn.Key][]txn.Key    // what names a payment as its original, in order
 	batches  map[txn.BatchID][]*entry // payments of a batch, in order of arrival
 	refused  refusals
-	cases    int      // open ones: nothing closes them yet
+	cases    int      // open ones
 	order    []*entry // in order of arrival, for forgetting
 	moves    uint64   // changes of state so far
 }
@@ -94,7 +94,7 @@ func (x *Index) Apply(r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised:
+		record.KindAdvice, record.KindAdvised, record.KindAct:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -148,11 +148,14 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 	if _, err := record.Fold(e.p, k, r); err != nil {
 		return e, err
 	}
-	if e.state() != before {
+	if after := e.state(); after != before {
 		x.move(e)
-	}
-	if r.Kind == record.KindCase {
-		x.cases++
+		switch {
+		case after == txn.Disputed:
+			x.cases++
+		case before == txn.Disputed:
+			x.cases--
+		}
 	}
 	x.authorized(e.p, r.Kind)
 	return e, nil

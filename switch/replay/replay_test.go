@@ -137,7 +137,8 @@ func TestFullIndexRefusesAndForgetsOnlyWhatIsOld(t *testing.T) {
 	}
 }
 
-// A payment with an open case is never forgotten, counted, and told as undone.
+// A payment with an open case is never forgotten, counted, and told as undone. When
+// the case is closed it is forgotten like any other.
 func TestCaseIsNeverForgotten(t *testing.T) {
 	x, _, clock := newIndex(10)
 	p := newPayment(1)
@@ -160,6 +161,19 @@ func TestCaseIsNeverForgotten(t *testing.T) {
 	}
 	if _, err := x.Claim(newPayment(1), 0); !errors.Is(err, txn.DeclineWasReversed) {
 		t.Errorf("a repeat: %v", err)
+	}
+	if _, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeAct(v.Payment, txn.Act{What: txn.FoundStands, By: "ann", Why: "asked", At: clock.Now()})}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.Move(p.Key, txn.Written) // told later still
+	if q, _ := x.Find(p.Key); q.State != txn.Upheld || x.Cases() != 0 {
+		t.Errorf("%s, %d open", q.State, x.Cases())
+	}
+	x.Forget()
+	if _, ok := x.Find(p.Key); ok {
+		t.Error("a payment without a case is kept for good")
 	}
 }
 

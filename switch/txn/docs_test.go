@@ -50,6 +50,7 @@ func stateDocs() map[State]stateDoc {
 		Disputed:  {"what the acquirer holds is for a person to find out: it refused the reversal or the advice, or did not acknowledge it in time, or a refund has no usable answer. Nothing is sent, a case is open, no late answer moves it", "stays"},
 		Advising:  {"an advice is durable: its money moved before anybody asked, the terminal was told 00, and the acquirer has not acknowledged it", "queued again, with the same numbers"},
 		Advised:   {"the acquirer acknowledged the advice", "stays"},
+		Upheld:    {"a person found that the acquirer holds it, and closed the case", "stays"},
 	}
 }
 
@@ -71,11 +72,13 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
-		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; of a refund also: no usable answer came, or a yes after its no",
+		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; or an operator dropped it; of a refund also: no usable answer came, or a yes after its no",
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
 		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",
 		StoodIn:        "surely not a byte left, and the switch said yes by the mandate of the card's issuer ([stand-in](../operating/stand-in.md)); the journal has an advice with it",
+		CaseUndone:     "a person found that the acquirer holds nothing of it, and closed the case",
+		CaseStands:     "a person found that the acquirer holds it, and closed the case",
 	}
 }
 

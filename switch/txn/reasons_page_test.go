@@ -36,7 +36,7 @@ What an acquirer declines has the reason ` + "`declined_by_acquirer`" + ` and th
 `, `
 ## Why a case is open
 
-A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
+A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, or the ` + "`act`" + ` of a drop, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
 ` + "`tapswitch txn cases`" + ` lists them.
 
 | reason | what it means | what the operator does |
