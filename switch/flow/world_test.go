@@ -111,7 +111,7 @@ func newWorld(t *testing.T) *world {
 
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
-	w.index = replay.New(replay.Config{Max: 1000, Keep: w.keep, Window: 24 * time.Hour}, w.env, w.journal)
+	w.index = replay.New(replay.Config{Max: 1000, Keep: w.keep, Window: 24 * time.Hour, Holds: 31 * 24 * time.Hour}, w.env, w.journal)
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)

@@ -119,8 +119,8 @@ type querier interface {
 }
 
 // eventsOf reads the records of a life in order.
-func eventsOf(q querier, id int64) (all []stored, err error) {
-	rows, err := q.QueryContext(context.Background(), "SELECT seq, kind, body FROM event WHERE payment = ? ORDER BY seq", id)
+func eventsOf(ctx context.Context, q querier, id int64) (all []stored, err error) {
+	rows, err := q.QueryContext(ctx, "SELECT seq, kind, body FROM event WHERE payment = $1 ORDER BY seq", id)
 	if err != nil {
 		return nil, err
 	}

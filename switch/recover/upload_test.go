@@ -31,9 +31,9 @@ func (n *node) end(clock *fake.Clock, count uint32) txn.Answer {
 	return n.flow.EndBatch(context.Background(), in)
 }
 
-// taken is what the terminal uploads: payment 1 as it is, 2 with another
+// said is what the terminal uploads: payment 1 as it is, 2 with another
 // amount, 9 that does not exist; 3 it leaves out.
-func taken() map[txn.STAN]int64 { return map[txn.STAN]int64{1: amount, 2: amount + 1, 9: 5} }
+func said() map[txn.STAN]int64 { return map[txn.STAN]int64{1: amount, 2: amount + 1, 9: 5} }
 
 // uploading is a terminal's batch with three payments, its totals that differ, two
 // messages of upload and the end. Moments are those of all after the payments.
@@ -58,8 +58,8 @@ func uploading(t *testing.T, keep fake.Keep) (all []moment) {
 	}
 	disk.OnOp(func(o fake.Op) { take(fmt.Sprintf("%d %v %s", o.K, o.Kind, o.Name)) })
 	told[90] = n.settle(clock, 2)
-	told[91] = n.upload(clock, taken(), 1, 2)
-	told[92] = n.upload(clock, taken(), 9)
+	told[91] = n.upload(clock, said(), 1, 2)
+	told[92] = n.upload(clock, said(), 9)
 	told[93] = n.end(clock, 3)
 	take("after the answer")
 	for k, a := range told {
@@ -100,7 +100,7 @@ func afterUpload(t *testing.T, name string, m moment) {
 	sameAgain(t, name, n, m)
 	before := n.batches.Cases()
 	for _, again := range []int{1, 2} {
-		answers := []txn.Answer{n.settle(clock, 2), n.upload(clock, taken(), 1, 2), n.upload(clock, taken(), 9), n.end(clock, 3)}
+		answers := []txn.Answer{n.settle(clock, 2), n.upload(clock, said(), 1, 2), n.upload(clock, said(), 9), n.end(clock, 3)}
 		for i, a := range answers {
 			if !a.Approved() {
 				t.Errorf("%s: round %d: message %d is told %s %s", name, again, i, a.Code, a.Reason)

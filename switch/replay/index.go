@@ -20,6 +20,7 @@ type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
 	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window
+	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
 
@@ -42,6 +43,7 @@ type Index struct {
 	refused  refusals
 	cases    int      // open ones
 	order    []*entry // in order of arrival, for forgetting
+	longer   []*entry // those among the earliest that are remembered longer: what is held, and what is about it
 	moves    uint64   // changes of state so far
 }
 
@@ -258,7 +260,7 @@ func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
 // Each calls fn with a copy of every payment in order of arrival.
 func (x *Index) Each(fn func(txn.Payment)) {
 	x.mu.Lock()
-	all := slices.Clone(x.order)
+	all := x.everything()
 	x.mu.Unlock()
 	for _, e := range all {
 		x.mu.Lock()
@@ -280,7 +282,7 @@ func (x *Index) Owing(states ...txn.State) []txn.Payment {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var found []*entry
-	for _, e := range x.order {
+	for _, e := range x.everything() {
 		if slices.Contains(states, e.state()) {
 			found = append(found, e)
 		}
@@ -316,6 +318,7 @@ const few = 8
 // with an open case is kept: its key must not begin a new life; so is, while there is
 // room, one whose batch is not closed. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
+	x.forgetHolds()
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {
@@ -326,13 +329,22 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key) || x.wanted(e.p))) {
+		switch {
+		case x.ofHold(e):
+			x.longer = append(x.longer, e)
+		case x.needed(e):
 			x.order = append(x.order, e)
-			continue
+		default:
+			x.unlink(e.key, e)
+			delete(x.payments, e.key)
 		}
-		x.unlink(e.key, e)
-		delete(x.payments, e.key)
 	}
+}
+
+// needed says whether e must be remembered whatever its age; the lock is held.
+func (x *Index) needed(e *entry) bool {
+	return e.running || e.busy || e.held > 0 ||
+		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key) || x.wanted(e.p)))
 }
 
 // owed says whether something that names k is not at its end; the lock is held.

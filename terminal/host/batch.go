@@ -136,6 +136,16 @@ func (m *memory) record(ctx context.Context, next state, batch string, e entry) 
 	return next.with(batch, e), nil
 }
 
+// count is record for a payment that may have been taken in an earlier batch: one
+// whose batch is settled is in no list any more.
+func (m *memory) count(ctx context.Context, next state, r *reversal) (state, error) {
+	counted, credit := r.Kind.counts()
+	if !counted || r.Batch != next.batch && (next.closing == nil || next.closing.Batch != r.Batch) {
+		return next, nil
+	}
+	return m.record(ctx, next, r.Batch, entry{Trace: r.Trace, Amount: r.Amount, Credit: credit, pan: r.pan})
+}
+
 // strike takes the payment of a trace number back in its batch's list, if it is
 // there.
 func (m *memory) strike(ctx context.Context, next state, batch string, trace uint32) (state, error) {

@@ -20,6 +20,7 @@ const (
 	KindPreAuthVoid    Kind = "preauth-void"  // releases what is held, whole
 	KindCompletion     Kind = "complete"      // takes what is held
 	KindCompletionVoid Kind = "complete-void" // gives that back, whole
+	KindRefund         Kind = "refund"        // gives a purchase or a part of it back; by Host.Refund alone
 
 	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
 )
@@ -45,6 +46,8 @@ func (k Kind) form() (form, bool) {
 		return form{mtiOffline, processingSale, conditionHold, "24"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
+	case KindRefund:
+		return form{mtiRefund, "200000", conditionSale, "25"}, true
 	}
 	return form{}, false
 }
@@ -53,9 +56,9 @@ func (k Kind) form() (form, bool) {
 // then on which side: what is held is paid by its completion alone.
 func (k Kind) counts() (counted, credit bool) {
 	switch k {
-	case KindSale, KindCompletion:
+	case KindSale, KindCompletion, KindCompletionAdvice:
 		return true, false
-	case KindCompletionVoid:
+	case KindCompletionVoid, KindRefund:
 		return true, true
 	}
 	return false, false
@@ -69,7 +72,8 @@ const (
 
 // Original is what a receipt says of the message that another one is about. Of a
 // completion and of the void of a pre-authorization: authorization code and date, and
-// batch and trace number where they are at hand. Of the void of a completion all.
+// batch and trace number where they are at hand. Of the void of a completion all. Of a
+// refund all but the authorization code, and the date where it is at hand.
 type Original struct {
 	Auth  string `json:"auth,omitempty"`  // field 38
 	Date  string `json:"date,omitempty"`  // MMDD, field 13
@@ -84,7 +88,11 @@ func (o Original) field61() string {
 	if batch == "" {
 		batch = "000000"
 	}
-	return fmt.Sprintf("%s%06d%s", batch, o.Trace, o.Date)
+	date := o.Date
+	if date == "" {
+		date = "0000"
+	}
+	return fmt.Sprintf("%s%06d%s", batch, o.Trace, date)
 }
 
 // names says what is missing of an original for a kind, "" when nothing is.
@@ -97,6 +105,10 @@ func (k Kind) names(o Original) error {
 	case k == KindSale || k == KindPreAuth:
 		if o != (Original{}) {
 			return errors.New("a sale and a pre-authorization are about nothing earlier")
+		}
+	case k == KindRefund:
+		if !whole || len(o.RRN) != 12 || o.Auth != "" || o.Date != "" && !digits(o.Date, 4) {
+			return errors.New("a refund needs batch, trace and reference number of the purchase, and its date MMDD or none")
 		}
 	case len(o.Auth) != 6 || !digits(o.Date, 4):
 		return errors.New("the original's authorization code has 6 characters, its date is MMDD")

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"time"
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
@@ -54,7 +55,8 @@ type reversal struct {
 	Entry   string           `json:"entry"` // field 22 as it was sent
 	Auth    string           `json:"auth"`
 	ICC     []byte           `json:"icc"`               // the short list
-	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
+	Refused string           `json:"refused,omitempty"` // field 39 of the switch that will not have an offline sale, or did not judge a refund
+	At      time.Time        `json:"at,omitzero"`       // of a refund: when it was sent first
 	pan     secret.PAN
 }
 
@@ -65,6 +67,7 @@ type state struct {
 	pending *reversal          // due: sent until acknowledged
 	last    *reversal          // of the last approved sale, for the operator's reversal
 	offline []*reversal        // sales that the switch does not have yet, the oldest first
+	refund  *reversal          // has no answer yet: the same message is sent again
 	lists   map[string][]entry // payments of the batches that are not settled; see batch.go
 	closing *closing           // a batch that is being settled
 }
@@ -89,6 +92,7 @@ type onDisk struct {
 	Pending  []byte         `json:"pending,omitempty"`
 	Last     []byte         `json:"last,omitempty"`
 	Offline  [][]byte       `json:"offline,omitempty"`
+	Refund   []byte         `json:"refund,omitempty"`
 	Lists    map[string]int `json:"lists,omitempty"` // records in the list of each batch
 	Closing  *closing       `json:"closing,omitempty"`
 }
@@ -163,6 +167,9 @@ func (m *memory) load(ctx context.Context) error {
 	if next.closing = d.Closing; next.closing != nil && (!digits(next.closing.Batch, 6) || next.closing.Next < 0 || next.closing.Next > d.Lists[next.closing.Batch]) {
 		return m.damaged("the batch that is being settled is out of range")
 	}
+	if next.refund, err = m.open(ctx, "refund", d.Refund); err != nil {
+		return err
+	}
 	for i, sealed := range d.Offline {
 		kept, err := m.open(ctx, offlinePlace(i), sealed)
 		switch {
@@ -211,7 +218,7 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch, Lists: next.counts(), Closing: next.closing}
-	for _, r := range append([]*reversal{next.pending, next.last}, next.offline...) {
+	for _, r := range append([]*reversal{next.pending, next.last, next.refund}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
 		}
@@ -221,6 +228,9 @@ func (m *memory) save(ctx context.Context, next state) error {
 		return err
 	}
 	if d.Last, err = m.seal(ctx, "last", next.last); err != nil {
+		return err
+	}
+	if d.Refund, err = m.seal(ctx, "refund", next.refund); err != nil {
 		return err
 	}
 	for i, kept := range next.offline {

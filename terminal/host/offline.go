@@ -48,8 +48,8 @@ type Told struct {
 
 // Errors of Discard.
 var (
-	ErrNotKept    = errors.New("host: no offline sale of this trace number is kept")
-	ErrNotRefused = errors.New("host: an offline sale that was not refused is not discarded: the switch does not have it yet")
+	ErrNotKept    = errors.New("host: no offline sale and no refund of this trace number is kept")
+	ErrNotRefused = errors.New("host: what was not refused is not discarded: the switch does not have it yet, or has it and did not answer")
 )
 
 // Kept is how many offline sales the switch does not have yet.
@@ -193,7 +193,7 @@ func (h *Host) toldOf(ctx context.Context, at int, code string) (next state, why
 	switch {
 	case code == "00":
 		next.offline = without(next.offline, at)
-		next, err = h.mem.record(ctx, next, due.Batch, entry{Trace: due.Trace, Amount: due.Amount, pan: due.pan})
+		next, err = h.mem.count(ctx, next, due)
 		return next, ReasonNone, err
 	case code == "77" && due.Batch != next.batch: // that batch is closed without it: it belongs into this one
 		instead.Batch, why = next.batch, ReasonNotKept
@@ -216,8 +216,12 @@ func passes(code string) bool {
 }
 
 // Discard forgets an offline sale that the switch refused for good: the merchant's
-// voucher is what is left of it.
+// voucher is what is left of it. A refund is forgotten that the switch answered
+// without a word about it.
 func (h *Host) Discard(ctx context.Context, trace uint32) error {
+	if due, is := h.RefundDue(); is && due == trace {
+		return h.giveUp(ctx)
+	}
 	for i, s := range h.mem.now.offline {
 		switch {
 		case s.Trace != trace:

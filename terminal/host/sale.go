@@ -34,6 +34,9 @@ const (
 // before, so a sale that is not possible now is refused before anything is sent.
 func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
+	if s.Kind == KindRefund {
+		return r.because(ReasonSaleMalformed, fmt.Errorf("%w: a refund is not reversed, so it is no sale (Refund)", errSale))
+	}
 	if r.Reason, r.Err = h.admit(s); r.Err != nil {
 		return r
 	}
@@ -226,13 +229,11 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		next.pending = &record
 	case j.outcome == Approved:
 		record.Why, record.Auth = whyOther, r.Auth
-		if counted, credit := record.Kind.counts(); counted {
-			listed, err := h.mem.record(ctx, next, record.Batch, entry{Trace: record.Trace, Amount: record.Amount, Credit: credit, pan: record.pan})
-			if err != nil {
-				return r.unrecorded(err)
-			}
-			next = listed
+		listed, err := h.mem.count(ctx, next, &record)
+		if err != nil {
+			return r.unrecorded(err)
 		}
+		next = listed
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil

@@ -85,6 +85,10 @@ func (h *Host) Settle(ctx context.Context) (s Settlement, err error) {
 		s.Reason = ReasonReversalDue
 		return s, nil
 	}
+	if _, due := h.RefundDue(); due { // it may count at the switch
+		s.Reason = ReasonRefundDue
+		return s, nil
+	}
 	if h.mem.now.closing == nil {
 		if h.untold() {
 			s.Reason = ReasonOfflineDue

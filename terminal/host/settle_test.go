@@ -388,3 +388,43 @@ func TestSettleKinds(t *testing.T) {
 	}
 	b.same("asked", b.said(), "0500 201 000001 "+strings.Repeat("000000001234001", 2)+"0"+strings.Repeat("0", 31), "0320 201 000001 02"+uploaded(4)+uploaded(5), "0320 207 000001 0002")
 }
+
+// A refund counts as a credit once the cashier was told of it, and holds up the
+// settlement until it has its end; through a loss of power in between.
+func TestSettleWithRefunds(t *testing.T) {
+	b := newBench(t)
+	b.approved(2)
+	receipt := host.Original{Batch: "000001", Trace: 2, RRN: "000000000002"}
+	refund := func() host.Result {
+		return b.h.Refund(t.Context(), host.Refund{Amount: 1234, Card: b.card(), Original: receipt})
+	}
+	if r := refund(); r.Outcome != host.Approved {
+		t.Fatal(short(r))
+	}
+	if s := b.settle(); s.Outcome != host.NotSettled || s.Reason != host.ReasonRefundDue {
+		t.Errorf("the cashier does not know: %+v", s)
+	}
+	b.h.Close()
+	b.open()
+	if _, _, err := b.h.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.h.Repeat(t.Context()); r == nil || r.Outcome != host.Approved {
+		t.Fatalf("again: %+v", r)
+	}
+	for range 2 {
+		if err := b.h.Told(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.sw.Advices(hosttest.Mood{Code: "12"})
+	if r := refund(); r.Outcome != host.Declined {
+		t.Fatal(short(r))
+	}
+	if err := b.h.Told(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.settle(); s.Outcome != host.Balanced || s.Ours != (host.Totals{Debits: 2, DebitMinor: 2468, Credits: 1, CreditMinor: 1234}) {
+		t.Errorf("%+v", s)
+	}
+}

@@ -155,7 +155,8 @@ func (h *Host) takeBatch(ctx context.Context, field60 string) error {
 		return nil
 	}
 	next := h.mem.now
-	if c := next.closing; len(next.lists[next.batch]) > 0 && (c == nil || c.Batch != next.batch) {
+	taken := len(next.lists[next.batch]) > 0 || next.refund != nil && next.refund.Batch == next.batch
+	if c := next.closing; taken && (c == nil || c.Batch != next.batch) {
 		if c != nil {
 			return fmt.Errorf("%w: %s and %s", ErrBatches, c.Batch, next.batch)
 		}
