@@ -175,7 +175,11 @@ func showLife(out io.Writer, format string, l past.Life) error {
 	line("answer", l.Code+" "+l.Reason)
 	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON\tBY")
 	for _, s := range l.Steps {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, s.Event, s.At, s.STAN, s.Code, s.Reason, s.By)
+		event := s.Event
+		if s.Link != "" {
+			event += " to " + s.Link
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, event, s.At, s.STAN, s.Code, s.Reason, s.By)
 	}
 	return w.Flush()
 }

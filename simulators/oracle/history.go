@@ -91,10 +91,10 @@ type Debit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, rerouted, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
-	Link   string // of intent
+	Link   string // of intent and rerouted
 	STAN   uint32 // of intent and undo
 	Sent   string // of intent and undo: field 7
 	RRN    string // of intent

@@ -45,9 +45,16 @@ type request struct {
 func Judge(h History) []Violation {
 	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, cases: map[Key]bool{}}
 	for _, r := range h.Records {
-		if r.Kind == "intent" {
+		switch r.Kind {
+		case "intent":
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
+		case "rerouted": // the link before has not sent it, so that nothing may be found there
+			p := c.intents[r.Key]
+			delete(c.sent, request{p.Link, p.STAN, p.Sent})
+			p.Link = r.Link
+			c.intents[r.Key] = p
+			c.sent[request{p.Link, p.STAN, p.Sent}] = r.Key
 		}
 	}
 	for _, a := range h.Asks {

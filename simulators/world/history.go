@@ -137,6 +137,9 @@ func Tell(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
 			return rec, txn.Happened, nil
 		}
 		return rec, txn.Journaled, nil
+	case record.KindRerouted:
+		rec.Link, err = record.ParseRerouted(j.Body)
+		return rec, txn.Rerouted, err
 	case record.KindRefused:
 		return rec, txn.Refuse, nil
 	case record.KindOutcome:

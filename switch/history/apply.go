@@ -165,7 +165,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return nil // not of a payment's life
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised, record.KindAct:
+		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
 	default:
 		return fmt.Errorf("kind %d is not known to this version", r.Kind)
 	}

@@ -334,6 +334,7 @@ func tellsLives(t *testing.T, fresh func() string) {
 	p := payment(1)
 	j := &pages{}
 	j.add(record.Intent(p))
+	j.add(record.MakeRerouted(p.Key, "acq-b"))
 	p.State = txn.Intended
 	yes := txn.Answer{Code: txn.CodeApproved, At: noon.Add(time.Hour), RRN: p.Numbers.RRN}
 	j.add(record.MakeOutcome(p, record.Outcome{Event: txn.SaidYes, Answer: yes}))
@@ -351,16 +352,17 @@ func tellsLives(t *testing.T, fresh func() string) {
 	text, err := json.Marshal(l)
 	must(t, err)
 	want := `{"id":1,"at":"2026-11-23T12:01:00.000Z","terminal":"10000001","merchant":"104110059990001","batch":1,"trace":1,"class":"purchase",` +
-		`"card":"622424******0069","token":"aa010000000000000000000000000000","amount_minor":101,"currency":156,"link":"acq-a","stan":1,"rrn":"632700000001",` +
+		`"card":"622424******0069","token":"aa010000000000000000000000000000","amount_minor":101,"currency":156,"link":"acq-b","stan":1,"rrn":"632700000001",` +
 		`"state":"reversed","code":"00","reason":"` + string(txn.DeclineNoAnswer.Reason) + `","steps":[` +
 		`{"seq":1,"kind":"intent","at":"2026-11-23T12:01:00.000Z","stan":1},` +
-		`{"seq":2,"kind":"outcome","event":"said_yes","at":"2026-11-23T13:00:00.000Z","code":"00"},` +
-		`{"seq":3,"kind":"undo","event":"undo_asked","at":"2026-11-23T12:01:02.000Z","stan":1,"reason":"` + string(txn.DeclineNoAnswer.Reason) + `"},` +
-		`{"seq":4,"kind":"undone","event":"undo_acked","code":"00"}]}`
+		`{"seq":2,"kind":"rerouted","event":"rerouted","link":"acq-b"},` +
+		`{"seq":3,"kind":"outcome","event":"said_yes","at":"2026-11-23T13:00:00.000Z","code":"00"},` +
+		`{"seq":4,"kind":"undo","event":"undo_asked","at":"2026-11-23T12:01:02.000Z","stan":1,"reason":"` + string(txn.DeclineNoAnswer.Reason) + `"},` +
+		`{"seq":5,"kind":"undone","event":"undo_acked","code":"00"}]}`
 	if string(text) != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
-	if l, err := b.Life(t.Context(), 5); err != nil || l.Amount != 7 || l.State != "intended" || len(l.Steps) != 1 {
+	if l, err := b.Life(t.Context(), 6); err != nil || l.Amount != 7 || l.State != "intended" || len(l.Steps) != 1 {
 		t.Errorf("the second life: %+v, %v", l, err)
 	}
 	if _, err := b.Life(t.Context(), 2); !errors.Is(err, ErrNotFound) {

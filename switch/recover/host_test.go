@@ -155,7 +155,10 @@ func (still) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 func (still) Issuer(secret.PAN) (*chip.Issuer, error) {
 	return &chip.Issuer{Name: "test", PVK: &hsm.Key{}}, nil
 }
-func (still) Choose(secret.PAN) (string, error)                      { return "acq", nil }
+func (still) Choose(secret.PAN) (string, error) { return "acq", nil }
+func (still) Another(secret.PAN, txn.Class, []string) (string, error) {
+	return "", txn.DeclineLinkDown
+}
 func (still) Home(secret.PAN, txn.Class) (string, error)             { return "acq", nil }
 func (still) Check(context.Context, *txn.Request, chip.Issuer) error { return nil }
 func (still) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {

@@ -96,7 +96,7 @@ func (x *Index) Apply(r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised, record.KindAct:
+		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -146,7 +146,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 	case e == nil:
 		return nil, record.ErrNoIntent
 	}
-	before := e.state()
+	before, link := e.state(), e.link()
 	if _, err := record.Fold(e.p, k, r); err != nil {
 		return e, err
 	}
@@ -160,6 +160,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 		}
 	}
 	x.authorized(e.p, r.Kind)
+	x.rerouted(e, link)
 	return e, nil
 }
 
@@ -167,6 +168,26 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 func (x *Index) move(e *entry) {
 	x.moves++
 	e.moved = x.moves
+}
+
+// link is where its payment goes, empty when there is none.
+func (e *entry) link() string {
+	if e.p == nil {
+		return ""
+	}
+	return e.p.Link
+}
+
+// rerouted makes a payment that went from one link to another findable by what it
+// carries there, and no more by what it would have carried; the lock is held.
+func (x *Index) rerouted(e *entry, from string) {
+	if e.p.Link == from {
+		return
+	}
+	if l := NewLinkKey(from, e.p.Numbers); x.sent[l] == e.key {
+		delete(x.sent, l)
+	}
+	x.sent[NewLinkKey(e.p.Link, e.p.Numbers)] = e.key
 }
 
 // state is where its payment stands, Received when there is none.

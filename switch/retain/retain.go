@@ -271,10 +271,20 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		event, at = txn.AdviceAcked, a.At
 	case record.KindAct:
 		return l.act(p, k, r)
+	case record.KindRerouted:
+		return at, l.rerouted(p, k, r)
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
 	return at, l.move(p, k, event)
+}
+
+// rerouted takes a payment to another link, which changes nothing here.
+func (l *life) rerouted(p *Plan, k txn.Key, r journal.Record) error {
+	if _, err := record.ParseRerouted(r.Body); err != nil {
+		return err
+	}
+	return l.move(p, k, txn.Rerouted)
 }
 
 // begin takes the first record of a payment.
