@@ -73,7 +73,8 @@ type world struct {
 	tries   *pin.Checker
 	counts  *window.Book
 	limits  *standin.Limits
-	forged  bool    // cryptograms are
+	card    string  // what its cryptogram is: genuine, forged, or unchecked since the HSM is lost
+	checked func()  // runs when a cryptogram was checked
 	heard   bool    // what the HSM is asked of cards is told
 	mcc     [4]byte // of the merchant
 	saf     *saf.Queue

@@ -83,6 +83,8 @@ func (c Class) Names(of Class) bool {
 		return of == PreAuth
 	case CompletionVoid:
 		return of.Completes()
+	case Refund:
+		return of.Refundable()
 	}
 	return false
 }
@@ -91,7 +93,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
 		return true
 	}
 	return false
