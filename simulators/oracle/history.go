@@ -26,7 +26,8 @@ const (
 	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
 	Inquiry     Kind = "inquiry" // of a balance
 	Reversal    Kind = "reversal"
-	Other       Kind = "other" // sign-on, echo and what is no message at all
+	Settlement  Kind = "settlement" // of a batch
+	Other       Kind = "other"      // sign-on, echo and what is no message at all
 )
 
 // pays says whether a yes takes money from the card holder.
@@ -59,6 +60,10 @@ type Ask struct {
 	Named    string // field 41 of the answer
 	OfTrace  uint32 // field 11 of the answer
 	OfAmount int64  // field 4 of the answer
+
+	// Of a settlement that was answered.
+	Told     Totals
+	Balanced bool
 }
 
 // approved is the yes of field 39; wrongPIN and triesUsed tell that a PIN was
@@ -118,7 +123,7 @@ type Credit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, tombstone, tries, batch
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
 	Link   string // of intent, advice and rerouted
@@ -130,6 +135,7 @@ type Record struct {
 	Auth   string // of outcome and advice
 	Card   string // of tries: the card's token
 	Count  int    // of tries
+	Told   Totals // of batch, whose key has no trace number and whose event is its state
 }
 
 // State is where a payment stands: in the process that ran to the end, and by

@@ -18,6 +18,7 @@ import (
 type sale struct {
 	kind   oracle.Kind
 	of     *sale // of a void or a refund: what it takes back
+	batch  uint32
 	trace  uint32
 	amount int64
 	card   kernel.Outcome
@@ -43,7 +44,7 @@ func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
 		return nil
 	}
 	p.mem.trace++
-	return &sale{kind: kind, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
+	return &sale{kind: kind, batch: p.mem.batch, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
 }
 
 // sell is one purchase or cash withdrawal: the reversal is in memory before the
@@ -89,7 +90,7 @@ func (p *pos) offline() {
 func (p *pos) refund() {
 	last := p.mem.last
 	p.mem.trace++
-	s := &sale{kind: oracle.Refund, of: last, trace: p.mem.trace, card: last.card, entry: "01"}
+	s := &sale{kind: oracle.Refund, of: last, batch: p.mem.batch, trace: p.mem.trace, card: last.card, entry: "01"}
 	if last.left == 0 || p.w.rng.IntN(6) == 0 {
 		s.amount = last.left + 1 + p.w.rng.Int64N(100)
 		p.vain("refund of more than is left", s)
@@ -119,7 +120,7 @@ func (p *pos) takeBack() {
 // void makes the void of a sale, for which no card is read.
 func (p *pos) void(of *sale) *sale {
 	p.mem.trace++
-	return &sale{kind: oracle.Void, of: of, trace: p.mem.trace, amount: of.amount, card: of.card, entry: "01", auth: of.auth, why: "98"}
+	return &sale{kind: oracle.Void, of: of, batch: p.mem.batch, trace: p.mem.trace, amount: of.amount, card: of.card, entry: "01", auth: of.auth, why: "98"}
 }
 
 // insist sends a message until there is an answer that can be believed, some times.
@@ -145,9 +146,9 @@ func (p *pos) insist(s *sale, pin bool) {
 
 // ask is a message as the oracle hears of it.
 func (p *pos) ask(s *sale) *oracle.Ask {
-	a := &oracle.Ask{Kind: s.kind, Key: p.key(s.trace), Amount: s.amount}
+	a := &oracle.Ask{Kind: s.kind, Key: p.key(s), Amount: s.amount}
 	if s.of != nil {
-		a.Of = p.key(s.of.trace)
+		a.Of = p.key(s.of)
 	}
 	return a
 }
@@ -168,25 +169,29 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 		p.approved(s)
 	} else if s.kind == oracle.OfflineSale {
 		p.mem.pending = s // it has happened all the same
+		if text(&v, 39) == "77" && s.batch < p.mem.batch {
+			s.batch = p.mem.batch // its own was closed without it
+		}
 	}
 	return true
 }
 
 // approved takes a yes into the memory.
 func (p *pos) approved(s *sale) {
+	p.count(s)
 	switch s.kind {
 	case oracle.Purchase, oracle.Cash:
 		p.mem.last, s.left = s, s.amount
-		p.mem.holds = append(p.mem.holds, p.key(s.trace))
+		p.mem.holds = append(p.mem.holds, p.key(s))
 	case oracle.OfflineSale:
-		p.mem.holds = append(p.mem.holds, p.key(s.trace))
+		p.mem.holds = append(p.mem.holds, p.key(s))
 	case oracle.Void:
 		p.forget(s.of.trace)
 		p.mem.gone = s.of
-		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	case oracle.Refund:
 		s.of.left -= s.amount
-		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	}
 }
 
@@ -201,6 +206,18 @@ func (p *pos) hear(code string) {
 // believes says whether an answer is to this sale and authentic. One that is
 // not makes the terminal fetch new keys.
 func (p *pos) believes(answer []byte, v *iso8583.View, s *sale) bool {
+	if !p.authentic(answer, v) {
+		return false
+	}
+	amount, err := v.Uint(4)
+	if s.kind == oracle.Inquiry {
+		amount, err = 0, nil
+	}
+	return err == nil && amount == uint64(s.amount)
+}
+
+// authentic says whether an answer's MAC is right and it is to this terminal.
+func (p *pos) authentic(answer []byte, v *iso8583.View) bool {
 	if p.tak == nil || p.layout.Parse(answer, v) != nil || !v.Has(64) {
 		p.tak = nil
 		return false
@@ -212,11 +229,7 @@ func (p *pos) believes(answer []byte, v *iso8583.View, s *sale) bool {
 		p.tak = nil
 		return false
 	}
-	amount, err := v.Uint(4)
-	if s.kind == oracle.Inquiry {
-		amount, err = 0, nil
-	}
-	return err == nil && amount == uint64(s.amount) && text(v, 41) == p.id
+	return text(v, 41) == p.id
 }
 
 // undo sends the reversal that is due, once; live comes back to it.
@@ -227,7 +240,7 @@ func (p *pos) undo() {
 		p.w.finding("terminal: reversal: %v", err)
 		return
 	}
-	ask := &oracle.Ask{Kind: oracle.Reversal, Key: p.key(s.trace), Amount: s.amount}
+	ask := &oracle.Ask{Kind: oracle.Reversal, Key: p.key(s), Amount: s.amount}
 	answer, from := p.talk(body, ask, 4*time.Second)
 	var v iso8583.View
 	if answer == nil || !p.believes(answer, &v, s) {
@@ -240,6 +253,7 @@ func (p *pos) undo() {
 	switch code := text(&v, 39); code {
 	case "00", "12", "25":
 		p.mem.pending = nil
+		p.strike(s.trace)
 		if s.kind != oracle.Void && s.rrn != "" {
 			p.mem.gone = s
 		}
