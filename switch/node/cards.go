@@ -100,8 +100,8 @@ func sortedRefs(m map[txn.KeyRef]int) []txn.KeyRef {
 // Protect fills what p keeps of the card.
 func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) error {
 	var err error
-	if p.Token, err = c.module.Token(ctx, c.token, in.Card.PAN); err != nil {
-		return pin.Refusal(err)
+	if p.Token, err = c.Token(ctx, in.Card.PAN); err != nil {
+		return err
 	}
 	p.SealedPAN, err = c.module.Seal(ctx, c.seal, in.Card.PAN.Reveal(secret.ForStore), record.AppendKey(nil, p.Key))
 	if err != nil {
@@ -110,6 +110,15 @@ func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) er
 	p.SealedBy = refOf(c.seal)
 	p.Fingerprint = fingerprint(in, p.Token)
 	return nil
+}
+
+// Token is the keyed token of a card number.
+func (c *cards) Token(ctx context.Context, pan secret.PAN) ([16]byte, error) {
+	token, err := c.module.Token(ctx, c.token, pan)
+	if err != nil {
+		return token, pin.Refusal(err)
+	}
+	return token, nil
 }
 
 // fingerprint is a hash over token, amount, original and cryptogram. The token is keyed,
