@@ -78,7 +78,7 @@ func debitsMatch(c *court) {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
 		case c.open[k]:
-			if held[k] && c.stands(k) == disputed && c.asked[k][0].Kind != OfflineSale {
+			if held[k] && c.stands(k) == disputed && !c.asked[k][0].Kind.happened() {
 				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
 			}
 		case n == 1 && !held[k]:

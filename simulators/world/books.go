@@ -20,7 +20,7 @@ type booked struct {
 	said         answer  // and what was said to it
 	reversed     bool    // a reversal was seen
 	refuses      string  // the code by which it will not be undone
-	takes        *booked // of a void in force: what it gave back
+	takes        *booked // of a void in force: what it gave back; of a completion, in force or voided: what it used up
 	request      []byte  // of a yes that it insists on
 	insisted     int     // how often, since all is calm
 	told         bool    // a yes has reached the switch whole
@@ -58,11 +58,13 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 		e.said.code = "12"
 		return &e.said
 	}
-	switch text(v, 3) {
-	case procBalance:
+	switch procedure := text(v, 3); {
+	case text(v, 25) == conditionHold:
+		h.decideHold(e, v, body)
+	case procedure == procBalance:
 		h.balance(e)
 		return &e.said
-	case procBack:
+	case procedure == procBack:
 		h.void(e, v)
 	default:
 		h.debit(e, v, body)
@@ -151,6 +153,8 @@ func (h *host) advice(v *iso8583.View, body []byte) *answer {
 		e.said.code = "12"
 	case h.w.trouble("advice refused", 30):
 		e.said.code = h.oneOf("05", "14", "57")
+	case text(v, 25) == conditionHold:
+		h.completedAfter(e, v)
 	default:
 		e.said.code, e.Effective = "00", true
 	}
@@ -271,6 +275,9 @@ func (h *host) undo(e *booked) bool {
 	did := e.inForce()
 	if o := e.takes; o != nil && !o.reversed {
 		o.Effective = true
+		if o.takes != nil { // the completion is in force again
+			o.takes.Effective = false
+		}
 	}
 	e.Effective, e.takes, e.reversed = false, nil, true
 	return did
