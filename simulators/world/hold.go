@@ -187,12 +187,24 @@ func (h *host) original(v *iso8583.View) (*booked, string) {
 }
 
 // use is the effect of e on its original: what it holds, or took, is not there any
-// more; and what a completion had used up is there again when that is given back.
+// more.
 func (e *booked) use(o *booked) {
 	e.takes, e.Effective = o, e.pays
-	o.Effective = false
-	if o.takes != nil && !o.takes.reversed {
-		o.takes.Effective = true
+	o.used = append(o.used, e)
+	o.restate()
+}
+
+// restate says what of o is there, after something that made use of it has changed:
+// it is while nothing of that is in force. A completion changes its hold in turn.
+func (o *booked) restate() {
+	o.Effective = o.said.code == "00" && !o.reversed
+	for _, u := range o.used {
+		if u.takes == o && (u.Effective || !u.pays) {
+			o.Effective = false
+		}
+	}
+	if o.takes != nil {
+		o.takes.restate()
 	}
 }
 
