@@ -23,8 +23,8 @@ const (
 	Cash        Kind = "cash"
 	OfflineSale Kind = "offline_sale" // an advice: it has happened, and is told until it is taken
 	Void        Kind = "void"
-	Refund      Kind = "refund" // terminals do not reverse one, they repeat it
-	Balance     Kind = "balance"
+	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
+	Inquiry     Kind = "inquiry" // of a balance
 	Reversal    Kind = "reversal"
 	Hold        Kind = "pre_authorization"
 	Release     Kind = "pre_authorization_void"
@@ -42,11 +42,11 @@ func (k Kind) pays() bool {
 
 // kept says whether the switch keeps an answer that it repeats.
 func (k Kind) kept() bool {
-	return k.pays() || k == Void || k == Refund || k == Balance || k.ofHold()
+	return k.pays() || k == Void || k == Refund || k == Inquiry || k.ofHold()
 }
 
 // askedAnew says whether a no is no end: a later yes takes its place.
-func (k Kind) askedAnew() bool { return k.happened() || k == Balance }
+func (k Kind) askedAnew() bool { return k.happened() || k == Inquiry }
 
 // happened says whether the terminal asks nobody's leave.
 func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice }
@@ -107,7 +107,7 @@ type Message struct {
 	// The original of a reversal or a void, field 90.
 	OriginalSTAN uint32
 	OriginalSent string
-	Said         string // field 39 of the acquirer's answer, whether it arrived or not
+	Response     string // field 39 of the answer as the acquirer kept it; "" when it kept none
 }
 
 // Debit is what takes money from a card holder, as an acquirer has booked it.
@@ -131,10 +131,10 @@ type Credit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, advice, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
-	Link   string // of intent
+	Link   string // of intent, advice and rerouted
 	STAN   uint32 // of intent, advice and undo
 	Sent   string // of intent, advice and undo: field 7
 	RRN    string // of intent and advice
@@ -165,4 +165,6 @@ type History struct {
 	Credits   []Credit
 	Records   []Record
 	States    []State
+	Unsound   []string // where a side's own account contradicts itself, in its words
+	Clear     []string // where card data was found in clear, by who searched files and outputs
 }

@@ -31,7 +31,7 @@ func approvalsAreStored(c *court) {
 // what was sent was durable before.
 func debitsHaveIntents(c *court) {
 	for _, m := range c.Messages {
-		if family(m.MTI) != "0200" && family(m.MTI) != "0220" {
+		if f := family(m.MTI); f != "0100" && f != "0200" && f != "0220" {
 			continue
 		}
 		k, ok := c.sent[request{m.Acquirer, m.STAN, m.Sent}]
@@ -190,29 +190,52 @@ func allRest(c *court) {
 // refused to undo or to take, for refunds of whose end nobody knows, and for nothing
 // else; and nobody but a person closes it.
 func casesHaveACause(c *court) {
-	refused := map[Key]bool{}
-	for _, m := range c.Messages {
-		switch {
-		case family(m.MTI) == "0400" && refuses(m.Said):
-			refused[c.sent[request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}]] = true
-		case family(m.MTI) == "0220" && m.Said != "94" && (refuses(m.Said) || undone(m.Said) && m.Said != approved):
-			refused[c.sent[request{m.Acquirer, m.STAN, m.Sent}]] = true
-		}
-	}
-	for _, s := range c.States {
-		all := c.asked[s.Key]
-		if s.Running == disputed && !refused[s.Key] && (len(all) == 0 || all[0].Kind != Refund) {
-			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo it")
-		}
-	}
+	said := c.refusals()
 	open := map[Key]bool{}
 	for _, s := range c.States {
 		open[s.Key] = open[s.Key] || s.Running == disputed
+		all := c.asked[s.Key]
+		if s.Running == disputed && len(said[s.Key]) == 0 && (len(all) == 0 || all[0].Kind != Refund) {
+			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo or to take it")
+		}
 	}
 	for _, r := range c.Records {
-		if r.Kind == "case" && !open[r.Key] {
+		switch all := c.asked[r.Key]; {
+		case r.Kind != "case":
+		case !open[r.Key]:
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
+		case !said[r.Key][r.Code] && (len(all) == 0 || all[0].Kind != Refund):
+			c.broken(3, []Key{r.Key}, "its case was opened with %s, which no acquirer said", r.Code)
 		}
+	}
+}
+
+// refusals are the codes by which acquirers would not undo a payment, or not take
+// its advice.
+func (c *court) refusals() map[Key]map[string]bool {
+	said := map[Key]map[string]bool{}
+	for _, m := range c.Messages {
+		at := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
+		switch {
+		case family(m.MTI) == "0400" && refuses(m.Response):
+		case family(m.MTI) == "0220" && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
+			at = request{m.Acquirer, m.STAN, m.Sent}
+		default:
+			continue
+		}
+		k := c.sent[at]
+		if said[k] == nil {
+			said[k] = map[string]bool{}
+		}
+		said[k][m.Response] = true
+	}
+	return said
+}
+
+// booksAreSound is promise 2 where an acquirer's own books deny it.
+func booksAreSound(c *court) {
+	for _, text := range c.Unsound {
+		c.broken(2, nil, "%s", text)
 	}
 }
 

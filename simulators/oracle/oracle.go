@@ -45,9 +45,16 @@ type request struct {
 func Judge(h History) []Violation {
 	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
-		if r.Kind == "intent" || r.Kind == "advice" {
+		switch r.Kind {
+		case "intent", "advice":
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
+		case "rerouted": // the link before has not sent it, so that nothing may be found there
+			p := c.intents[r.Key]
+			delete(c.sent, request{p.Link, p.STAN, p.Sent})
+			p.Link = r.Link
+			c.intents[r.Key] = p
+			c.sent[request{p.Link, p.STAN, p.Sent}] = r.Key
 		}
 	}
 	for _, a := range h.Asks {
@@ -59,14 +66,18 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
+	opened := map[Key]bool{}
+	for _, r := range h.Records {
+		opened[r.Key] = opened[r.Key] || r.Kind == "case"
+	}
 	for _, s := range h.States {
-		if s.Running == disputed {
+		if s.Running == disputed && opened[s.Key] {
 			c.opened(s.Key)
 		}
 	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted,
 	} {
 		check(c)
 	}

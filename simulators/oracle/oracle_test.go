@@ -44,13 +44,13 @@ func good() History {
 			{Acquirer: "a", MTI: "0200", STAN: 1, Sent: "0102030405", RRN: "R1", Amount: 500, Terminal: "10000001"},
 			{Acquirer: "a", MTI: "0200", STAN: 2, Sent: "0102030405", RRN: "R2", Amount: 900, Terminal: "10000002"},
 			{Acquirer: "a", MTI: "0400", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405"},
-			{Acquirer: "a", MTI: "0401", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405", Said: "00"},
+			{Acquirer: "a", MTI: "0401", STAN: 3, Sent: "0102030410", RRN: "R2", Amount: 900, OriginalSTAN: 2, OriginalSent: "0102030405", Response: "00"},
 			{Acquirer: "a", MTI: "0200", STAN: 4, Sent: "0102030405", RRN: "R3", Amount: 300, Terminal: "10000003"},
 			{Acquirer: "a", MTI: "0200", STAN: 5, Sent: "0102030405", RRN: "R4", Amount: 300, Terminal: "10000003", OriginalSTAN: 4, OriginalSent: "0102030405"},
 			{Acquirer: "a", MTI: "0200", STAN: 6, Sent: "0102030405", RRN: "R5", Amount: 800, Terminal: "10000004"},
-			{Acquirer: "a", MTI: "0400", STAN: 7, Sent: "0102030410", RRN: "R5", Amount: 800, OriginalSTAN: 6, OriginalSent: "0102030405", Said: "57"},
-			{Acquirer: "a", MTI: "0220", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Said: "91"},
-			{Acquirer: "a", MTI: "0221", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Said: "00"},
+			{Acquirer: "a", MTI: "0400", STAN: 7, Sent: "0102030410", RRN: "R5", Amount: 800, OriginalSTAN: 6, OriginalSent: "0102030405", Response: "57"},
+			{Acquirer: "a", MTI: "0220", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Response: "91"},
+			{Acquirer: "a", MTI: "0221", STAN: 8, Sent: "0102030405", RRN: "R6", Amount: 100, Terminal: "10000005", Response: "00"},
 			{Acquirer: "a", MTI: "0220", STAN: 9, Sent: "0102030405", RRN: "R7", Amount: 60, Terminal: "10000005", OriginalSTAN: 8, OriginalSent: "0102030405"},
 		},
 		Debits: []Debit{
@@ -151,6 +151,16 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			h.Asks, h.Debits[1].Effective = h.Asks[:2], true
 		}},
 		{"a terminal that is not drained", 4, Key{}, func(h *History) { h.Terminals[1].Pending = true }},
+		{"books that contradict themselves", 2, Key{}, func(h *History) { h.Unsound = []string{"the books of a"} }},
+		{"a case that names another refusal than was given", 3, undoneK, func(h *History) { refuse(h, "30", "57") }},
+		{"refused, and no case", 4, undoneK, func(h *History) {
+			refuse(h, "30", "30")
+			h.Records[6].Kind = "undone"
+		}},
+		{"another void that is not in the journal", 1, taken, func(h *History) { takeBack(h); h.Records = h.Records[:len(h.Records)-2] }},
+		{"a void without effect", 4, paid, func(h *History) { takeBack(h); h.Debits[0].Effective = true }},
+		{"a void of another amount", 5, taken, func(h *History) { takeBack(h); h.Asks[len(h.Asks)-1].OfAmount = 1 }},
+		{"a card number in a log", 9, Key{}, func(h *History) { h.Clear = []string{"in the log"} }},
 		{"an answer to another terminal", 5, paid, func(h *History) { h.Asks[0].Named = "10000002" }},
 		{"an answer to another message", 5, paid, func(h *History) { h.Asks[0].OfTrace = 9 }},
 		{"an answer for another amount", 5, paid, func(h *History) { h.Asks[0].OfAmount = 5 }},
@@ -173,6 +183,51 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		c.bend(&h)
 		if !finds(Judge(h), c.promise, c.key) {
 			t.Errorf("%s: promise %d, %v: found %v", c.name, c.promise, c.key, Judge(h))
+		}
+	}
+}
+
+var taken = Key{"10000001", 1, 3}
+
+// takeBack adds a void of the payment that stands.
+func takeBack(h *History) {
+	ms := time.Millisecond
+	h.Asks = append(h.Asks, Ask{Kind: Void, Key: taken, Amount: 500, Arrived: 510 * ms, Answered: 590 * ms, Received: 599 * ms,
+		Code: "00", RRN: "R13", Auth: "A3", Named: "10000001", OfTrace: 3, OfAmount: 500})
+	h.Terminals[0].Holds, h.Debits[0].Effective = nil, false
+	h.Messages = append(h.Messages, Message{Acquirer: "a", MTI: "0200", STAN: 14, Sent: "0102030406", RRN: "R13", Amount: 500, Terminal: "10000001", OriginalSTAN: 1, OriginalSent: "0102030405"})
+	h.Records = append(h.Records, Record{Kind: "intent", Key: taken, Link: "a", STAN: 14, Sent: "0102030406", RRN: "R13", Amount: 500},
+		Record{Kind: "outcome", Key: taken, Event: "said_yes", Code: "00", Auth: "A3"})
+	h.States = append(h.States, State{Key: taken, Running: "completed", Replayed: "approved"})
+}
+
+// refuse makes of the reversal one that the acquirer refused, and of its end a case.
+func refuse(h *History, said, named string) {
+	h.Messages[2].Response, h.Debits[1].Effective = said, true
+	h.Records[6] = Record{Kind: "case", Key: undoneK, Event: "case_opened", Code: named}
+	h.States[2].Running, h.States[2].Replayed = "disputed", "disputed"
+}
+
+// What looks like a broken promise and is none: a void, a refused reversal with
+// its case, a wrong PIN that the acquirer counts, a repeat that is refused at the
+// door after its yes.
+func TestKeptInOtherWays(t *testing.T) {
+	for name, bend := range map[string]func(*History){
+		"void": takeBack,
+		"case": func(h *History) { refuse(h, "30", "30") },
+		"the acquirer's PIN": func(h *History) {
+			h.Records[2] = Record{Kind: "outcome", Key: refused, Event: "said_no", Code: "55"}
+		},
+		"a repeat without room": func(h *History) {
+			busy, again := h.Asks[0], h.Asks[0]
+			busy.Code, busy.Auth, busy.RRN, busy.Received = "91", "", "", h.Asks[0].Received+1
+			again.Received = busy.Received + 1
+			h.Asks = append(h.Asks, busy, again)
+		},
+	} {
+		h := good()
+		if bend(&h); len(Judge(h)) > 0 {
+			t.Errorf("%s: %v", name, Judge(h))
 		}
 	}
 }

@@ -26,7 +26,9 @@ func repeatsAgree(c *court) {
 			if yes != nil && (yes.RRN != a.RRN || yes.Auth != a.Auth) {
 				c.broken(2, []Key{k}, "two approvals: RRN %s authorization %q, and RRN %s authorization %q", yes.RRN, yes.Auth, a.RRN, a.Auth)
 			}
-			yes = a
+			if yes == nil || a.Received < yes.Received {
+				yes = a
+			}
 		}
 		if yes != nil && no != nil && no.Received < yes.Received {
 			c.broken(2, []Key{k}, "the terminal was told %s and then yes", no.Code)
@@ -110,6 +112,13 @@ func vainIsRefused(c *court) {
 	}
 }
 
+// nothingInClear is promise 9, as far as files and outputs were searched.
+func nothingInClear(c *court) {
+	for _, where := range c.Clear {
+		c.broken(9, nil, "%s", where)
+	}
+}
+
 // macIsNeeded is the last part of promise 11.
 func macIsNeeded(c *court) {
 	for _, a := range c.Asks {
@@ -120,11 +129,16 @@ func macIsNeeded(c *court) {
 }
 
 // triesAreCounted is promise 11: a wrong PIN that a terminal heard of is in the
-// journal, and no payment is counted twice.
+// journal, and no payment is counted twice. One that the acquirer tried is its own
+// to count, and stands in the journal as its refusal.
 func triesAreCounted(c *court) {
 	counted := map[Key]int{}
+	elsewhere := map[Key]bool{}
 	last := map[string]int{}
 	for _, r := range c.Records {
+		if r.Kind == "outcome" && r.Event == "said_no" && r.Code == wrongPIN {
+			elsewhere[r.Key] = true
+		}
 		if r.Kind != "tries" {
 			continue
 		}
@@ -146,7 +160,7 @@ func triesAreCounted(c *court) {
 				told = fmt.Sprintf("told %s", a.Code)
 			}
 		}
-		if told != "" && counted[k] == 0 {
+		if told != "" && counted[k] == 0 && !elsewhere[k] {
 			c.broken(11, []Key{k}, "%s, and no PIN try is in the journal", told)
 		}
 	}

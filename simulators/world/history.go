@@ -78,7 +78,7 @@ type reader struct{ to *oracle.History }
 
 // Apply implements recover.Projection.
 func (r reader) Apply(j journal.Record) error {
-	rec, err := read(j)
+	rec, err := Tell(j)
 	if err != nil || rec.Kind == "" {
 		return err
 	}
@@ -86,8 +86,9 @@ func (r reader) Apply(j journal.Record) error {
 	return nil
 }
 
-// read is one record as the oracle sees it.
-func read(j journal.Record) (rec oracle.Record, err error) {
+// Tell is one record of a journal as the oracle sees it; a record without a kind
+// says nothing to it.
+func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
 	case record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
@@ -126,6 +127,9 @@ func read(j journal.Record) (rec oracle.Record, err error) {
 	case record.KindCase:
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
+		return rec, err
+	case record.KindRerouted:
+		rec.Link, err = record.ParseRerouted(j.Body)
 		return rec, err
 	case record.KindAdvised:
 		a, err := record.ParseAdvised(j.Body)

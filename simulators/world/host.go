@@ -105,7 +105,7 @@ func (h *host) serve(c *line, body []byte) {
 	default:
 		said = h.advice(&v, body)
 	}
-	h.w.history.Messages[message].Said = said.code
+	h.w.history.Messages[message].Response = said.code
 	h.w.say("%s answers %s stan=%s with %s", h.name, mti, text(&v, 11), said.code)
 	h.answer(c, &v, said)
 }

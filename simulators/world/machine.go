@@ -16,6 +16,7 @@ import (
 	"tapswitch/internal/env/fake"
 	"tapswitch/switch/listen"
 	"tapswitch/switch/node"
+	"tapswitch/switch/txn"
 )
 
 // machine is one life of the switch, from start to crash.
@@ -72,7 +73,7 @@ func (m *machine) live() {
 func (m *machine) stopped(err error) {
 	w := m.world
 	w.say("the switch stops")
-	if !w.troubled() {
+	if !w.troubled() || errors.Is(err, txn.DeclineOriginalState) { // the table does not know what happened
 		w.broken(3, "the switch stopped without a fault: %v", err)
 	}
 	w.sched.after(w.group, w.between(0, 50*time.Millisecond), func() { m.restart("stopped itself") })

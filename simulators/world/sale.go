@@ -68,7 +68,7 @@ func (p *pos) sell() {
 
 // inquire asks for a balance, with the stripe of a card: nothing to reverse.
 func (p *pos) inquire() {
-	s := p.begin(oracle.Balance, 0)
+	s := p.begin(oracle.Inquiry, 0)
 	if s == nil {
 		return
 	}
@@ -163,7 +163,7 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	}
 	from.Received = p.w.sched.since()
 	p.hear(text(&v, 39))
-	if s.kind != oracle.Balance {
+	if s.kind != oracle.Inquiry {
 		p.mem.pending = nil
 	}
 	if text(&v, 39) == "00" {
@@ -218,7 +218,7 @@ func (p *pos) believes(answer []byte, v *iso8583.View, s *sale) bool {
 		return false
 	}
 	amount, err := v.Uint(4)
-	if s.kind == oracle.Balance {
+	if s.kind == oracle.Inquiry {
 		amount, err = 0, nil
 	}
 	return err == nil && amount == uint64(s.amount) && text(v, 41) == p.id

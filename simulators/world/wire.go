@@ -53,7 +53,7 @@ func asked(k oracle.Kind) (mti iso8583.MTI, procedure, kind string) {
 		return 0x0200, "010000", "22"
 	case oracle.Void:
 		return 0x0200, procBack, "23"
-	case oracle.Balance:
+	case oracle.Inquiry:
 		return 0x0200, procBalance, "01"
 	case oracle.Refund:
 		return 0x0220, procBack, "25"
@@ -68,7 +68,7 @@ func (p *pos) common(b *iso8583.Builder, s *sale) {
 	_, procedure, kind := asked(s.kind)
 	b.SetText(2, s.card.PAN.Reveal(secret.ForWire))
 	b.SetString(3, procedure)
-	if s.kind != oracle.Balance {
+	if s.kind != oracle.Inquiry {
 		b.SetUint(4, uint64(s.amount))
 	}
 	b.SetUint(11, uint64(s.trace))

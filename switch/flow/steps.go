@@ -90,9 +90,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 // fails its checks are three different ends; what is not known to have ended
 // ends by the rule of its class.
 func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *txn.Payment, c checked) txn.Answer {
-	s := Send{Payment: p, Original: c.original, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline}
-	s.Forwarded = func() { f.Payments.Move(p.Key, txn.Forwarded) }
-	answer, err := f.Acquirers.Exchange(ctx, s)
+	answer, err := f.ask(ctx, in, p, &c)
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):

@@ -86,7 +86,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
+	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) {
 		return
 	}
 	switch words[0] {
@@ -160,12 +160,14 @@ func (w *world) operator(what string, k txn.Key) {
 // must come to an end: what is answered goes, or waits for its time.
 func (w *world) deliver() {
 	const many = 100
-	for range many {
-		if !w.saf.Deliver(context.Background(), "acq") {
-			return
+	for _, link := range append([]string{"acq"}, w.others...) {
+		n := 0
+		for w.saf.Deliver(context.Background(), link) {
+			if n++; n == many {
+				w.t.Fatal("saf: what waits does not become less")
+			}
 		}
 	}
-	w.t.Fatal("saf: what waits does not become less")
 }
 
 // late is an answer that nobody waits for. A yes is of what the acquirer carried
@@ -202,7 +204,9 @@ func (w *world) moves() {
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
 	class := classOf(args["of"])
-	return w.request(class, trace, amount, args["card"], "").Key
+	k := w.request(class, trace, amount, args["card"], "").Key
+	k.Batch = number(args["batch"], k.Batch)
+	return k
 }
 
 // pay sends a message with the card at hand.

@@ -17,7 +17,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase, KindAdvised and KindAct.
+// KindUndo, KindUndone, KindCase, KindAdvised, KindAct and KindRerouted.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	p, _, err := FoldEvent(p, k, r)
 	return p, err
@@ -49,7 +49,7 @@ func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.E
 // changes says whether a kind is a later record of a payment.
 func changes(kind byte) bool {
 	switch kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct, KindRerouted:
 		return true
 	}
 	return false
@@ -92,6 +92,13 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 			return 0, err
 		}
 		return act(p, a)
+	case KindRerouted:
+		link, err := ParseRerouted(r.Body)
+		if err != nil {
+			return 0, err
+		}
+		p.Link = link
+		return txn.Rerouted, nil
 	}
 	u, err := ParseUndone(r.Body)
 	return u.Event, err

@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
+	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
 
@@ -41,6 +42,7 @@ type Index struct {
 	cases    int       // open ones
 	taken    txn.Moves // by this life of the switch
 	order    []*entry  // in order of arrival, for forgetting
+	longer   []*entry  // those among the earliest that are remembered longer: what is held, and what is about it
 	moves    uint64    // changes of state so far
 }
 
@@ -95,7 +97,7 @@ func (x *Index) take(r journal.Record, now bool) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised, record.KindAct:
+		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -145,7 +147,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record, now bool) (*entry, 
 	case e == nil:
 		return nil, record.ErrNoIntent
 	}
-	before := e.state()
+	before, link := e.state(), e.link()
 	_, event, err := record.FoldEvent(e.p, k, r)
 	if err != nil {
 		return e, err
@@ -163,6 +165,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record, now bool) (*entry, 
 		x.count(before, event)
 	}
 	x.authorized(e.p, r.Kind)
+	x.rerouted(e, link)
 	return e, nil
 }
 
@@ -170,6 +173,26 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record, now bool) (*entry, 
 func (x *Index) move(e *entry) {
 	x.moves++
 	e.moved = x.moves
+}
+
+// link is where its payment goes, empty when there is none.
+func (e *entry) link() string {
+	if e.p == nil {
+		return ""
+	}
+	return e.p.Link
+}
+
+// rerouted makes a payment that went from one link to another findable by what it
+// carries there, and no more by what it would have carried; the lock is held.
+func (x *Index) rerouted(e *entry, from string) {
+	if e.p.Link == from {
+		return
+	}
+	if l := NewLinkKey(from, e.p.Numbers); x.sent[l] == e.key {
+		delete(x.sent, l)
+	}
+	x.sent[NewLinkKey(e.p.Link, e.p.Numbers)] = e.key
 }
 
 // state is where its payment stands, Received when there is none.
@@ -275,7 +298,7 @@ func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
 // Each calls fn with a copy of every payment in order of arrival.
 func (x *Index) Each(fn func(txn.Payment)) {
 	x.mu.Lock()
-	all := slices.Clone(x.order)
+	all := x.everything()
 	x.mu.Unlock()
 	for _, e := range all {
 		x.mu.Lock()
@@ -297,7 +320,7 @@ func (x *Index) Owing(states ...txn.State) []txn.Payment {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var found []*entry
-	for _, e := range x.order {
+	for _, e := range x.everything() {
 		if slices.Contains(states, e.state()) {
 			found = append(found, e)
 		}
@@ -332,6 +355,7 @@ const few = 8
 // original is kept until what names it rests: its message says what it is about. One
 // with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
+	x.forgetHolds()
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {
@@ -342,13 +366,22 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key))) {
+		switch {
+		case x.ofHold(e):
+			x.longer = append(x.longer, e)
+		case x.needed(e):
 			x.order = append(x.order, e)
-			continue
+		default:
+			x.unlink(e.key, e)
+			delete(x.payments, e.key)
 		}
-		x.unlink(e.key, e)
-		delete(x.payments, e.key)
 	}
+}
+
+// needed says whether e must be remembered whatever its age; the lock is held.
+func (x *Index) needed(e *entry) bool {
+	return e.running || e.busy || e.held > 0 ||
+		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key)))
 }
 
 // owed says whether something that names k is not at its end; the lock is held.
