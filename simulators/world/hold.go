@@ -88,6 +88,9 @@ func (p *pos) useHold() {
 	}
 	p.mem.pending = s
 	p.insist(s, false)
+	if p.mem.completed == s && p.w.rng.IntN(2) == 0 { // before the acquirer has heard, when it has happened
+		p.vain("second completion", p.about(oracle.Completion, hold, hold.amount))
+	}
 }
 
 // about makes a message about another one, for which no card is read.
