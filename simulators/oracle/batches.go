@@ -90,6 +90,7 @@ func (b *batches) add(r Record) {
 	switch r.Kind {
 	case "outcome":
 		s.inForce = s.inForce || !s.undone && (r.Event == "said_yes" || r.Event == "stood_in")
+		s.inForce = s.inForce && r.Event != "not_sent" // an advice that was withdrawn
 		if s.progress == underWay || r.Event == "not_sent" {
 			s.progress = ""
 		}
@@ -124,9 +125,9 @@ func (b *batches) close(r Record) {
 		case s.progress != "":
 			b.c.broken(3, []Key{s.key}, "its batch is closed while the payment is %s", s.progress)
 		case !s.inForce:
-		case kind.pays():
+		case kind.pays() && kind != Hold:
 			sum.Debits, sum.DebitMinor = sum.Debits+1, sum.DebitMinor+amount
-		case kind == Void || kind == Refund:
+		case kind == Void || kind == Refund || kind == CompletionVoid:
 			sum.Credits, sum.CreditMinor = sum.Credits+1, sum.CreditMinor+amount
 		}
 	}

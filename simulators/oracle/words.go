@@ -75,7 +75,7 @@ func answersReachTheirTerminal(c *court) {
 // deadline is past. A later yes repeats one that was in time.
 func lateIsNo(c *court) {
 	for _, k := range c.order {
-		if c.asked[k][0].Kind == OfflineSale { // it has happened, whenever the terminal hears
+		if c.asked[k][0].Kind.happened() { // it has happened, whenever the terminal hears
 			continue
 		}
 		first := -1
@@ -134,7 +134,7 @@ func macIsNeeded(c *court) {
 func triesAreCounted(c *court) {
 	counted := map[Key]int{}
 	elsewhere := map[Key]bool{}
-	last := map[string]int{}
+	last, before := map[string]int{}, map[string]int{}
 	for _, r := range c.Records {
 		if r.Kind == "outcome" && r.Event == "said_no" && r.Code == wrongPIN {
 			elsewhere[r.Key] = true
@@ -145,8 +145,12 @@ func triesAreCounted(c *court) {
 		if r.Count > 0 {
 			counted[r.Key]++
 		}
-		if r.Count > last[r.Card]+1 {
+		// A try that was counted before a right PIN set the count to nothing may be on disk behind it.
+		if r.Count > max(last[r.Card], before[r.Card])+1 {
 			c.broken(11, []Key{r.Key}, "tries of a card go from %d to %d", last[r.Card], r.Count)
+		}
+		if r.Count == 0 {
+			before[r.Card] = last[r.Card]
 		}
 		last[r.Card] = r.Count
 	}

@@ -32,7 +32,9 @@ type closing struct {
 }
 
 // counts says whether a sale stands in its batch's totals.
-func (s *sale) counts() bool { return s.kind != oracle.Inquiry }
+func (s *sale) counts() bool {
+	return s.kind != oracle.Inquiry && s.kind != oracle.Hold && s.kind != oracle.Release
+}
 
 // count takes an approved sale into the list of the present batch.
 func (p *pos) count(s *sale) {
@@ -49,7 +51,7 @@ func (p *pos) strike(trace uint32) {
 // totals are what a batch comes to, as the terminal says it.
 func (c *closing) totals() (t unionpaypos.Totals) {
 	for _, s := range c.list {
-		if s.kind == oracle.Void || s.kind == oracle.Refund {
+		if s.kind == oracle.Void || s.kind == oracle.Refund || s.kind == oracle.CompletionVoid {
 			t.Credits, t.CreditMinor = t.Credits+1, t.CreditMinor+uint64(s.amount)
 		} else {
 			t.Debits, t.DebitMinor = t.Debits+1, t.DebitMinor+uint64(s.amount)
@@ -120,7 +122,7 @@ func (p *pos) leadOn(v *iso8583.View) {
 // believed.
 func (p *pos) askTotals(c *closing) (code string, balanced bool) {
 	own := c.totals()
-	ask, v := p.about(oracle.Settlement, c.batch, 0x0500, codeSettle, unionpaypos.AppendTotals(nil, own, unionpaypos.Totals{}))
+	ask, v := p.exchange(oracle.Settlement, c.batch, 0x0500, codeSettle, unionpaypos.AppendTotals(nil, own, unionpaypos.Totals{}))
 	if v == nil {
 		return "", false
 	}
@@ -135,7 +137,7 @@ func (p *pos) closeAgain() {
 // upload sends the payments of a batch one by one, and its end.
 func (p *pos) upload(c *closing) {
 	if c.sent >= len(c.list) {
-		if _, v := p.about(oracle.Other, c.batch, 0x0320, codeEnd, unionpaypos.AppendUploadEnd(nil, len(c.list))); v != nil {
+		if _, v := p.exchange(oracle.Other, c.batch, 0x0320, codeEnd, unionpaypos.AppendUploadEnd(nil, len(c.list))); v != nil {
 			p.uploaded(c, text(v, 39), 0)
 		}
 		return
@@ -150,7 +152,7 @@ func (p *pos) upload(c *closing) {
 		p.w.finding("terminal: upload: %v", err)
 		return
 	}
-	if _, v := p.about(oracle.Other, c.batch, 0x0320, codeUpload, body); v != nil {
+	if _, v := p.exchange(oracle.Other, c.batch, 0x0320, codeUpload, body); v != nil {
 		p.uploaded(c, text(v, 39), len(some))
 	}
 }
@@ -172,8 +174,8 @@ func (p *pos) uploaded(c *closing, code string, n int) {
 	}
 }
 
-// about exchanges a message about a batch; no answer when it is not to be believed.
-func (p *pos) about(kind oracle.Kind, batch uint32, mti iso8583.MTI, code string, content []byte) (*oracle.Ask, *iso8583.View) {
+// exchange sends a message about a batch and waits; no answer when it is not to be believed.
+func (p *pos) exchange(kind oracle.Kind, batch uint32, mti iso8583.MTI, code string, content []byte) (*oracle.Ask, *iso8583.View) {
 	p.mem.trace++
 	var b iso8583.Builder
 	b.Reset(p.layout, mti)

@@ -48,6 +48,7 @@ type memory struct {
 	list    []*sale  // what counts in the present batch
 	closing *closing // the batch that is being settled
 	closed  *closing // the one that was settled last
+	deposit
 }
 
 func (p *pos) key(s *sale) oracle.Key {
@@ -113,6 +114,7 @@ func (p *pos) live() {
 			p.voidInVain()
 		case w.rng.IntN(25) == 0:
 			p.nonsense()
+		case p.deposits():
 		case w.rng.IntN(8) == 0:
 			p.inquire()
 		case w.rng.IntN(15) == 0:
