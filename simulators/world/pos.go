@@ -46,6 +46,7 @@ type memory struct {
 	holds   []oracle.Key
 	voids   []oracle.Taken
 	refunds []oracle.Taken
+	aside   []*sale // refunds asked for beside all that, and not answered
 }
 
 func (p *pos) key(trace uint32) oracle.Key {
@@ -90,6 +91,8 @@ func (p *pos) live() {
 			p.insist(p.mem.pending, false)
 		case p.mem.pending != nil:
 			p.undo()
+		case len(p.mem.aside) > 0:
+			p.insist(p.mem.aside[0], false)
 		case w.calm:
 			p.done = true
 			return

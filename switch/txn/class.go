@@ -89,7 +89,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
 		return true
 	}
 	return false
