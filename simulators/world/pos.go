@@ -47,6 +47,7 @@ type memory struct {
 	voids   []oracle.Taken
 	refunds []oracle.Taken
 	aside   []*sale // refunds asked for beside all that, and not answered
+	deposit
 }
 
 func (p *pos) key(trace uint32) oracle.Key {
@@ -106,6 +107,7 @@ func (p *pos) live() {
 			p.voidInVain()
 		case w.rng.IntN(25) == 0:
 			p.nonsense()
+		case p.deposits():
 		case w.rng.IntN(8) == 0:
 			p.inquire()
 		case w.rng.IntN(15) == 0:

@@ -18,7 +18,7 @@ import (
 // needs.
 type sale struct {
 	kind   oracle.Kind
-	of     *sale // of a void or a refund: what it takes back
+	of     *sale // of a void or a refund: what it takes back; of a completion: what is held
 	trace  uint32
 	amount int64
 	card   kernel.Outcome
@@ -26,6 +26,7 @@ type sale struct {
 	chip   bool   // the chip's word goes along
 	rrn    string // of the answer
 	auth   string
+	date   string // of the answer, MMDD
 	why    string // field 39 of its reversal
 	body   []byte // as it was sent
 
@@ -35,11 +36,19 @@ type sale struct {
 	left    int64  // of a purchase: what was not given back
 }
 
-// key names a sale, of whichever terminal.
-func (s *sale) key() oracle.Key { return oracle.Key{Terminal: s.at, Batch: batch, Trace: s.trace} }
+// original names what a sale is about, at whichever terminal that was.
+func (p *pos) original(s *sale) oracle.Key {
+	k := p.key(s.of.trace)
+	if s.of.at != "" {
+		k.Terminal = s.of.at
+	}
+	return k
+}
 
 // repeats says whether a sale without an answer is sent again, and not reversed.
-func (s *sale) repeats() bool { return s.kind == oracle.Refund || s.kind == oracle.OfflineSale }
+func (s *sale) repeats() bool {
+	return s.kind == oracle.Refund || s.kind == oracle.OfflineSale || s.kind == oracle.CompletionAdvice
+}
 
 // begin taps a card for a new message; nil when there is a finding.
 func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
@@ -170,7 +179,7 @@ func (p *pos) insist(s *sale, pin bool) {
 func (p *pos) ask(s *sale) *oracle.Ask {
 	a := &oracle.Ask{Kind: s.kind, Key: p.key(s.trace), Amount: s.amount}
 	if s.of != nil {
-		a.Of = s.of.key()
+		a.Of = p.original(s)
 	}
 	return a
 }
@@ -192,9 +201,9 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	s.over = s.kind == oracle.Refund
 	p.mem.aside = slices.DeleteFunc(p.mem.aside, func(o *sale) bool { return o == s })
 	if text(&v, 39) == "00" {
-		s.rrn, s.auth = text(&v, 37), text(&v, 38)
+		s.rrn, s.auth, s.date = text(&v, 37), text(&v, 38), text(&v, 13)
 		p.approved(s)
-	} else if s.kind == oracle.OfflineSale {
+	} else if s.repeats() && s.kind != oracle.Refund && !s.givesUp(text(&v, 39)) {
 		p.mem.pending = s // it has happened all the same
 	}
 	return true
@@ -214,7 +223,9 @@ func (p *pos) approved(s *sale) {
 		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
 	case oracle.Refund:
 		s.of.left -= s.amount
-		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: s.of.key()})
+		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: p.original(s)})
+	default:
+		p.approvedHold(s)
 	}
 }
 
@@ -268,7 +279,7 @@ func (p *pos) undo() {
 	switch code := text(&v, 39); code {
 	case "00", "12", "25":
 		p.mem.pending = nil
-		if s.kind != oracle.Void && s.rrn != "" {
+		if (s.kind == oracle.Purchase || s.kind == oracle.Cash) && s.rrn != "" {
 			p.mem.gone = s
 		}
 	default:

@@ -58,6 +58,7 @@ type CardData struct {
 	Track2 secret.Track2
 	PIN    secret.PINBlock // under the terminal's PIN key, ISO format 0
 	ICC    secret.ICC      // field 55
+	Items  []Item          // Upload
 }
 
 // Wipe overwrites everything.
@@ -66,6 +67,9 @@ func (c *CardData) Wipe() {
 	c.Track2.Wipe()
 	c.PIN.Wipe()
 	c.ICC.Wipe()
+	for _, i := range c.Items {
+		i.PAN.Wipe()
+	}
 }
 
 // Request is what a terminal asks, whatever its dialect.
@@ -84,6 +88,7 @@ type Request struct {
 	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
+	Count    uint32  // BatchEnd: how many items it uploaded
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -139,6 +144,13 @@ type Numbers struct {
 	RRN  RRN
 }
 
+// KeyRef says which key of the keystore: the name alone changes its meaning when a
+// key is rotated.
+type KeyRef struct {
+	Name    string
+	Version uint32
+}
+
 // Payment is what the switch remembers of a payment. It never holds
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
@@ -149,7 +161,8 @@ type Payment struct {
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
 	Token        [16]byte // keyed token of the card number
-	SealedPAN    []byte   // AES-GCM under an HSM key
+	SealedPAN    []byte   // AES-GCM under the key SealedBy
+	SealedBy     KeyRef   // zero in what earlier versions stored: the configured key
 	Amount       money.Amount
 	Expiry       [4]byte
 	PSN          [3]byte
