@@ -29,7 +29,7 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil || len(p.mem.aside) > 0, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {

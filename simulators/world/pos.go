@@ -48,6 +48,7 @@ type memory struct {
 	list    []*sale  // what counts in the present batch
 	closing *closing // the batch that is being settled
 	closed  *closing // the one that was settled last
+	aside   []*sale  // refunds asked for beside all that, and not answered
 	deposit
 }
 
@@ -93,6 +94,8 @@ func (p *pos) live() {
 			p.insist(p.mem.pending, false)
 		case p.mem.pending != nil:
 			p.undo()
+		case len(p.mem.aside) > 0:
+			p.insist(p.mem.aside[0], false)
 		case p.mem.closing != nil:
 			p.goOn()
 		case w.calm && len(p.mem.list) > 0:

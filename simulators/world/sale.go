@@ -5,6 +5,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tapswitch/hsm"
@@ -30,8 +31,19 @@ type sale struct {
 	why    string // field 39 of its reversal
 	body   []byte // as it was sent
 
-	touched bool  // a refund was asked for
-	left    int64 // of a purchase: what was not given back
+	at      string // whose sale it was
+	over    bool   // of a refund: there is an answer
+	touched bool   // a refund was asked for
+	left    int64  // of a purchase: what was not given back
+}
+
+// original names what a sale is about, at whichever terminal that was.
+func (p *pos) original(s *sale) oracle.Key {
+	k := p.key(s.of)
+	if s.of.at != "" {
+		k.Terminal = s.of.at
+	}
+	return k
 }
 
 // repeats says whether a sale without an answer is sent again, and not reversed.
@@ -47,7 +59,7 @@ func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
 		return nil
 	}
 	p.mem.trace++
-	return &sale{kind: kind, batch: p.mem.batch, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
+	return &sale{kind: kind, at: p.id, batch: p.mem.batch, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
 }
 
 // sell is one purchase or cash withdrawal: the reversal is in memory before the
@@ -94,15 +106,29 @@ func (p *pos) refund() {
 	last := p.mem.last
 	p.mem.trace++
 	s := &sale{kind: oracle.Refund, of: last, batch: p.mem.batch, trace: p.mem.trace, card: last.card, entry: "01"}
-	if last.left == 0 || p.w.rng.IntN(6) == 0 {
-		s.amount = last.left + 1 + p.w.rng.Int64N(100)
+	if last.left <= 0 || p.w.rng.IntN(6) == 0 {
+		s.amount = max(last.left, 0) + 1 + p.w.rng.Int64N(100)
 		p.vain("refund of more than is left", s)
 		return
 	}
 	last.touched = true
 	s.amount = 1 + p.w.rng.Int64N(last.left)
 	p.mem.pending = s
+	if other := p.w.shops[p.w.rng.IntN(len(p.w.shops))]; other != p && other.tak != nil && !other.done && p.w.rng.IntN(3) == 0 {
+		p.w.fault("refunds of one sale at once")
+		s := other.besides(last)
+		p.w.sched.start(other.group, func() { other.insist(s, false) })
+	}
 	p.insist(s, false)
+}
+
+// besides makes a refund of another terminal's sale, which gives a part of it back
+// itself at that moment.
+func (p *pos) besides(of *sale) *sale {
+	p.mem.trace++
+	s := &sale{kind: oracle.Refund, of: of, batch: p.mem.batch, trace: p.mem.trace, amount: 1 + p.w.rng.Int64N(of.left), card: of.card, entry: "01"}
+	p.mem.aside = append(p.mem.aside, s)
+	return s
 }
 
 // takeBack undoes the last payment: by its reversal, or by a void.
@@ -139,6 +165,9 @@ func (p *pos) insist(s *sale, pin bool) {
 		patience = w.between(300*time.Millisecond, 2*time.Second)
 	}
 	for range 3 {
+		if s.over {
+			return
+		}
 		answer, from := p.talk(s.body, p.ask(s), patience)
 		if p.settle(s, answer, from) || w.calm || w.rng.IntN(3) != 0 {
 			return
@@ -151,7 +180,7 @@ func (p *pos) insist(s *sale, pin bool) {
 func (p *pos) ask(s *sale) *oracle.Ask {
 	a := &oracle.Ask{Kind: s.kind, Key: p.key(s), Amount: s.amount}
 	if s.of != nil {
-		a.Of = p.key(s.of)
+		a.Of = p.original(s)
 	}
 	return a
 }
@@ -164,9 +193,14 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	}
 	from.Received = p.w.sched.since()
 	p.hear(text(&v, 39))
-	if s.kind != oracle.Inquiry {
+	if p.mem.pending == s {
 		p.mem.pending = nil
 	}
+	if s.over { // two of its calls were answered
+		return true
+	}
+	s.over = s.kind == oracle.Refund
+	p.mem.aside = slices.DeleteFunc(p.mem.aside, func(o *sale) bool { return o == s })
 	if text(&v, 39) == "00" {
 		s.rrn, s.auth, s.date = text(&v, 37), text(&v, 38), text(&v, 13)
 		p.approved(s)
@@ -194,7 +228,7 @@ func (p *pos) approved(s *sale) {
 		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	case oracle.Refund:
 		s.of.left -= s.amount
-		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
+		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s), Of: p.original(s)})
 	default:
 		p.approvedHold(s)
 	}

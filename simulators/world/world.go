@@ -124,6 +124,7 @@ func configuration() *config.Config {
 		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
 			{Name: "visa", Issuer: "visa", MaxAmount: 40_000, MaxCount: 1000, MaxSum: 100_000_000, PINAbove: 20_000}}},
 	}
+	c.Links[1].Unanswered = "reverse" // of refunds; a case at the other one
 	for i := range terminals {
 		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"})
 	}
