@@ -91,7 +91,7 @@ func (r reader) Apply(j journal.Record) error {
 func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
-	case record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+	case record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return oracle.Record{}, nil
 	case record.KindTries:
 		token, t, err := record.ParseTries(j.Key, j.Body)
@@ -127,6 +127,10 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 	case record.KindCase:
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
+		return rec, err
+	case record.KindAct:
+		a, err := record.ParseAct(j.Body)
+		rec.Event = a.What.String()
 		return rec, err
 	case record.KindRerouted:
 		rec.Link, err = record.ParseRerouted(j.Body)
