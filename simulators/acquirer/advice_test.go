@@ -44,7 +44,9 @@ func TestAdvices(t *testing.T) {
 	ask("0221", told(1), "00", "duplicate", 0)
 	r.checkBooks()
 	for _, bad := range []func([]Entry){
-		func(b []Entry) { b[slices.IndexFunc(b, func(e Entry) bool { return e.MTI == mtiAdvice })].MTI = mtiReversal },
+		func(b []Entry) {
+			b[slices.IndexFunc(b, func(e Entry) bool { return e.MTI == mtiAdvice })].MTI = mtiReversal
+		},
 		func(b []Entry) { // only an advice may overdraw
 			b[slices.IndexFunc(b, func(e Entry) bool { return e.BalanceMinor < 0 })].MTI = mtiFinancial
 		},

@@ -86,7 +86,10 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 			a.credited[v.Original] = false
 			return -e.AmountMinor, nil
 		}
-		if isReversal(e.MTI) || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+		if e.Response == codePartial && (e.MTI != mtiFinancial || e.AmountMinor >= e.AskedMinor) || e.Response != codePartial && e.AskedMinor != 0 {
+			return 0, fmt.Errorf("a debit of %d where %d was asked", e.AmountMinor, e.AskedMinor)
+		}
+		if isReversal(e.MTI) || !takesMoney(e.Response) || e.PIN == StateWrong || e.ARQC == StateBad {
 			return 0, fmt.Errorf("a debit of a message that was not approved")
 		}
 		if _, twice := a.debits[e.Key()]; twice {
@@ -99,7 +102,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 		if !ok || a.credited[e.Original] {
 			return 0, fmt.Errorf("a credit for %s, which was not debited or is given back already", e.Original)
 		}
-		if d.AmountMinor != e.AmountMinor || d.Account != e.Account || d.Currency != e.Currency {
+		if d.AmountMinor != e.AmountMinor || isReversal(e.MTI) && d.AskedMinor != e.AskedMinor || d.Account != e.Account || d.Currency != e.Currency {
 			return 0, fmt.Errorf("a credit that differs from its debit %s", e.Original)
 		}
 		if e.MTI == mtiFinancial && (e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad) {

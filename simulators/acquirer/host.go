@@ -228,6 +228,7 @@ func (h *Host) decide(m *message, raw []byte, own *session) (reply, error) {
 		s = &h.shared
 	}
 	r := reply{m: m, mood: h.takeMood(m.mti)}
+	m.half = r.mood.Kind == MoodPartial
 	now := h.cfg.Now().UTC()
 	if r.mood.drops() {
 		r.entry = h.ledger.drop(m, now)

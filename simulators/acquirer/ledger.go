@@ -286,7 +286,7 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	e.Decision = true
 	e.Response, e.Reason = l.judge(m, e)
 	switch {
-	case e.Response != codeApproved:
+	case !takesMoney(e.Response):
 	case e.Procedure == procBalance:
 		e.Reason = "balance_told"
 	case e.Procedure == procVoid:
@@ -325,10 +325,7 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if e.Procedure == procVoid {
 		return l.judgeVoid(m, e)
 	}
-	if a.balance < e.AmountMinor {
-		return codeNoFunds, "balance_too_low"
-	}
-	return codeApproved, "approved"
+	return l.funds(m, a, e)
 }
 
 // repeat answers a message whose key is settled: the same answer when it is the
@@ -340,13 +337,14 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
+	same := first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
 	}
 	e.Response, e.AuthCode, e.Reason = first.Response, first.AuthCode, "duplicate"
+	e.AmountMinor, e.AskedMinor = first.AmountMinor, first.AskedMinor
 }
 
 // checkPIN compares the PIN of field 52; an empty code means go on.
@@ -448,6 +446,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	}
 	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
+	}
+	if e.Response == codePartial {
+		out[4] = fmt.Sprintf("%012d", e.AmountMinor)
 	}
 	if f7 := m.fields[7]; f7 != "" {
 		out[15] = f7[:4] // settled on the day of transmission: a repeat gets the same

@@ -26,7 +26,8 @@ func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
 const reasonUnknownOriginal = "original_unknown"
 
 // decideReversal finds the original by field 90 and takes its effect back once.
-// It keeps no answers: what is true of the original now is the answer.
+// It names the amount that was asked, since whoever reverses may not have heard that
+// a part was approved. It keeps no answers: what is true of the original now is the answer.
 func (l *ledger) decideReversal(m *message, e *Entry) {
 	key, ok := m.originalKey()
 	if !ok {
@@ -41,7 +42,7 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 	}
 	o := d.entry
 	switch {
-	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
+	case o.Account != e.Account || o.PAN != e.PAN || o.asked() != e.AmountMinor || o.Currency != e.Currency:
 		e.Response, e.Reason = codeOrigDiffers, "original_differs"
 	case o.Effect == EffectNone:
 		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
@@ -53,5 +54,6 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 		e.Response, e.Reason, e.Effect = codeApproved, "void_reversed", EffectDebit
 	default:
 		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
+		e.AmountMinor, e.AskedMinor = o.AmountMinor, o.AskedMinor
 	}
 }
