@@ -90,8 +90,9 @@ type Result struct {
 	Code    string // field 39, "" when no answer carried one
 	Trace   uint32
 	Batch   string
-	RRN     string // field 37
-	Auth    string // field 38
+	RRN     string           // field 37
+	Auth    string           // field 38
+	Part    money.MinorUnits // what was approved, when it is a part of the amount
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }

@@ -19,6 +19,7 @@ const (
 	longestPIN     = "12"
 	typeSale       = "22"
 	capability     = "60" // 60.4 contact and contactless, 60.5 no fallback
+	takesPart      = "1"  // 60.6 takes an approval of a part
 	securityPIN    = "2600000000000000"
 	securityNoPIN  = "0600000000000000"
 )
@@ -145,6 +146,9 @@ func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte,
 	var b iso8583.Builder
 	b.Reset(h.layout, mtiSale)
 	h.common(&b, record)
+	if h.cfg.Part {
+		b.SetString(60, typeSale+record.Batch+codeSale+capability+takesPart)
+	}
 	b.SetString(26, longestPIN)
 	if len(track) > 0 {
 		b.SetText(35, track)
@@ -187,7 +191,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 
 // settle makes the verdict durable and only then tells of it.
 func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
-	r.Outcome, r.Reason, r.Code = j.outcome, j.reason, j.code
+	r.Outcome, r.Reason, r.Code, r.Part = j.outcome, j.reason, j.code, j.part
 	r.Auth, r.RRN = text(v, 38), text(v, 37)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc

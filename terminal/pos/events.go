@@ -27,6 +27,7 @@ type Event struct {
 	Auth        string           `json:"auth,omitempty"`
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
+	PartMinor   money.MinorUnits `json:"part_minor,omitempty"` // of a result: what was approved, when it is a part
 	Kernel      int              `json:"kernel,omitempty"`
 	AID         string           `json:"aid,omitempty"`
 	Label       string           `json:"label,omitempty"`
@@ -137,8 +138,17 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.part(e), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
 		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+}
+
+// part is what was approved in part: it is what the customer pays, and the rest is
+// still owed.
+func (p *printer) part(e Event) string {
+	if e.PartMinor == 0 {
+		return ""
+	}
+	return "IN PART " + money.Amount{Minor: e.PartMinor, Currency: p.currency}.String() + " of"
 }
 
 func (p *printer) amount(e Event) string {

@@ -64,7 +64,7 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
 		e.Trace, e.Batch = r.Trace, r.Batch
 	}
-	e.RRN, e.Auth, e.Code = r.RRN, r.Auth, r.Code
+	e.RRN, e.Auth, e.Code, e.PartMinor = r.RRN, r.Auth, r.Code, r.Part
 	e.end(string(r.Outcome), string(r.Reason), r.Err)
 	e.unlessCancelled(ctx)
 }
