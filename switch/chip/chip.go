@@ -115,7 +115,7 @@ func (c Checker) Check(ctx context.Context, in *txn.Request, is Issuer) error {
 func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code txn.Code) ([]byte, error) {
 	if is.Profile.AnsweredByCSU() {
 		var csu hsm.CSU
-		if code == txn.CodeApproved {
+		if approves(code) {
 			csu.Status = is.Answer.CSU
 		}
 		content, err := c.Module.ARPC2(ctx, is.IMK, cryptogram(in, is), csu)
@@ -125,7 +125,7 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 		return bertlv.Append(nil, tagIssuer, content), nil
 	}
 	arc := [2]byte(code)
-	if code == txn.CodeApproved && is.Answer.ARC != [2]byte{} {
+	if approves(code) && is.Answer.ARC != [2]byte{} {
 		arc = is.Answer.ARC
 	}
 	arpc, err := c.Module.ARPC(ctx, is.IMK, cryptogram(in, is), arc)
@@ -134,6 +134,9 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 	}
 	return bertlv.Append(nil, tagIssuer, arpc[:]), nil
 }
+
+// approves says whether a code that is told to a card is a yes.
+func approves(code txn.Code) bool { return code == txn.CodeApproved || code == txn.CodePartial }
 
 func cryptogram(in *txn.Request, is Issuer) hsm.Cryptogram {
 	c := hsm.Cryptogram{Profile: is.Profile, Option: is.Option, PAN: in.Card.PAN, PSN: [2]byte{'0', '0'}, Data: in.Card.ICC}

@@ -29,7 +29,7 @@ import (
 //	key   name in the file; *_ms fields are whole milliseconds
 //	need  "yes": no default, must be given
 //	min, max, of   bounds, or the closed set of words
-//	kind  address, path, log, name, key, text, secret, or digits or hex with a length ("digits 6-11")
+//	kind  address, path, log, name, key, text, secret, or part, digits or hex with a length ("digits 6-11")
 //	help  one line for `config explain`
 type Config struct {
 	Version     int        `key:"version" need:"yes" min:"1" max:"1" help:"version of this file's form"`
@@ -144,6 +144,7 @@ type Link struct {
 	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
 }
 

@@ -57,7 +57,7 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 		return nil, nil
 	case p == nil: // unknown, or claimed and not yet intended: it will find the tombstone
 		return []journal.Record{record.Tombstone(in.Original)}, nil
-	case p.Amount != in.Amount:
+	case p.Amount != in.Amount && p.Worth() != in.Amount: // terminals differ in which of the two they repeat
 		return nil, txn.DeclineOriginal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone

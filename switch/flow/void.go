@@ -98,7 +98,7 @@ func voidable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineOriginalUnknown
 	case !o.Key.Class.Voidable():
 		return txn.DeclineOriginalState
-	case o.Amount != p.Amount, o.Token != p.Token:
+	case o.Worth() != p.Amount, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy

@@ -172,7 +172,11 @@ func describe(r journal.Record) string {
 	switch r.Kind {
 	case record.KindOutcome:
 		o, _ := record.ParseOutcome(r.Body)
-		return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", name, o.Event, o.Answer.Code, o.Answer.Reason))
+		part := string(o.Answer.Reason)
+		if o.Answer.Part > 0 {
+			part = fmt.Sprintf("part=%d", o.Answer.Part)
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", name, o.Event, o.Answer.Code, part))
 	case record.KindUndo:
 		u, _ := record.ParseUndo(r.Body)
 		return fmt.Sprintf("%s %s (%s) stan=%d", name, u.Event, u.Reason, u.Numbers.STAN)
@@ -324,6 +328,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 		return txn.Answer{}, ErrNoAnswer
 	case "decline":
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
+	case "part":
+		a.Code, a.Part = txn.CodePartial, s.Payment.Amount.Minor/2
+		w.books[s.Payment.Numbers.STAN] = int64(a.Part)
 	case "slow":
 		w.clock.Advance(time.Minute)
 	case "mangle":
@@ -428,6 +435,9 @@ func (w *world) answered(a txn.Answer) {
 		return
 	}
 	funds := ""
+	if a.Part > 0 {
+		funds = fmt.Sprintf("part=%d", a.Part)
+	}
 	if a.Funds != (txn.Funds{}) {
 		funds = fmt.Sprintf("available=%d", a.Funds.Available.Minor)
 	}

@@ -226,7 +226,7 @@ func (a *acquirer) Answer(body []byte) ([]byte, error) {
 // the journal does not. Every other stray is only counted.
 func (a *acquirer) stray(late func(replay.LinkKey), s link.Stray) {
 	var v iso8583.View
-	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || !a.dialect.PurchaseReply(&v) || a.dialect.Code(&v) != txn.CodeApproved {
+	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || !a.dialect.PurchaseReply(&v) || !a.dialect.SaidYes(&v) {
 		return
 	}
 	if stan, at, ok := a.dialect.Sent(&v); ok {

@@ -41,17 +41,19 @@ const (
 	tagNow
 	tagTold
 	tagTheirs
+	tagPart
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagTheirs
+	lastTag        = tagPart
 )
 
 const (
 	flagPIN  = 1
 	flagChip = 2
+	flagPart = 8
 )
 
 type encoder struct{ buf []byte }
@@ -143,6 +145,9 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.ChipRead {
 		flags |= flagChip
 	}
+	if p.TakesPart {
+		flags |= flagPart
+	}
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
@@ -163,6 +168,9 @@ func appendAnswer(dst []byte, a txn.Answer) []byte {
 	e.fixed(tagSettle, a.SettleMD[:])
 	e.bytes(tagICC, a.ICC)
 	e.funds(a.Funds)
+	if a.Part > 0 {
+		e.bytes(tagPart, binary.BigEndian.AppendUint64(nil, uint64(a.Part)))
+	}
 	return e.buf
 }
 
@@ -232,7 +240,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		if len(v) != 1 {
 			return false
 		}
-		p.PINGiven, p.ChipRead = v[0]&flagPIN != 0, v[0]&flagChip != 0
+		p.PINGiven, p.ChipRead, p.TakesPart = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagPart != 0
 	case tagLink:
 		p.Link = string(v)
 	case tagNumbers:
@@ -268,6 +276,11 @@ func setAnswer(a *txn.Answer, tag byte, v []byte) bool {
 		if ok = len(v) == 11 && v[10] <= 1; ok {
 			setAmount(&a.Funds.Available, v[:10])
 			a.Funds.Debit = v[10] == 1
+		}
+	case tagPart:
+		if ok = len(v) == 8; ok {
+			a.Part = money.MinorUnits(binary.BigEndian.Uint64(v))
+			ok = a.Part > 0 && a.Part <= money.Max
 		}
 	default:
 		ok = false

@@ -85,12 +85,42 @@ func advices() []journal.Record {
 	return []journal.Record{Advice(p), MakeAdvised(p, Advised{Code: txn.CodeApproved, At: time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)})}
 }
 
+// parts are records of an approval in part.
+func parts() []journal.Record {
+	p := full()
+	p.TakesPart = true
+	a := answer()
+	a.Code, a.Part = txn.CodePartial, money.Max-1
+	return []journal.Record{Intent(p), MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a})}
+}
+
+// What was approved of a payment, and that its terminal takes a part, is read as it
+// was written; a part that is none is damage.
+func TestPart(t *testing.T) {
+	p, err := ParsePayment(full().Key, parts()[0].Body)
+	if err != nil || !p.TakesPart || !p.PINGiven || p.Worth() != full().Amount {
+		t.Errorf("%+v %v", p, err)
+	}
+	o, err := ParseOutcome(parts()[1].Body)
+	if err != nil || !o.Answer.Approved() || o.Answer.Part != money.Max-1 {
+		t.Errorf("%+v %v", o, err)
+	}
+	for _, bad := range [][]byte{make([]byte, 8), {0, 0, 0, 0, 0, 0, 1}, {0x80, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0}} {
+		e := newEncoder(nil)
+		e.bytes(tagPart, bad)
+		if _, err := ParseOutcome(e.buf); err == nil {
+			t.Errorf("part %x was taken", bad)
+		}
+	}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
 	golden(t, "testdata/v2_advice.txt", advices())
+	golden(t, "testdata/v2_part.txt", parts())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -299,7 +329,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), parts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

@@ -86,8 +86,8 @@ func (a *Acquirer) PurchaseReply(v *iso8583.View) bool {
 }
 
 // someYes stands for an action code that is neither a plain yes nor a no: it is
-// 1987's partial approval, which nobody here takes.
-const someYes = "10"
+// 1987's approval with identification, which nobody here takes.
+const someYes = "08"
 
 // Code is a message's response code as the 1987 edition writes it; zero when it
 // has none. A code nobody knows is a decline, but for those that begin like an
@@ -127,6 +127,12 @@ func otherYes(code txn.Code) bool {
 	return false
 }
 
+// SaidYes says whether a reply is a yes of any kind: money may have been taken.
+func (a *Acquirer) SaidYes(v *iso8583.View) bool {
+	code := a.Code(v)
+	return code == txn.CodeApproved || otherYes(code)
+}
+
 // Reply reads the answer to a request that carried n for p, and refuses one
 // that does not repeat what was asked.
 func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply, error) {
@@ -134,11 +140,20 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	if r.Answer.Code = a.Code(v); r.Answer.Code[1] == 0 {
 		return r, fmt.Errorf("field 39 is missing")
 	}
-	if err := a.repeats(v, p, n); err != nil {
+	part, err := a.part(v, p, r.Answer.Code)
+	if err != nil {
 		return r, err
 	}
-	if otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
-		return r, fmt.Errorf("field 39 is %s, a yes other than 00, which is not built", r.Answer.Code)
+	asked := p
+	if part > 0 { // field 4 has what was approved
+		of := *p
+		of.Amount.Minor, asked, r.Answer.Part = part, &of, part
+	}
+	if err := a.repeats(v, asked, n); err != nil {
+		return r, err
+	}
+	if part == 0 && otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
+		return r, fmt.Errorf("field 39 is %s, a yes other than 00, and nothing else was asked for", r.Answer.Code)
 	}
 	copy(r.Answer.Auth[:], v.AppendText(nil, 38))
 	r.Answer.RRN = p.Numbers.RRN
@@ -147,7 +162,6 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	}
 	r.Answer.ICC = append([]byte(nil), v.Raw(55)...)
 	if p.Key.Class == txn.Balance && r.Answer.Approved() {
-		var err error
 		if r.Answer.Funds, err = parseFunds(v.AppendText(nil, 54)); err != nil {
 			return r, err
 		}

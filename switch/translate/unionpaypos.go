@@ -92,6 +92,8 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		return r, err
 	}
 	switch r.Key.Class {
+	case txn.Purchase:
+		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
 	case txn.Void:
 		return r, original(&r, v)
 	case txn.Reversal:
@@ -101,6 +103,10 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	}
 	return r, nil
 }
+
+// partDigit is where the digits behind field 60.3 say that the terminal takes
+// approvals of a part (60.6).
+const partDigit = 2
 
 // classify finds the row of the table.
 func (t *Terminal) classify(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
@@ -247,6 +253,9 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	b.Reset(t.layout, v.MTI().Response())
 	for _, n := range copied() {
 		b.Copy(n, v)
+	}
+	if a.Part > 0 { // field 4 has what was approved
+		b.SetUint(4, uint64(a.Part))
 	}
 	b.SetString(12, a.At.Format("150405"))
 	b.SetString(13, a.At.Format("0102"))

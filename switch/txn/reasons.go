@@ -22,6 +22,7 @@ func (c Code) String() string {
 // UnionPay POS table). Acquirers may answer others; those pass unchanged.
 var (
 	CodeApproved      = Code{'0', '0'}
+	CodePartial       = Code{'1', '0'} // an acquirer's: approved in part
 	CodeBadTxn        = Code{'1', '2'}
 	CodeBadAmount     = Code{'1', '3'}
 	CodeBadPAN        = Code{'1', '4'}

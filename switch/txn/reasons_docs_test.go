@@ -52,7 +52,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"no_healthy_link":                   {"no link of the card's range is signed on", "see [faults](../operating/faults.md#an-acquirer-is-down)"},
 		"not_sent":                          {"the link was lost between the choice of the route and the first byte: surely nothing left, nothing is reversed", "as for `no_healthy_link`"},
 		"acquirer_no_answer":                {"the request was sent, or may have been, and no answer came in `timeout_ms`; it is being reversed", "see [faults](../operating/faults.md#an-acquirer-is-down); `tapswitch_saf_depth` must come down again"},
-		"acquirer_answer_failed_checks": {"the answer does not repeat amount, terminal, numbers or currency of the request, or is no message; the payment is being reversed",
+		"acquirer_answer_failed_checks": {"the answer does not repeat amount, terminal, numbers or currency of the request, says yes in another way than was asked (a part that terminal or link did not declare), or is no message; the payment is being reversed",
 			"show it to the acquirer: an answer of another payment must never come here"},
 		"acquirer_answer_mac_wrong":         {"the answer has no MAC or a wrong one; the payment is being reversed", "the zone MAC keys (`zak`) differ: compare check values with the acquirer"},
 		"deadline_passed":                   {"the acquirer's yes came after `payment.deadline_ms`; the payment is being reversed", "the acquirer or this machine is slow: `tapswitch_link_seconds`, `tapswitch_hsm_seconds`, `tapswitch_journal_append_seconds`"},

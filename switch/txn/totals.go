@@ -105,7 +105,7 @@ func (p *Payment) Share() Share {
 	if !s.inForce || p.Key.Class.Side() == OnNeither {
 		return Share{OnNeither, 0, s.progress}
 	}
-	return Share{p.Key.Class.Side(), p.Amount.Minor, s.progress}
+	return Share{p.Key.Class.Side(), p.Worth().Minor, s.progress}
 }
 
 // Totals are what the payments in force of a batch come to, in minor units.

@@ -57,7 +57,11 @@ func TestShares(t *testing.T) {
 			t.Errorf("an offline sale that is %s comes to %+v", s, got)
 		}
 	}
-	p.Key.Class = Purchase
+	p.Key.Class, p.State, p.Answer.Part = Purchase, Completed, 200
+	if got := p.Share(); got != (Share{OnDebit, 200, Final}) {
+		t.Errorf("200 approved of 500 come to %+v", got)
+	}
+	p.State, p.Answer.Part = Disputed, 0
 	if got := p.Share(); got != (Share{OnNeither, 0, Final}) {
 		t.Errorf("a purchase whose reversal is in dispute comes to %+v", got)
 	}

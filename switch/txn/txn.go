@@ -70,18 +70,19 @@ func (c *CardData) Wipe() {
 
 // Request is what a terminal asks, whatever its dialect.
 type Request struct {
-	Key      Key
-	Card     CardData
-	Amount   money.Amount
-	Expiry   [4]byte // YYMM, zero when absent
-	PSN      [3]byte // three digits, zero when absent
-	Entry    [3]byte // field 22
-	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; Void: the same without its class
-	OfRRN    RRN     // Void: the reference number of what is taken back
-	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
-	Why      [2]byte // Reversal: field 39 of the request
-	Totals   Totals  // Settle: what the terminal counted
+	Key       Key
+	Card      CardData
+	Amount    money.Amount
+	Expiry    [4]byte // YYMM, zero when absent
+	PSN       [3]byte // three digits, zero when absent
+	Entry     [3]byte // field 22
+	Cond      [2]byte // field 25
+	Original  Key     // Reversal: the key of what is reversed; Void: the same without its class
+	OfRRN     RRN     // Void: the reference number of what is taken back
+	Auth      [6]byte // OfflineSale: field 38, the authorization given by word of mouth
+	TakesPart bool    // Purchase: the terminal declared that it takes an approval of a part of the amount
+	Why       [2]byte // Reversal: field 39 of the request
+	Totals    Totals  // Settle: what the terminal counted
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -100,7 +101,8 @@ type Request struct {
 type Answer struct {
 	Code     Code
 	Reason   Reason
-	Auth     [6]byte // field 38, zero when none
+	Part     money.MinorUnits // of CodePartial: what was approved; zero for others
+	Auth     [6]byte          // field 38, zero when none
 	RRN      RRN
 	At       time.Time   // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte     // field 15 MMDD, zero when none
@@ -118,8 +120,8 @@ type Funds struct {
 	Debit     bool // the account is overdrawn by Available
 }
 
-// Approved reports a yes.
-func (a Answer) Approved() bool { return a.Code == CodeApproved }
+// Approved reports a yes, to the whole amount or to a part of it.
+func (a Answer) Approved() bool { return a.Code == CodeApproved || a.Code == CodePartial && a.Part > 0 }
 
 // Refusal makes the answer of a refused request.
 func Refusal(err error, at time.Time) Answer {
@@ -151,6 +153,7 @@ type Payment struct {
 	Cond        [2]byte
 	PINGiven    bool
 	ChipRead    bool
+	TakesPart   bool // the terminal takes an approval of a part of Amount
 	Link        string
 	Numbers     Numbers // of the request to the acquirer
 	Undo        Numbers // of the reversal, zero when none
@@ -165,6 +168,15 @@ type Payment struct {
 func NewPayment(r *Request) *Payment {
 	return &Payment{
 		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
-		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), State: Received,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, State: Received,
 	}
+}
+
+// Worth is what p comes to while it is in force: the part of its amount that was
+// approved, or all of it.
+func (p *Payment) Worth() money.Amount {
+	if part := p.Answer.Part; part > 0 {
+		return money.Amount{Minor: part, Currency: p.Amount.Currency}
+	}
+	return p.Amount
 }
