@@ -29,7 +29,7 @@ type openCase struct {
 	Seq      uint64 `json:"seq"` // the journal's number of the case
 	At       string `json:"opened"`
 	Why      string `json:"why"`
-	Code     string `json:"code,omitempty"` // the acquirer's last word on the reversal or advice
+	Code     string `json:"code,omitempty"` // the acquirer's last word
 	Terminal string `json:"terminal"`
 	Merchant string `json:"merchant"`
 	Batch    uint32 `json:"batch"`
@@ -42,7 +42,7 @@ type openCase struct {
 	Sent     string `json:"sent"` // when the payment was
 	STAN     uint32 `json:"stan"`
 	RRN      string `json:"rrn"`
-	Undo     uint32 `json:"reversal_stan,omitempty"`  // none of an advice
+	Undo     uint32 `json:"reversal_stan,omitempty"`  // 0: none was sent, as of an advice
 	Undone   string `json:"reversed_since,omitempty"` // of the reversal's numbers
 	UndoWhy  string `json:"reversed_because,omitempty"`
 }
@@ -112,9 +112,9 @@ func newTxnCasesCommand() *cobra.Command {
 	var format, dir string
 	c := &cobra.Command{
 		Use:   "cases --journal DIR",
-		Short: "List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged",
-		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged. It is sent no more; ask the
-acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
+		Short: "List the open cases: payments of which a person must ask the acquirer what it holds",
+		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, and refunds without a usable
+answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
 switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
 		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,

@@ -31,7 +31,7 @@ func TestAdvices(t *testing.T) {
 	ask("0221", told(1, set(4, "000000001235")), "94", "duplicate_differs", 0)
 	ask("0221", told(2), "00", "booked_as_advised", 1234) // its first sending was lost
 	ask("0220", told(3, unset(38)), "30", "field_38_missing", 0)
-	ask("0220", told(4, set(3, "200000")), "12", "processing_code_not_served", 0)
+	ask("0220", told(4, set(3, "310000")), "12", "processing_code_not_served", 0)
 	ask("0220", told(5, set(4, "000000000000")), "13", "amount_must_be_positive", 0)
 	ask("0220", told(6, set(49, "840")), "12", "currency_not_served", 0)
 	ask("0220", told(7, set(2, "6224242300000077")), "14", "account_unknown", 0)

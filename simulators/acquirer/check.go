@@ -13,16 +13,20 @@ type audit struct {
 	balances map[string]money.MinorUnits
 	debits   map[string]Entry
 	credited map[string]bool
-	voids    map[string]Entry // that gave a debit back and are in force
-	deltas   money.MinorUnits // sum of what balances moved by
-	effects  money.MinorUnits // sum of credits less debits
+	voids    map[string]Entry            // that gave a debit back and are in force
+	refunds  map[string]Entry            // that gave a part of a debit back and are in force
+	refunded map[string]money.MinorUnits // of a debit, by those
+	deltas   money.MinorUnits            // sum of what balances moved by
+	effects  money.MinorUnits            // sum of credits less debits
 }
 
 // CheckBooks checks that at every prefix of the books the balances moved by
-// exactly the effects, that one key was debited at most once, and that a credit
-// gives one debit back, whole and once, or again after a void was reversed. The error names the first bad entry.
+// exactly the effects, that one key was debited at most once, that a credit
+// gives one debit back, whole and once, or again after a void was reversed, and that
+// the refunds of a debit are never more than it. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
-	a := audit{map[string]money.MinorUnits{}, map[string]Entry{}, map[string]bool{}, map[string]Entry{}, 0, 0}
+	a := audit{balances: map[string]money.MinorUnits{}, debits: map[string]Entry{}, credited: map[string]bool{}, voids: map[string]Entry{},
+		refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -76,6 +80,9 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	if e.MAC != StateOK || e.AmountMinor <= 0 {
 		return 0, fmt.Errorf("an effect of an unauthenticated or empty message")
 	}
+	if g, of := a.refunds[e.Original]; e.isRefund() || of && isReversal(e.MTI) {
+		return a.refund(e, g)
+	}
 	switch e.Effect {
 	case EffectDebit:
 		if v, ok := a.voids[e.Original]; ok && isReversal(e.MTI) { // the reversal of a void
@@ -99,7 +106,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 		return -e.AmountMinor, nil
 	case EffectCredit:
 		d, ok := a.debits[e.Original]
-		if !ok || a.credited[e.Original] {
+		if !ok || a.credited[e.Original] || a.refunded[e.Original] > 0 {
 			return 0, fmt.Errorf("a credit for %s, which was not debited or is given back already", e.Original)
 		}
 		if d.AmountMinor != e.AmountMinor || isReversal(e.MTI) && d.AskedMinor != e.AskedMinor || d.Account != e.Account || d.Currency != e.Currency {
@@ -115,4 +122,28 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 		return e.AmountMinor, nil
 	}
 	return 0, fmt.Errorf("effect %q is not known", e.Effect)
+}
+
+// refund checks the right to a refund, or to the reversal of the refund given.
+func (a *audit) refund(e, given Entry) (money.MinorUnits, error) {
+	if isReversal(e.MTI) {
+		if e.Effect != EffectDebit || given.AmountMinor != e.AmountMinor || given.Account != e.Account || given.Currency != e.Currency {
+			return 0, fmt.Errorf("a reversal that differs from the refund %s", e.Original)
+		}
+		delete(a.refunds, e.Original)
+		a.refunded[given.Original] -= e.AmountMinor
+		return -e.AmountMinor, nil
+	}
+	d, ok := a.debits[e.Original]
+	if _, twice := a.refunds[e.Key()]; twice || !ok || a.credited[e.Original] || d.Account != e.Account || d.Currency != e.Currency {
+		return 0, fmt.Errorf("a refund of %s, which was not debited so, or was given back, or a second one of one key", e.Original)
+	}
+	if e.Effect != EffectCredit || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+		return 0, fmt.Errorf("a refund that was not approved")
+	}
+	if a.refunded[e.Original] += e.AmountMinor; a.refunded[e.Original] > d.AmountMinor {
+		return 0, fmt.Errorf("the refunds of %s are more than it", e.Original)
+	}
+	a.refunds[e.Key()] = e
+	return e.AmountMinor, nil
 }

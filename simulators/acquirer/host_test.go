@@ -335,6 +335,60 @@ func TestVoids(t *testing.T) {
 	r.checkBooks()
 }
 
+// Refunds give a debit back in parts, never more than it; the reversal of one makes
+// its amount available again. What was refunded is neither voided nor reversed.
+// Through a restart, and the books agree.
+func TestRefunds(t *testing.T) {
+	r := newRig(t)
+	c := r.signedOn()
+	ask := func(mti string, f fields, code, reason string, balance int64) {
+		t.Helper()
+		if _, got := c.ask(mti, f); got[39] != code || r.balance("alice") != balance {
+			t.Errorf("%s: %q and %d left, want %q and %d", reason, got[39], r.balance("alice"), code, balance)
+		}
+		r.last(reason)
+	}
+	naming := func(mti string, own, stan int, amount string, edits ...func(fields)) fields {
+		of := func(f fields) { f[90] = mti + f[90][4:] }
+		return reversal(own, stan, append([]func(fields){of, set(3, "200000"), set(4, amount), set(7, "0715031541"), set(37, fmt.Sprintf("607153%06d", own))}, edits...)...)
+	}
+	refund := func(own, stan int, amount string, edits ...func(fields)) fields {
+		return naming("0200", own, stan, amount, edits...)
+	}
+	const full, less = 1000000, 1000000 - 1234
+	ask("0200", sale(1), "00", "approved", less)
+	ask("0220", refund(2, 1, "000000001235"), "64", "refunds_exceed_original", less)
+	ask("0220", refund(3, 9, "000000000001"), "25", "original_of_refund_unknown", less)
+	ask("0220", refund(4, 1, "000000000001", unset(90)), "30", "field_90_names_no_0200", less)
+	ask("0220", refund(5, 1, "000000000001", set(42, "84329004582000C")), "64", "original_differs", less)
+	ask("0220", refund(6, 1, "000000001000"), "00", "refunded", less+1000)
+	ask("0220", refund(6, 1, "000000001000"), "00", "duplicate", less+1000)
+	ask("0200", refund(6, 1, "000000001000"), "94", "duplicate_differs", less+1000)
+	ask("0220", refund(7, 1, "000000000235"), "64", "refunds_exceed_original", less+1000)
+	ask("0200", refund(8, 1, "000000001234"), "12", "original_refunded", less+1000) // a void
+	ask("0400", reversal(9, 1), "12", "original_refunded", less+1000)
+	r.host.Close()
+	r.start()
+	c = r.signedOn()
+	ask("0220", refund(10, 1, "000000000234"), "00", "refunded", full)
+	ask("0220", refund(11, 1, "000000000001"), "64", "refunds_exceed_original", full)
+	ask("0220", refund(12, 6, "000000000001"), "12", "original_not_refundable", full)
+	ask("0400", naming("0220", 13, 6, "000000000999"), "64", "original_differs", full)
+	ask("0400", naming("0220", 13, 6, "000000001000"), "00", "refund_reversed", full-1000)
+	ask("0401", naming("0220", 13, 6, "000000001000"), "00", "reversed_already", full-1000)
+	ask("0220", refund(6, 1, "000000001000"), "00", "duplicate", full-1000)
+	ask("0220", refund(14, 1, "000000001001"), "64", "refunds_exceed_original", full-1000)
+	ask("0220", refund(15, 1, "000000001000"), "00", "refunded", full)
+	ask("0400", naming("0220", 17, 16, "000000000001"), "25", "original_unknown", full)
+	ask("0220", refund(16, 1, "000000000001"), "94", "reversed_before_arrival", full)
+	ask("0200", sale(20), "00", "approved", less)
+	ask("0400", reversal(21, 20), "00", "reversed", full)
+	ask("0220", refund(22, 20, "000000000001"), "12", "original_not_in_force", full)
+	ask("0200", sale(23, set(3, "010000")), "00", "approved", less)
+	ask("0220", refund(24, 23, "000000000001"), "12", "original_not_refundable", less)
+	r.checkBooks()
+}
+
 // Cash is debited like a purchase; an inquiry tells the balance and moves nothing.
 func TestCashAndInquiry(t *testing.T) {
 	r := newRig(t)

@@ -71,8 +71,9 @@ type account struct {
 
 type decision struct {
 	entry    Entry
-	reversed bool // its effect is taken back, by a reversal or a void
-	undone   bool // a reversal of it was acknowledged: no other message brings it back
+	refunded money.MinorUnits // given back of it by refunds in force
+	reversed bool             // its effect is taken back, by a reversal or a void
+	undone   bool             // a reversal of it was acknowledged: no other message brings it back
 }
 
 type panHash [sha256.Size]byte
@@ -130,15 +131,7 @@ func (l *ledger) apply(e Entry) error {
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
-	if d != nil && e.Effect != EffectNone {
-		d.reversed = true
-		if o := l.decisions[d.entry.Original]; o != nil { // a void is reversed: what it took back is in force again
-			o.reversed = false
-		}
-	}
-	if d != nil && isReversal(e.MTI) && e.Response == codeApproved {
-		d.undone = true
-	}
+	l.touch(d, e)
 	if a != nil && a.balance != e.BalanceMinor {
 		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
 	}
@@ -170,7 +163,11 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 			l.decideSale(m, &e)
 		}
 	case mtiAdvice, mtiAdviceRepeat:
-		if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
+		if e.isRefund() {
+			if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+				l.decideSale(m, &e)
+			}
+		} else if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
 			l.decideAdvice(m, &e)
 		}
 	case mtiReversal, mtiReversalRepeat:
@@ -287,6 +284,8 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	e.Response, e.Reason = l.judge(m, e)
 	switch {
 	case !takesMoney(e.Response):
+	case e.isRefund():
+		e.Effect, e.Reason, e.AuthCode = EffectCredit, "refunded", fmt.Sprintf("%06d", e.Seq%1_000_000)
 	case e.Procedure == procBalance:
 		e.Reason = "balance_told"
 	case e.Procedure == procVoid:
@@ -317,10 +316,13 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
 	}
-	if e.Procedure != procVoid || m.fields[55] != "" { // a void may come without the card's word
+	if e.Procedure != procVoid || m.fields[55] != "" { // a void or a refund may come without the card's word
 		if reason := l.checkChip(m, a, e); reason != "" {
 			return codeNotHonoured, reason
 		}
+	}
+	if e.isRefund() {
+		return l.judgeRefund(m, e)
 	}
 	if e.Procedure == procVoid {
 		return l.judgeVoid(m, e)
@@ -337,7 +339,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.Currency == e.Currency &&
+	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	moov "github.com/moov-io/iso8583"
@@ -165,10 +166,10 @@ func messageKey(stan, f7, institution string) string {
 }
 
 // originalKey reads field 90 (type 4, trace number 6, date and time 10,
-// acquirer 11, forwarder 11); false when it names neither a 0200 nor a 0220.
-func (m *message) originalKey() (string, bool) {
+// acquirer 11, forwarder 11); false when it names none of the types.
+func (m *message) originalKey(types ...string) (string, bool) {
 	f := m.fields[90]
-	if len(f) != 42 || f[:4] != mtiFinancial && f[:4] != mtiAdvice || !isDigits(f) {
+	if len(f) != 42 || !slices.Contains(types, f[:4]) || !isDigits(f) {
 		return "", false
 	}
 	return messageKey(f[4:10], f[10:20], f[20:31]), true

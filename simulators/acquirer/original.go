@@ -4,7 +4,7 @@ package acquirer
 
 // judgeVoid finds what a void takes back by field 90: a debit in force, whole.
 func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
-	key, ok := m.originalKey()
+	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
 	if !ok {
 		return codeFormat, "field_90_names_no_0200"
 	}
@@ -19,8 +19,62 @@ func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
 		return codeOrigDiffers, "original_differs"
 	case o.Effect != EffectDebit || d.reversed || d.undone:
 		return codeInvalid, "original_not_in_force"
+	case d.refunded > 0:
+		return codeInvalid, "original_refunded"
 	}
 	return codeApproved, "approved"
+}
+
+// isRefund says whether a line is of a refund, or of one that was asked for.
+func (e Entry) isRefund() bool { return e.MTI == mtiAdvice && e.Procedure == procVoid }
+
+// judgeRefund finds the purchase that a refund names by field 90: in force, and
+// with what refunds in force have left of it.
+func (l *ledger) judgeRefund(m *message, e *Entry) (code, reason string) {
+	key, ok := m.originalKey(mtiFinancial)
+	if !ok {
+		return codeFormat, "field_90_names_no_0200"
+	}
+	e.Original = key
+	d := l.decisions[key]
+	if d == nil {
+		return codeNotFound, "original_of_refund_unknown"
+	}
+	o := d.entry
+	switch {
+	case o.Account != e.Account || o.PAN != e.PAN || o.Currency != e.Currency || o.Merchant != e.Merchant:
+		return codeOrigDiffers, "original_differs"
+	case o.Procedure != procPurchase:
+		return codeInvalid, "original_not_refundable"
+	case o.Effect != EffectDebit || d.reversed || d.undone:
+		return codeInvalid, "original_not_in_force"
+	case e.AmountMinor > o.AmountMinor-d.refunded:
+		return codeOrigDiffers, "refunds_exceed_original"
+	}
+	return codeApproved, "approved"
+}
+
+// touch notes on d what e, which names it, does to it and to what it names itself.
+func (l *ledger) touch(d *decision, e Entry) {
+	if d == nil {
+		return
+	}
+	o := l.decisions[d.entry.Original] // of a void or a refund
+	switch {
+	case e.Effect == EffectNone:
+	case e.isRefund():
+		d.refunded += e.AmountMinor
+	default:
+		d.reversed = true
+		if o != nil && d.entry.isRefund() { // a refund is reversed: its amount is to be had again
+			o.refunded -= e.AmountMinor
+		} else if o != nil { // a void is reversed: what it took back is in force again
+			o.reversed = false
+		}
+	}
+	if isReversal(e.MTI) && e.Response == codeApproved {
+		d.undone = true
+	}
 }
 
 const reasonUnknownOriginal = "original_unknown"
@@ -29,7 +83,7 @@ const reasonUnknownOriginal = "original_unknown"
 // It names the amount that was asked, since whoever reverses may not have heard that
 // a part was approved. It keeps no answers: what is true of the original now is the answer.
 func (l *ledger) decideReversal(m *message, e *Entry) {
-	key, ok := m.originalKey()
+	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
 	if !ok {
 		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
 		return
@@ -48,6 +102,10 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
 	case d.reversed:
 		e.Response, e.Reason = codeApproved, "reversed_already"
+	case d.refunded > 0:
+		e.Response, e.Reason = codeInvalid, "original_refunded"
+	case o.isRefund():
+		e.Response, e.Reason, e.Effect = codeApproved, "refund_reversed", EffectDebit
 	case o.Effect == EffectCredit && l.decisions[o.Original].undone:
 		e.Response, e.Reason = codeApproved, "original_reversed_since" // what the void gave back stays given
 	case o.Effect == EffectCredit:

@@ -145,6 +145,7 @@ type Link struct {
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
 	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
+	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
 }
 

@@ -32,7 +32,7 @@ func defaults(section any) {
 		s.Dialect, s.Connections, s.MaxInFlight = "iso87ascii", 1, 256
 		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
 		s.SAFWindow, s.SAFRate, s.SAFRamp = 8, 100, 10*time.Second
-		s.MerchantType = "5999"
+		s.MerchantType, s.Unanswered = "5999", "case"
 	case *Issuer:
 		s.Option, s.CSU = "a", "00820000" // approved, offline counters to zero (EMV CCD)
 	case *Terminal:

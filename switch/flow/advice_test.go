@@ -63,6 +63,7 @@ func (w *world) setLink(word string) {
 	case "up", "down":
 		w.down = word == "down"
 	default:
-		w.serves = word == "serves"
+		w.undoes = word == "reverses-refunds"
+		w.serves = word == "serves" || w.undoes
 	}
 }

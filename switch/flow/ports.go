@@ -33,6 +33,7 @@ type Flow struct {
 	Clock    env.Clock
 	Observe  func(context.Context, Report) // one call per message, at its end
 	Stop     func(error)                   // stops the process: an undo could not be made durable
+	Opened   func(txn.Payment)             // told of each case that is opened here; may be nil
 }
 
 // Terminals says who may speak to us.
@@ -125,7 +126,7 @@ type Numbers interface {
 // Send is what an acquirer is to be asked.
 type Send struct {
 	Payment  *txn.Payment
-	Original *txn.Payment // what a void takes back, nil for others
+	Original *txn.Payment // what a void or a refund gives back, nil for others
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono
@@ -143,6 +144,9 @@ var (
 type Acquirers interface {
 	// Serves says whether a link carries a class of messages.
 	Serves(link string, c txn.Class) bool
+	// Undoes says whether what has no usable answer is reversed at a link, for a
+	// class whose ending is otherwise a case for a person.
+	Undoes(link string, c txn.Class) bool
 	Exchange(ctx context.Context, s Send) (txn.Answer, error)
 }
 

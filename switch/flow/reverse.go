@@ -22,6 +22,9 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := f.Terminals.Authenticate(ctx, in); err != nil {
 		return f.refuse(err)
 	}
+	if in.Original.Class.Ending() == txn.EndCase { // terminals do not reverse refunds
+		return f.refuse(txn.DeclineUnsupported)
+	}
 	leave, err := f.Admission.Enter(in.Key.Class)
 	if err != nil {
 		return f.refuse(err)

@@ -51,7 +51,7 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 type checked struct {
 	issuer   *chip.Issuer // set when the card is on-us
 	pin      verified
-	original *txn.Payment // what a void takes back
+	original *txn.Payment // what a void or a refund gives back
 }
 
 // card is steps 5 to 7: the chip, the route, the PIN, and the numbers of the
@@ -67,7 +67,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 		return tell(f.refuse(err))
 	}
 	r.step(StepChip)
-	if p.Link == "" { // a void goes where its original went
+	if p.Link == "" { // a void or a refund goes where its original went
 		if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
 			return tell(f.refuse(err))
 		}
@@ -122,8 +122,17 @@ func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *tx
 // unknown ends a payment whose end at the acquirer is not known, or cannot be
 // told, by the rule of its class.
 func (f *Flow) unknown(p *txn.Payment, e txn.Event, why error) txn.Answer {
-	if p.Key.Class.Ending() == txn.EndClose {
+	switch p.Ending() {
+	case txn.EndClose:
 		return f.close(p.Key, why)
+	case txn.EndCase:
+		switch e {
+		case txn.DeadlinePassed: // its yes is known and stored
+			return f.stands(p.Key, why)
+		case txn.TimedOut:
+			return f.atOnce(p, txn.CaseRefundUnanswered, why)
+		}
+		return f.atOnce(p, txn.CaseRefundUnusable, why)
 	}
 	return f.undo(p, e, why)
 }
@@ -135,7 +144,8 @@ func (f *Flow) chip(ctx context.Context, in *txn.Request, is *chip.Issuer) error
 			return err
 		}
 	}
-	if is == nil || in.Key.Class == txn.Void && in.Card.ICC.IsZero() { // a void may come without the card's word
+	giving := in.Key.Class == txn.Void || in.Key.Class == txn.Refund // the card's word is not needed for that
+	if is == nil || giving && in.Card.ICC.IsZero() {
 		return nil
 	}
 	return f.Chips.Check(ctx, in, *is)

@@ -92,7 +92,7 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void":
+	case "purchase", "cash", "balance", "void", "refund":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -108,12 +108,7 @@ func (w *world) command(line string) {
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
-		p, _ := w.index.Find(w.keyOf(args, trace, amount))
-		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
-		if w.undone[p.Numbers.STAN] {
-			w.books[p.Numbers.STAN] = 0
-		}
-		w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+		w.late(w.keyOf(args, trace, amount))
 	case "saf":
 		for w.saf.Deliver(context.Background(), "acq") {
 		}
@@ -141,17 +136,34 @@ func (w *world) command(line string) {
 	}
 }
 
+// late is a yes that nobody waits for, of what the acquirer carried out unless it
+// was undone there.
+func (w *world) late(k txn.Key) {
+	p, _ := w.index.Find(k)
+	switch o, _ := w.index.Find(p.Original); {
+	case p.Key.Class == txn.Refund:
+		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
+	case w.undone[p.Numbers.STAN]:
+		w.books[p.Numbers.STAN] = 0
+	default:
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
+	}
+	w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+}
+
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "offline": txn.OfflineSale}[args["of"]]
+	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void}[what]
+	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[what]
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
+	copy(in.Key.Terminal[:], args["terminal"])
+	copy(in.Key.Merchant[:], args["merchant"])
 	if args["mac"] == "none" {
 		in.HasMAC = false
 	}
@@ -164,23 +176,29 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	case txn.Void:
 		run = w.flow.Void
 		w.names(in, args)
+	case txn.Refund:
+		run = w.flow.Refund
+		if args["original"] != "none" {
+			w.names(in, args)
+		}
 	}
 	w.last = run(context.Background(), in)
 	w.lastKey = in.Key // after what came meanwhile
 	w.answered(w.last)
 }
 
-// names sets what a void takes back: original=TRACE, and rrn=NUMBER when that is
-// not the original's own.
+// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
+// that is not the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
 	w.index.Each(func(p txn.Payment) {
-		if p.Key.Trace == in.Original.Trace && p.Key.Class != txn.Void {
+		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
+	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))
 	}

@@ -184,8 +184,9 @@ const (
 )
 
 // Delivered ends the life of a payment: an approval that surely did not reach
-// the terminal is reversed. Repeats and refusals need nothing. False: that could
-// not be made durable, the process stops, and nothing may be told instead.
+// the terminal is reversed, or stands where its class is not reversed by itself.
+// Repeats and refusals need nothing. False: nothing may be told instead, since it
+// stands, or since its undo could not be made durable and the process stops.
 func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 	switch k.Class.Ending() {
 	case txn.EndNone, txn.EndAdvise: // what has happened is not undone by an answer that was lost: the terminal repeats
@@ -197,6 +198,10 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 	if d == NotWritten && k.Class.Ending() == txn.EndClose {
 		f.close(k, txn.DeclineUnwritten)
 		return true
+	}
+	if p, ok := f.Payments.Find(k); d == NotWritten && ok && p.Ending() == txn.EndCase {
+		f.stands(k, txn.DeclineUnwritten)
+		return false
 	}
 	switch d {
 	case Written:
@@ -218,14 +223,23 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 // gives back, and reversing it would take that again.
 func (f *Flow) Late(l replay.LinkKey) {
 	k, ok := f.Payments.FindSent(l)
-	if !ok || k.Class.Ending() != txn.EndUndo {
+	p, known := f.Payments.Find(k)
+	if !ok || !known {
+		return
+	}
+	switch p.Ending() {
+	case txn.EndCase:
+		f.lateCase(k, l)
+		return
+	case txn.EndUndo:
+	default:
 		return
 	}
 	numbers := f.undoNumbers()
 	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Running || now.Payment == nil || // forgotten just now
 			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
-			of.Payment != nil && of.Payment.State != txn.Completed {
+			k.Class == txn.Void && of.Payment != nil && of.Payment.State != txn.Completed {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)

@@ -36,7 +36,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := voidable(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.Link = original.Key, original.Link
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)
@@ -46,7 +46,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	card.original = &original
 
 	// 8: the intent, in the original's turn: whoever comes later finds it there.
-	if err := f.intendOn(p, card.pin); err != nil {
+	if err := f.intendOn(p, card.pin, voidable); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -71,13 +71,14 @@ func (f *Flow) original(in *txn.Request) (txn.Payment, error) {
 	return p, nil
 }
 
-// intendOn is intend in the turn of p's original too.
-func (f *Flow) intendOn(p *txn.Payment, v verified) error {
+// intendOn is intend in the turn of p's original too, which may says whether p
+// may change.
+func (f *Flow) intendOn(p *txn.Payment, v verified, may func(*txn.Payment, replay.View) error) error {
 	_, err := f.Payments.ChangeBoth(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
 		}
-		if err := voidable(p, of); err != nil {
+		if err := may(p, of); err != nil {
 			return nil, err
 		}
 		return append(v.records, record.Intent(p)), nil
@@ -110,18 +111,28 @@ func voidable(p *txn.Payment, of replay.View) error {
 	return untouched(of)
 }
 
-// untouched says that no void of a payment is in force or under way. One that
-// ended without effect, or was reversed to the end, is as if it had not been.
+// untouched says that no void or refund of a payment is in force or under way.
 func untouched(of replay.View) error {
 	for i := range of.Later {
-		switch s := of.Later[i].State; {
-		case s == txn.Completed:
-			return txn.DeclineOriginalVoided
-		case s == txn.Disputed: // whether it is in force a person must find out
-			return txn.DeclineOriginalCase
-		case !s.Resting():
-			return txn.DeclineOriginalBusy
+		if err := alone(&of.Later[i]); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// alone says why l, which names a payment, leaves it to nobody else. One that
+// ended without effect, or was reversed to the end, is as if it had not been.
+func alone(l *txn.Payment) error {
+	switch s := l.State; {
+	case s == txn.Completed && l.Key.Class == txn.Refund:
+		return txn.DeclineOriginalRefunded
+	case s == txn.Completed:
+		return txn.DeclineOriginalVoided
+	case s == txn.Disputed: // whether it is in force a person must find out
+		return txn.DeclineOriginalCase
+	case !s.Resting():
+		return txn.DeclineOriginalBusy
 	}
 	return nil
 }

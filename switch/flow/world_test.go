@@ -78,6 +78,8 @@ type world struct {
 	books   map[txn.STAN]int64
 	undone  map[txn.STAN]bool
 	taken   map[txn.STAN]txn.STAN // what a void in force took back
+	given   map[txn.STAN]txn.STAN // what a refund in force gives back a part of
+	undoes  bool                  // the link takes reversals of refunds
 	busy    bool
 	stopped error
 	last    txn.Answer
@@ -89,7 +91,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -106,6 +108,7 @@ func (w *world) start() {
 	w.flow = &Flow{
 		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
+		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
 	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
 		w.t.Fatal(err)
@@ -118,6 +121,9 @@ func (w *world) start() {
 		closed := ""
 		if sum.Closed > 0 {
 			closed = fmt.Sprintf(", %d closed", sum.Closed)
+		}
+		if sum.Cases > 0 {
+			closed += fmt.Sprintf(", %d cases", sum.Cases)
 		}
 		if sum.Advising > 0 {
 			closed += fmt.Sprintf(", %d advising", sum.Advising)
@@ -298,6 +304,8 @@ func (w *world) act() string {
 
 func (w *world) Serves(string, txn.Class) bool { return w.serves }
 
+func (w *world) Undoes(string, txn.Class) bool { return w.undoes }
+
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
@@ -308,12 +316,16 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
 	}
-	w.say("to acquirer: 0200%s stan=%d amount=%d pin=%v", class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	mti := "0200"
+	if s.Payment.Key.Class == txn.Refund {
+		mti = "0220"
+	}
+	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mti, class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
 	}
-	if o := s.Original; o != nil {
-		return w.void(s, act)
+	if s.Original != nil {
+		return w.giveBack(s, act)
 	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
@@ -339,12 +351,15 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	return a, nil
 }
 
-// void is the acquirer for voids: it gives back what the original took, once.
-func (w *world) void(s Send, act string) (txn.Answer, error) {
+// giveBack is the acquirer for voids and refunds: a void gives back what the
+// original took, once, a refund its amount. It trusts the switch with the sum.
+func (w *world) giveBack(s Send, act string) (txn.Answer, error) {
 	o, n := s.Original.Numbers.STAN, s.Payment.Numbers
 	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: w.clock.Now()}
 	switch {
 	case act == "lost", act == "decline", w.undone[n.STAN]:
+	case s.Payment.Key.Class == txn.Refund:
+		w.refund(n.STAN, o, s.Payment)
 	case w.books[o] > 0:
 		w.taken[n.STAN], w.books[o] = o, 0
 	}
@@ -354,10 +369,20 @@ func (w *world) void(s Send, act string) (txn.Answer, error) {
 		return txn.Answer{}, ErrNoAnswer
 	case "decline":
 		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
+	case "slow":
+		w.clock.Advance(time.Minute)
 	case "mangle":
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
 	}
 	return a, nil
+}
+
+// refund is carried out once.
+func (w *world) refund(n, original txn.STAN, p *txn.Payment) {
+	if _, done := w.given[n]; !done {
+		w.given[n] = original
+		w.books[original] -= int64(p.Amount.Minor)
+	}
 }
 
 func (w *world) Up(string) bool { return !w.down }
@@ -381,6 +406,8 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 		return txn.CodeUnmatched, nil
 	case "refuse":
 		return txn.CodeFormat, nil
+	case "invalid":
+		return txn.CodeBadTxn, nil
 	}
 	w.undone[p.Numbers.STAN] = true
 	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
@@ -388,6 +415,11 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 		if !w.undone[o] {
 			w.books[o] = int64(p.Amount.Minor)
 		}
+		return txn.CodeApproved, nil
+	}
+	if o, ok := w.given[p.Numbers.STAN]; ok {
+		delete(w.given, p.Numbers.STAN)
+		w.books[o] += int64(p.Amount.Minor)
 		return txn.CodeApproved, nil
 	}
 	if w.books[p.Numbers.STAN] == 0 {
@@ -419,6 +451,8 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Key.Type = 1
 	case txn.Void:
 		r.Key.Type = 23
+	case txn.Refund:
+		r.Key.Type = 25
 	case txn.OfflineSale:
 		r.Key.Type = 30
 	}

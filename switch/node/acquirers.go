@@ -27,6 +27,7 @@ type acquirer struct {
 	link     *link.Link
 	zpk, zak *hsm.Key
 	timeout  time.Duration
+	undoes   bool // a refund without a usable answer is reversed
 
 	ended   func(link, outcome string, took time.Duration) // of an exchange
 	macer   hsm.MACer
@@ -43,6 +44,12 @@ type acquirers map[string]*acquirer
 func (as acquirers) Serves(link string, c txn.Class) bool {
 	a := as[link] // nil when it left the configuration: an original may have gone there
 	return a != nil && a.dialect.Serves(c)
+}
+
+// Undoes says whether a link takes reversals of refunds, as its configuration has it.
+func (as acquirers) Undoes(link string, c txn.Class) bool {
+	a := as[link]
+	return a != nil && c == txn.Refund && a.undoes
 }
 
 // Exchange asks the acquirer of s.Payment.Link.

@@ -187,10 +187,10 @@ func (n *Node) build() error {
 		}
 	}
 	if cases := n.index.Cases(); cases > 0 {
-		n.observer.Log().Warn("cases are open: the acquirer did not undo, or not take, what it was told to; tapswitch txn cases lists them", "cases", cases)
+		n.observer.Log().Warn("cases are open: what the acquirer holds is for a person to find out; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
-		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
+		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 	return nil
 }
 
@@ -267,6 +267,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Clock:     n.world.Clock,
 		Observe:   n.report,
 		Stop:      n.stop,
+		Opened:    n.opened,
 	}
 	return nil
 }
@@ -284,7 +285,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 			return fmt.Errorf("link %s: %w", c.Name, err)
 		}
 		a := &acquirer{
-			name: c.Name, dialect: dialect, timeout: c.Timeout, ended: n.observer.Exchange,
+			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {

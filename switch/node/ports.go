@@ -155,7 +155,7 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
-	b = append(b, in.OfRRN.String()...) // what a void takes back
+	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {

@@ -46,6 +46,8 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Authorize(ctx, &in)
 	case in.Key.Class == txn.Void:
 		ans = s.flow.Void(ctx, &in)
+	case in.Key.Class == txn.Refund:
+		ans = s.flow.Refund(ctx, &in)
 	case in.Key.Class.Ending() == txn.EndAdvise:
 		ans = s.flow.Advise(ctx, &in)
 	case in.Key.Class == txn.Balance:

@@ -143,12 +143,22 @@ func (n *Node) attempt(a saf.Attempt) {
 	n.observer.Log().Info(a.Kind.String(), "terminal", p.Key.Terminal.String(), "trace", uint32(p.Key.Trace), "link", p.Link, "stan", uint32(stan),
 		"original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String(), "code", a.Code.String(), "tries", a.Tries, "end", end, "err", errText(a.Err))
 	if a.Case != "" {
-		n.observer.SAFCase(p.Link, string(a.Case))
-		n.observer.Log().Warn("a case was opened: a reversal or an advice is sent no more, and a person must ask the acquirer what it holds; tapswitch txn cases lists all")
-		n.observer.Log().Info("case", "why", string(a.Case), "code", a.Code.String(),
-			"terminal", p.Key.Terminal.String(), "batch", p.Key.Batch, "trace", uint32(p.Key.Trace), "class", p.Key.Class.String(), "card", p.Masked,
-			"amount_minor", int64(p.Amount.Minor), "link", p.Link, "stan", uint32(stan), "original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String())
+		p.Case = txn.Case{Why: a.Case, Code: a.Code}
+		n.opened(p)
 	}
+}
+
+// opened tells of a case with all that the acquirer must be asked.
+func (n *Node) opened(p txn.Payment) {
+	stan := p.Undo.STAN
+	if stan == 0 { // no reversal: the message itself
+		stan = p.Numbers.STAN
+	}
+	n.observer.SAFCase(p.Link, string(p.Case.Why))
+	n.observer.Log().Warn("a case was opened: nothing more is sent, and a person must ask the acquirer what it holds; tapswitch txn cases lists all")
+	n.observer.Log().Info("case", "why", string(p.Case.Why), "code", p.Case.Code.String(),
+		"terminal", p.Key.Terminal.String(), "batch", p.Key.Batch, "trace", uint32(p.Key.Trace), "class", p.Key.Class.String(), "card", p.Masked,
+		"amount_minor", int64(p.Amount.Minor), "link", p.Link, "stan", uint32(stan), "original", uint32(p.Numbers.STAN), "rrn", p.Numbers.RRN.String())
 }
 
 func errText(err error) string {

@@ -95,7 +95,7 @@ func (b builder) links(m *Metrics, s Sets) {
 	m.lateAnswers = b.family("tapswitch_link_late_answers_total", "answers that nobody waited for any more", newLabels(s.Links), "link")
 	m.linkEvents = b.family("tapswitch_link_events_total", "what a link counts besides: connections lost, frames refused, strange answers", newLabels(s.Links, s.LinkEvents), "link", "event")
 	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals and advices by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
-	m.safCases = b.family("tapswitch_saf_cases_total", "reversals and advices that ended with a case for a person, by why", newLabels(s.Links, s.Cases), "link", "reason")
+	m.safCases = b.family("tapswitch_saf_cases_total", "payments that ended with a case for a person, by why", newLabels(s.Links, s.Cases), "link", "reason")
 }
 
 func (b builder) hsm(m *Metrics, s Sets) {
@@ -119,7 +119,7 @@ func (b builder) store(m *Metrics, s Sets) {
 	m.historyRecords = b.gauge("tapswitch_history_lag_records", "records of the journal that the history does not have yet")
 	m.historySeconds = b.gauge("tapswitch_history_lag_seconds", "time since the history was level with the journal, 0 while it is")
 	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals and advices not acknowledged yet")
-	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: the acquirer did not undo them, and a person must settle it")
+	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: what the acquirer holds is for a person to find out")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
 }
 

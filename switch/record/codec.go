@@ -41,6 +41,7 @@ const (
 	tagNow
 	tagTold
 	tagTheirs
+	tagOfRRN
 	tagPart
 )
 
@@ -51,9 +52,10 @@ const (
 )
 
 const (
-	flagPIN  = 1
-	flagChip = 2
-	flagPart = 8
+	flagPIN    = 1
+	flagChip   = 2
+	flagUndoes = 4
+	flagPart   = 8
 )
 
 type encoder struct{ buf []byte }
@@ -145,6 +147,9 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.ChipRead {
 		flags |= flagChip
 	}
+	if p.Undoes {
+		flags |= flagUndoes
+	}
 	if p.TakesPart {
 		flags |= flagPart
 	}
@@ -154,6 +159,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.Original != (txn.Key{}) {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
+	e.fixed(tagOfRRN, p.OfRRN[:])
 	return e.buf
 }
 
@@ -240,7 +246,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		if len(v) != 1 {
 			return false
 		}
-		p.PINGiven, p.ChipRead, p.TakesPart = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagPart != 0
+		p.PINGiven, p.ChipRead, p.Undoes, p.TakesPart = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagUndoes != 0, v[0]&flagPart != 0
 	case tagLink:
 		p.Link = string(v)
 	case tagNumbers:
@@ -249,6 +255,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		k, err := ParseKey(v)
 		p.Original = k
 		return err == nil
+	case tagOfRRN:
+		return fill(p.OfRRN[:], v)
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}

@@ -71,6 +71,15 @@ func records2() []journal.Record {
 	return []journal.Record{MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a}), MakeOutcome(p, Outcome{Event: txn.Closed, Answer: answer()}), Intent(void)}
 }
 
+// refunds are records of the class that came after the second version: of fields,
+// the original's reference number is new.
+func refunds() []journal.Record {
+	refund := full()
+	refund.Key.Class, refund.Key.Type, refund.Original, refund.OfRRN, refund.Undoes = txn.Refund, 25, full().Key, full().Numbers.RRN, true
+	refund.Reserved = FollowUps
+	return []journal.Record{Intent(refund), MakeCase(refund, txn.Case{Why: txn.CaseRefundUnanswered, At: time.Date(2026, 11, 29, 1, 2, 9, 7, time.UTC)})}
+}
+
 // cases are records of the kind that came after the second version; no field of
 // theirs is new.
 func cases() []journal.Record {
@@ -120,6 +129,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2.txt", records2())
 	golden(t, "testdata/v2_case.txt", cases())
 	golden(t, "testdata/v2_advice.txt", advices())
+	golden(t, "testdata/v2_refund.txt", refunds())
 	golden(t, "testdata/v2_part.txt", parts())
 }
 
@@ -171,7 +181,7 @@ func TestRoundTrip(t *testing.T) {
 // A case is read as it was written, needs its event and its reason, and takes a
 // payment that is being reversed where no answer moves it.
 func TestCase(t *testing.T) {
-	for i, why := range txn.CaseReasons()[:2] {
+	for i, why := range txn.CaseReasons()[:len(cases())] {
 		r := cases()[i]
 		c, err := ParseCase(r.Body)
 		if err != nil || c.Why != why || c.At != time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC) || (c.Code == txn.CodeFormat) != (i == 0) {
@@ -261,6 +271,15 @@ func TestSecondVersion(t *testing.T) {
 	if p, err := ParsePayment(txn.Key{}, void.Body); err != nil || p.Original != full().Key {
 		t.Errorf("original %+v %v", p.Original, err)
 	}
+	given, err := ParsePayment(txn.Key{}, refunds()[0].Body)
+	if err != nil || given.Original != full().Key || given.OfRRN != full().Numbers.RRN || !given.Undoes {
+		t.Errorf("refund %+v %v", given, err)
+	}
+	if p, err := Fold(nil, full().Key, refunds()[0]); err != nil {
+		t.Error(err)
+	} else if p, err = Fold(p, full().Key, refunds()[1]); err != nil || p.State != txn.Disputed || p.Reserved != 0 {
+		t.Errorf("a case after the intent of a refund: %s, %d bytes kept, %v", p.State, p.Reserved, err)
+	}
 	if plain := records2()[1]; plain.Body[0] != version {
 		t.Errorf("what needs no new field is of version %d", plain.Body[0])
 	}
@@ -329,7 +348,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), parts()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

@@ -23,6 +23,8 @@ type host struct {
 	debits  map[txn.STAN]int64    // effective, by the STAN of the purchase
 	undone  map[txn.STAN]bool     // reversals seen, also of unknown originals
 	voided  map[txn.STAN]txn.STAN // voids in force, and what they took back
+	given   map[txn.STAN]txn.STAN // refunds in force, and what they give back a part of
+	undoes  bool                  // refunds are reversed
 	request map[txn.STAN]string   // what a STAN was used for
 	clash   string                // first STAN used for two things
 	mood    string                // of the next purchase: approve, decline, silent, lost
@@ -31,11 +33,11 @@ type host struct {
 }
 
 func newHost() *host {
-	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, voided: map[txn.STAN]txn.STAN{}, request: map[txn.STAN]string{}}
+	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, voided: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}, request: map[txn.STAN]string{}}
 }
 
 func (h *host) clone() *host {
-	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), given: maps.Clone(h.given), undoes: h.undoes, request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
 }
 
 // held is the sum of all effective debits.
@@ -57,6 +59,9 @@ func (h *host) use(stan txn.STAN, what string) {
 // Serves implements flow.Acquirers.
 func (h *host) Serves(string, txn.Class) bool { return true }
 
+// Undoes implements flow.Acquirers.
+func (h *host) Undoes(string, txn.Class) bool { return h.undoes }
+
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers
@@ -74,6 +79,9 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	case h.undone[n.STAN]:
 	case o == nil:
 		h.debits[n.STAN] += int64(s.Payment.Amount.Minor)
+	case s.Payment.Key.Class == txn.Refund: // trusts the switch with the sum
+		h.debits[o.Numbers.STAN] -= int64(s.Payment.Amount.Minor)
+		h.given[n.STAN] = o.Numbers.STAN
 	case h.debits[o.Numbers.STAN] == 0 && h.voided[n.STAN] == 0:
 		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
 	default:
@@ -98,6 +106,11 @@ func (h *host) Send(_ context.Context, kind saf.Kind, p txn.Payment, _ bool) (tx
 		if !h.undone[o] {
 			h.debits[o] = int64(p.Amount.Minor)
 		}
+		return txn.CodeApproved, nil
+	}
+	if o, ok := h.given[p.Numbers.STAN]; ok {
+		delete(h.given, p.Numbers.STAN)
+		h.debits[o] += int64(p.Amount.Minor)
 		return txn.CodeApproved, nil
 	}
 	if h.debits[p.Numbers.STAN] == 0 {

@@ -8,9 +8,10 @@
 //
 // How: Replay hands every record to the projections (payments, PIN tries,
 // numbers). Resolve then looks at each payment: an intent without an outcome
-// may have been sent and is reversed, or closed when its class moves no money
-// (txn.Class.Ending); an approval is presumed delivered, since its answer may
-// have been written; what was being reversed, and an advice that was not acknowledged, is queued again.
+// may have been sent and is reversed, closed when its class moves no money, or
+// made a case for a person (txn.Payment.Ending); an approval is presumed delivered,
+// since its answer may have been written; what was being reversed, and an advice
+// that was not acknowledged, is queued again.
 //
 // Imported by: node, crash tests. Imports: switch/{txn,record,replay,journal}.
 package recover
@@ -51,6 +52,7 @@ type Summary struct {
 	Delivered int // approvals presumed delivered
 	Closed    int // without an outcome, of a class that moves no money
 	Advising  int // advices that were not acknowledged
+	Cases     int // without an outcome, and for a person to ask the acquirer
 }
 
 // Resolve gives every payment that was in flight its way to an end. next gives
@@ -73,13 +75,16 @@ func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(lin
 		case txn.Advising:
 			sum.Advising++
 		case txn.Intended, txn.Sent:
-			switch p.Key.Class.Ending() {
+			switch p.Ending() {
 			case txn.EndUndo:
 				sum.Reversed++
 				failed = reverse(x, p, next)
 			case txn.EndClose:
 				sum.Closed++
 				failed = closed(x, p)
+			case txn.EndCase:
+				sum.Cases++
+				failed = opened(x, p)
 			default:
 				failed = fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
 			}
@@ -102,6 +107,18 @@ func closed(x *replay.Index, p txn.Payment) error {
 	})
 	if err != nil {
 		return fmt.Errorf("recover: end of terminal %s trace %06d: %w", p.Key.Terminal, p.Key.Trace, err)
+	}
+	return nil
+}
+
+// opened is the row of classes by which the customer may have got money: what is
+// not known of one is not asked again by a message.
+func opened(x *replay.Index, p txn.Payment) error {
+	_, err := x.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeCase(now.Payment, txn.Case{Why: txn.CaseRefundUnanswered, At: p.Numbers.At})}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover: case of terminal %s trace %06d: %w", p.Key.Terminal, p.Key.Trace, err)
 	}
 	return nil
 }

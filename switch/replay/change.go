@@ -88,11 +88,17 @@ func (x *Index) view(e *entry) View {
 	defer x.mu.Unlock()
 	v := e.view()
 	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil && o.p.Original == e.key { // the key may have come to a new life
+		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
 			v.Later = append(v.Later, *o.p)
 		}
 	}
 	return v
+}
+
+// names says whether p names this life of e: the keys of both may have come to
+// another one since.
+func names(p *txn.Payment, e *entry) bool {
+	return p.Original == e.key && (e.p == nil || p.OfRRN == txn.RRN{} || p.OfRRN == e.p.Numbers.RRN)
 }
 
 // view copies what a change may see; the index's lock is held.

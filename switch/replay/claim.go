@@ -72,12 +72,24 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 		if p.Answer.Code != (txn.Code{}) {
 			return &a, nil
 		}
-		a = txn.Refusal(txn.ByReason(p.UndoWhy), p.Undo.At)
+		a = untold(p)
 		a.Repeat = true
 		return &a, nil
 	}
 	assert.Fail("replay: a payment nobody runs is in state %s", p.State)
 	return nil, nil
+}
+
+// untold is what p was told whose exchange has no stored answer: it is being
+// reversed, or a case was opened at once.
+func untold(p *txn.Payment) txn.Answer {
+	switch {
+	case p.UndoWhy != "":
+		return txn.Refusal(txn.ByReason(p.UndoWhy), p.Undo.At)
+	case p.Case.Why == txn.CaseRefundUnusable:
+		return txn.Refusal(txn.DeclineAnswer, p.Case.At)
+	}
+	return txn.Refusal(txn.DeclineNoAnswer, p.Case.At)
 }
 
 // Finish ends the claim: repeats that wait are served now, but those of an

@@ -305,7 +305,30 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
-		delete(x.later, k)
+		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+}
+
+// unlater takes k, which ends here, out of what its original finds. What names k
+// itself stays to be found: a refund may live longer than what it gives back.
+// Without the original's reference number it could be taken for one of k's next
+// life, so it is forgotten with this one.
+func (x *Index) unlater(k txn.Key, p *txn.Payment) {
+	x.keepLater(k, func(o txn.Key) bool {
+		return x.payments[o] != nil && x.payments[o].p != nil && x.payments[o].p.OfRRN != txn.RRN{}
+	})
+	if p.Original != (txn.Key{}) {
+		x.keepLater(p.Original, func(o txn.Key) bool { return o != k })
+	}
+}
+
+// keepLater keeps of what names an original only what keep says.
+func (x *Index) keepLater(original txn.Key, keep func(txn.Key) bool) {
+	kept := slices.DeleteFunc(x.later[original], func(k txn.Key) bool { return !keep(k) })
+	if len(kept) == 0 {
+		delete(x.later, original)
+		return
+	}
+	x.later[original] = kept
 }

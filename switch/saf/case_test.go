@@ -131,7 +131,7 @@ func TestAgeIsThatOfTheUndo(t *testing.T) {
 			t.Errorf("%s after %v more", r.state(k), c.pause)
 		}
 	}
-	if e, _, over := ruleOf(t).decide(said{}, nil, 100*maxAge, 0); over {
+	if e, _, over := ruleOf(t).decide(&txn.Payment{}, said{}, nil, 100*maxAge, 0); over {
 		t.Errorf("ended by %s without a longest time", e)
 	}
 }

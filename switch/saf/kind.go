@@ -53,11 +53,11 @@ type said struct {
 // rule is a row of the table of kinds: when it goes, what it owes, and what ends
 // the debt.
 type rule struct {
-	rank    int                            // between chains the lower goes first
-	owes    func(p *txn.Payment) bool      // whether p owes such a message
-	since   func(p *txn.Payment) time.Time // since when: its age decides when a case is opened
-	settles func(said) (txn.Event, bool)   // whether the acquirer's code ends it, and how
-	defers  func(txn.Code) bool            // whether the code asks to come again
+	rank    int                                        // between chains the lower goes first
+	owes    func(p *txn.Payment) bool                  // whether p owes such a message
+	since   func(p *txn.Payment) time.Time             // since when: its age decides when a case is opened
+	settles func(*txn.Payment, said) (txn.Event, bool) // whether the acquirer's code ends it, and how
+	defers  func(txn.Code) bool                        // whether the code asks to come again
 	record  func(p *txn.Payment, e txn.Event, s said) journal.Record
 	refused txn.Reason // why a case is open after a code that neither settles nor defers
 	expired txn.Reason // and after the longest time
@@ -83,7 +83,12 @@ func happenedAt(p *txn.Payment) time.Time  { return p.Numbers.At }
 
 // settlesReversal says whether a code acknowledges a reversal. 25, 12 and 94 are
 // provisional: the acquirer does not know the original, and a late yes reopens.
-func settlesReversal(s said) (txn.Event, bool) {
+// Of a refund 12 is none of these: so answers a host that takes no reversal of
+// one, and the refund may be in force.
+func settlesReversal(p *txn.Payment, s said) (txn.Event, bool) {
+	if s.code == txn.CodeBadTxn && p.Key.Class == txn.Refund {
+		return 0, false
+	}
 	switch s.code {
 	case txn.CodeApproved:
 		return txn.UndoAcked, true
@@ -97,7 +102,7 @@ func settlesReversal(s said) (txn.Event, bool) {
 // acquirer has a message of this key: of one that may have been sent before, that
 // is this advice, and it is there. Of one that surely was not, it is another
 // message, and a person must look.
-func settlesAdvice(s said) (txn.Event, bool) {
+func settlesAdvice(_ *txn.Payment, s said) (txn.Event, bool) {
 	return txn.AdviceAcked, s.code == txn.CodeApproved || s.code == txn.CodeDuplicate && s.repeat
 }
 
@@ -126,12 +131,12 @@ func advised(p *txn.Payment, _ txn.Event, s said) journal.Record {
 	return record.MakeAdvised(p, record.Advised{Code: s.code, At: s.at})
 }
 
-// decide says how an item of age ends after an attempt, and why a case is opened
+// decide says how an item of p, of age, ends after an attempt, and why a case is opened
 // if one is. An item of which nothing left never expires: the acquirer was not
 // asked, so that it may still say yes.
-func (r rule) decide(s said, err error, age, longest time.Duration) (e txn.Event, why txn.Reason, over bool) {
+func (r rule) decide(p *txn.Payment, s said, err error, age, longest time.Duration) (e txn.Event, why txn.Reason, over bool) {
 	if err == nil {
-		if e, over = r.settles(s); over {
+		if e, over = r.settles(p, s); over {
 			return e, "", true
 		}
 		if !r.defers(s.code) {

@@ -95,7 +95,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	}
 	now := q.world.Clock.Now()
 	answer := said{code, now, repeat}
-	event, why, over := r.decide(answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	event, why, over := r.decide(&p, answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
 	if over {
 		if failed := q.end(it.key, r, event, why, answer); failed != nil {
 			err, over, why = failed, false, ""

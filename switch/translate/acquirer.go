@@ -149,8 +149,8 @@ func (a *Acquirer) Request(dst []byte, p *txn.Payment, card *txn.CardData, pin s
 	return a.request(dst, p, card, pin, nil)
 }
 
-// Void appends the request of p, which names o as what it takes back by field 90
-// and the authorization code; its MAC is the last eight bytes.
+// Void appends the request of p, a void or a refund, which names o as what it
+// gives back by field 90 and the authorization code; its MAC is the last eight bytes.
 func (a *Acquirer) Void(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock, o *txn.Payment) ([]byte, error) {
 	if p.Original != o.Key {
 		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)

@@ -28,6 +28,8 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0200, "010000"}, true
 	case txn.Void:
 		return ask{0x0200, "200000"}, true
+	case txn.Refund: // an advice, as UnionPay's: told apart from the void by its type
+		return ask{0x0220, "200000"}, true
 	case txn.Balance:
 		return ask{0x0200, "310000"}, true
 	case txn.OfflineSale:

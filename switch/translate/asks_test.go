@@ -28,6 +28,10 @@ func TestClassesOfTerminals(t *testing.T) {
 		}, txn.Void, 23, 0},
 		{"reversal of a void", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000006000041" }, txn.Reversal, 23, txn.Void},
 		{"offline sale", 0x0220, func(f map[int]string) { f[38], f[60] = "T12345", "3000000700060"; delete(f, 52) }, txn.OfflineSale, 30, 0},
+		{"refund", 0x0220, func(f map[int]string) {
+			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2500000700060", "0000060000411122"
+		}, txn.Refund, 25, 0},
+		{"refund that names nothing", 0x0220, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.Refund, 25, 0},
 		{"balance inquiry", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060"; delete(f, 4) }, txn.Balance, 1, 0},
 		{"balance inquiry with an amount", 0x0200, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.Balance, 1, 0},
 	} {
@@ -43,6 +47,9 @@ func TestClassesOfTerminals(t *testing.T) {
 		if c.class == txn.OfflineSale && string(r.Auth[:]) != "T12345" {
 			t.Errorf("%s: authorization %q", c.name, r.Auth)
 		}
+		if f[61] != "" && c.class == txn.Refund && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.OfRRN.String() != "632700000001" || string(r.OfDate[:]) != "1122") {
+			t.Errorf("refund of %+v, %s of %s", r.Original, r.OfRRN, r.OfDate)
+		}
 		if c.of != 0 && (r.Original.Trace != r.Key.Trace || r.Original.Batch != r.Key.Batch || r.Original.Type != c.kind) {
 			t.Errorf("%s: original %+v", c.name, r.Original)
 		}
@@ -55,7 +62,7 @@ func TestClassesOfTerminals(t *testing.T) {
 // How each class is asked of an acquirer, and that other dialects refuse it.
 func TestClassesOfAcquirers(t *testing.T) {
 	eachAcquirer(t, func(t *testing.T, a *Acquirer) {
-		for class, want := range map[txn.Class][2]string{txn.Purchase: {"0200", "000000"}, txn.Cash: {"0200", "010000"}, txn.Balance: {"0200", "310000"}} {
+		for class, want := range map[txn.Class][2]string{txn.Purchase: {"0200", "000000"}, txn.Cash: {"0200", "010000"}, txn.Refund: {"0220", "200000"}, txn.Balance: {"0200", "310000"}} {
 			p, card := payment(t)
 			p.Key.Class = class
 			raw, err := a.Request(nil, p, card, secret.PINBlock{})
@@ -86,13 +93,19 @@ func TestClassesOfAcquirers(t *testing.T) {
 	})
 }
 
-// A void names what it takes back, and its own reversal names the void.
+// A void or a refund names what it gives back, and its own reversal names it.
 func TestVoidNamesItsOriginal(t *testing.T) {
+	for class, mti := range map[txn.Class]iso8583.MTI{txn.Void: 0x0200, txn.Refund: 0x0220} {
+		names(t, class, mti)
+	}
+}
+
+func names(t *testing.T, class txn.Class, mti iso8583.MTI) {
 	a := NewAcquirer("48431665", "5812")
 	o, card := payment(t)
 	copy(o.Answer.Auth[:], "A1B2C3")
 	p := *o
-	p.Key.Class, p.Key.Trace, p.Original = txn.Void, 43, o.Key
+	p.Key.Class, p.Key.Trace, p.Original = class, 43, o.Key
 	p.Numbers.STAN, p.Undo.STAN = 18, 19
 	if _, err := a.Request(nil, &p, card, secret.PINBlock{}); err == nil {
 		t.Error("a void that names nothing was built")
@@ -108,7 +121,7 @@ func TestVoidNamesItsOriginal(t *testing.T) {
 	}
 	v := parsed(t, a.Layout(), raw)
 	says, _ := itemsOf(a.t, v)
-	if v.MTI() != 0x0200 || says[itemProcedure] != "200000" || says[itemTrace] != "18" || says[38] != "A1B2C3" ||
+	if v.MTI() != mti || says[itemProcedure] != "200000" || says[itemTrace] != "18" || says[38] != "A1B2C3" ||
 		says[itemOriginalMTI] != "0200" || says[itemOriginalTrace] != "000017" || says[itemOriginalSent] != "1123010203" || !v.Has(128) {
 		t.Errorf("%s %v", v.MTI(), says)
 	}
@@ -118,7 +131,7 @@ func TestVoidNamesItsOriginal(t *testing.T) {
 	if raw, err = a.Reversal(nil, &p, card.PAN, false); err != nil {
 		t.Fatal(err)
 	}
-	if says, _ = itemsOf(a.t, parsed(t, a.Layout(), raw)); says[itemOriginalTrace] != "000018" || says[itemProcedure] != "200000" {
+	if says, _ = itemsOf(a.t, parsed(t, a.Layout(), raw)); says[itemOriginalTrace] != "000018" || says[itemOriginalMTI] != mti.String() || says[itemProcedure] != "200000" {
 		t.Errorf("reversal of trace %s, field 3 %s", says[itemOriginalTrace], says[itemProcedure])
 	}
 }

@@ -26,7 +26,8 @@ type business struct {
 }
 
 // businesses is what is served; everything else is DeclineUnsupported.
-// UnionPay POS: sale, its void, balance inquiry, the reversals, offline sale, sign-on with a
+// UnionPay POS: sale, its void, refund, balance inquiry, the reversals (there is
+// none of a refund: terminals never send one), offline sale, sign-on with a
 // double-length MAC key (003), sign-off, echo, settlement (201). Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
@@ -37,6 +38,7 @@ func businesses() []business {
 		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
 		{0x0220, 30, "000", "000000", "00", txn.OfflineSale, 0},
+		{0x0220, 25, "000", "200000", "00", txn.Refund, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
@@ -94,7 +96,7 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	switch r.Key.Class {
 	case txn.Purchase:
 		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
-	case txn.Void:
+	case txn.Void, txn.Refund:
 		return r, original(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
@@ -175,14 +177,21 @@ func currency(v *iso8583.View) (money.Currency, error) {
 	return money.Currency(n), nil
 }
 
-// original reads what a void names: the reference number in 37, batch and trace
-// number in 61.
+// original reads what a void or a refund names: the reference number in 37, batch
+// and trace number in 61, and behind them a refund's date, zeros when not known.
+// A refund without either names nothing, which is for the flow to refuse.
 func original(r *txn.Request, v *iso8583.View) error {
+	if r.Key.Class == txn.Refund && !v.Has(37) && !v.Has(61) {
+		return nil
+	}
 	text := v.AppendText(nil, 61)
 	if len(text) < 12 || !allDigits(text) || len(v.Raw(37)) != len(r.OfRRN) {
 		return missing("37 and 61 (batch and trace number of the original) are")
 	}
 	copy(r.OfRRN[:], v.Raw(37))
+	if r.Key.Class == txn.Refund && len(text) >= 16 && string(text[12:16]) != "0000" {
+		copy(r.OfDate[:], text[12:16])
+	}
 	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
 	return nil
 }

@@ -18,9 +18,14 @@ const (
 
 	CaseAdviceRefused Reason = "advice_refused" // the acquirer's code neither acknowledges nor defers the advice
 	CaseAdviceExpired Reason = "advice_expired" // not acknowledged within the longest time
+	// Of a refund that is not reversed by itself; its reversal, where there is one,
+	// has the reasons above.
+	CaseRefundUnanswered Reason = "refund_unanswered"        // no answer in time, or a crash before it
+	CaseRefundUnusable   Reason = "refund_answer_unusable"   // an answer that failed its checks, or could not be stored
+	CaseRefundLate       Reason = "refund_approved_after_no" // a yes for a refund that was told no
 )
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
 func CaseReasons() []Reason {
-	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired}
+	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate}
 }

@@ -17,10 +17,11 @@ const (
 	Void        // takes a completed purchase or cash withdrawal back, whole
 	Settle      // the terminal closes its batch
 	OfflineSale // advice of a sale that was authorised by word of mouth
+	Refund      // gives back a completed purchase or a part of it, also later and elsewhere
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -44,9 +45,11 @@ const (
 	EndUndo          // money may have moved: reversed
 	EndClose         // no money can have moved: closed
 	EndAdvise        // it has happened whatever the acquirer says: told until acknowledged
+	EndCase          // the customer may have got money: a person asks the acquirer
 )
 
-// Ending is the rule of c, for the running switch and for recovery alike.
+// Ending is the rule of c, for the running switch and for recovery alike; of one
+// payment Payment.Ending is asked, as some links allow more.
 func (c Class) Ending() Ending {
 	switch c {
 	case Purchase, Cash, Void:
@@ -55,9 +58,15 @@ func (c Class) Ending() Ending {
 		return EndClose
 	case OfflineSale:
 		return EndAdvise
+	case Refund:
+		return EndCase
 	}
 	return EndNone
 }
 
 // Voidable says whether a void may take a payment of class c back.
 func (c Class) Voidable() bool { return c == Purchase || c == Cash }
+
+// Refundable says whether a refund may give a payment of class c back. Cash that
+// was handed out is not among them: it comes back by a void, or by a deposit.
+func (c Class) Refundable() bool { return c == Purchase }

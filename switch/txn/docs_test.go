@@ -38,7 +38,7 @@ type stateDoc struct{ means, restart string }
 func stateDocs() map[State]stateDoc {
 	return map[State]stateDoc{
 		Received:  {"read from a terminal; nothing is durable and nothing left", "not known: the terminal may ask again"},
-		Intended:  {"the intent is durable; in the journal also what was forwarded, since that is no record of its own", "reversed: a byte may have left; closed when its class moves no money"},
+		Intended:  {"the intent is durable; in the journal also what was forwarded, since that is no record of its own", "reversed: a byte may have left; closed when its class moves no money; a refund becomes a case, unless its link takes reversals of refunds"},
 		Sent:      {"a byte may have left to the acquirer", "as intended: the journal keeps no record between"},
 		Approved:  {"the yes is durable; the terminal has not been told", "completed: the yes may have been written"},
 		Completed: {"the terminal was told yes, or may have been", "stays"},
@@ -47,7 +47,7 @@ func stateDocs() map[State]stateDoc {
 		Reversing: {"the undo is durable and not acknowledged", "queued again, with the same numbers"},
 		Reversed:  {"the acquirer confirmed the reversal, or nothing had been sent", "stays"},
 		Unmatched: {"the acquirer does not know the original (25, 12 or 94); a late yes opens it again", "stays"},
-		Disputed:  {"the acquirer refused the reversal or the advice, or did not acknowledge it in time: it is sent no more and a case is open for a person; no late answer moves it", "stays"},
+		Disputed:  {"what the acquirer holds is for a person to find out: it refused the reversal or the advice, or did not acknowledge it in time, or a refund has no usable answer. Nothing is sent, a case is open, no late answer moves it", "stays"},
 		Advising:  {"an advice is durable: its money moved before anybody asked, the terminal was told 00, and the acquirer has not acknowledged it", "queued again, with the same numbers"},
 		Advised:   {"the acquirer acknowledged the advice", "stays"},
 	}
@@ -71,9 +71,10 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
-		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`",
+		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; of a refund also: no usable answer came, or a yes after its no",
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
+		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",
 	}
 }
 

@@ -130,13 +130,17 @@ var (
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
-	// What a void names.
-	DeclineOriginalUnknown = reason(CodeUnmatched, "original_payment_not_found")
-	DeclineOriginalDiffers = reason(CodeOriginal, "original_payment_differs")
-	DeclineOriginalState   = reason(CodeBadTxn, "original_payment_not_in_force")
-	DeclineOriginalVoided  = reason(CodeBadTxn, "original_payment_voided")
-	DeclineOriginalBusy    = reason(CodeMalfunction, "original_payment_being_changed")
-	DeclineOriginalCase    = reason(CodeBadTxn, "original_payment_in_dispute")
+	// What a void or a refund names.
+	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
+	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
+	DeclineOriginalState    = reason(CodeBadTxn, "original_payment_not_in_force")
+	DeclineOriginalVoided   = reason(CodeBadTxn, "original_payment_voided")
+	DeclineOriginalRefunded = reason(CodeBadTxn, "original_payment_refunded")
+	DeclineNotRefundable    = reason(CodeBadTxn, "original_payment_not_refundable")
+	DeclineRefundExceeds    = reason(CodeOriginal, "refund_exceeds_original")
+	DeclineOriginalBusy     = reason(CodeMalfunction, "original_payment_being_changed")
+	DeclineOriginalCase     = reason(CodeBadTxn, "original_payment_in_dispute")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -169,7 +173,8 @@ func Reasons() []*Decline {
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
-		DeclineOriginalUnknown, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalBusy, DeclineOriginalCase,
+		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
+		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }

@@ -55,16 +55,17 @@ const (
 	UndoAcked                       // reversal confirmed
 	UndoUnknown                     // the acquirer does not know the original
 	Closed                          // ended without undo: its class moves no money
-	CaseOpened                      // what is owed was refused or is too old: a case for a person
+	CaseOpened                      // its end at the acquirer is for a person to find out
 	Happened                        // an advice is durable: its money has moved already
 	AdviceAcked                     // the acquirer has it
+	Stands                          // its yes was not told and is not undone: a repeat is told
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
-	"happened", "advice_acked",
+	"happened", "advice_acked", "stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -87,11 +88,11 @@ var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
 	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
-		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed), CaseOpened: to(Disputed)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
-	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined)},
+	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined), CaseOpened: to(Disputed)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),

@@ -29,7 +29,7 @@ const (
 )
 
 // sides says for every class how its payments count. A void counts against its
-// original, on the other side: the two may be in different batches.
+// original, on the other side: the two may be in different batches. So does a refund.
 var sides = [numClasses]Side{
 	Purchase: OnDebit,
 	Reversal: OnNeither,
@@ -42,6 +42,7 @@ var sides = [numClasses]Side{
 	Settle:   OnNeither,
 
 	OfflineSale: OnDebit,
+	Refund:      OnCredit,
 }
 
 // Side is where a payment of class c counts while it is in force.

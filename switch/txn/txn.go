@@ -77,8 +77,9 @@ type Request struct {
 	PSN       [3]byte // three digits, zero when absent
 	Entry     [3]byte // field 22
 	Cond      [2]byte // field 25
-	Original  Key     // Reversal: the key of what is reversed; Void: the same without its class
-	OfRRN     RRN     // Void: the reference number of what is taken back
+	Original  Key     // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
+	OfRRN     RRN     // Void, Refund: the reference number of what is given back
+	OfDate    [4]byte // Refund: the original's date MMDD at its terminal, zero when absent
 	Auth      [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	TakesPart bool    // Purchase: the terminal declared that it takes an approval of a part of the amount
 	Why       [2]byte // Reversal: field 39 of the request
@@ -141,7 +142,9 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
-	Original    Key // what a void takes back, zero for others
+	Original    Key  // what a void or a refund gives back, zero for others
+	OfRRN       RRN  // the original's reference number: keys come again
+	Undoes      bool // Refund: its link takes reversals of refunds
 	Fingerprint Fingerprint
 	Masked      string   // card number, first six and last four
 	Token       [16]byte // keyed token of the card number
@@ -179,4 +182,13 @@ func (p *Payment) Worth() money.Amount {
 		return money.Amount{Minor: part, Currency: p.Amount.Currency}
 	}
 	return p.Amount
+}
+
+// Ending is what becomes of p when its end at the acquirer is not known. It was
+// settled with the intent, so that a restart decides as the first process did.
+func (p *Payment) Ending() Ending {
+	if e := p.Key.Class.Ending(); e != EndCase || !p.Undoes {
+		return e
+	}
+	return EndUndo
 }

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tapswitch/internal/money"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// Refund gives a completed purchase back, or a part of it: to the card that paid,
+// by any terminal of the merchant. Its life is a payment's but for what is not
+// known: terminals do not reverse refunds, and not every acquirer takes a
+// reversal of one, so its end is a case for a person unless the link says
+// otherwise. What happens to one original takes turns: the sum of its refunds, of
+// those in force, under way and in dispute, never exceeds it.
+func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	defer in.Card.Wipe()
+	r := f.report(ctx, in)
+	defer func() { r.end(ans) }()
+
+	// 1 to 3, as for a payment.
+	p, end, told := f.begin(ctx, r, in, f.checkRefund)
+	if told != nil {
+		return *told
+	}
+	defer func() { end(ans) }()
+
+	// 4: what it gives back, before a PIN is tried for it.
+	original, err := f.refunded(in)
+	if err != nil {
+		return f.refuse(err)
+	}
+	if err := refundable(p, replay.View{Payment: &original}); err != nil {
+		return f.refuse(err)
+	}
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
+	p.Undoes = f.Acquirers.Undoes(p.Link, txn.Refund)
+
+	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
+	card, told := f.card(ctx, r, in, p)
+	if told != nil {
+		return *told
+	}
+	card.original = &original
+
+	// 8: the intent, in the original's turn, and with it the amount is taken.
+	if err := f.intendOn(p, card.pin, refundable); err != nil {
+		return f.refuse(err)
+	}
+	r.step(StepIntended)
+
+	// 9 to 11, as for a payment.
+	return f.exchange(ctx, r, in, p, card)
+}
+
+// checkRefund is the ladder of what a refund must be, one rule a line.
+func (f *Flow) checkRefund(in *txn.Request) error {
+	switch {
+	case in.OfRRN == txn.RRN{}:
+		return txn.DeclineReference
+	case in.Amount.Minor <= 0:
+		return txn.DeclineAmount
+	}
+	return f.checkCard(in)
+}
+
+// refunded finds the payment that a refund names by its reference number, by
+// merchant, batch and trace, and by its date when there is one: all must fit. One
+// whose answer is on its way is waited for.
+func (f *Flow) refunded(in *txn.Request) (txn.Payment, error) {
+	k, ok := f.Payments.FindRRN(in.OfRRN)
+	if !ok || k.Merchant != in.Original.Merchant || k.Batch != in.Original.Batch || k.Trace != in.Original.Trace {
+		return txn.Payment{}, txn.DeclineOriginalUnknown
+	}
+	f.Payments.Await(k, in.Deadline)
+	p, ok := f.Payments.Find(k)
+	switch {
+	case !ok: // forgotten just now
+		return txn.Payment{}, txn.DeclineOriginalUnknown
+	case !dated(p.Numbers.At, in.OfDate):
+		return txn.Payment{}, txn.DeclineOriginalDiffers
+	}
+	return p, nil
+}
+
+// dated says whether a moment is of a date MMDD, which is that of a terminal's
+// own time zone and so may be a day off; none fits all.
+func dated(at time.Time, date [4]byte) bool {
+	const day = 24 * time.Hour
+	for _, d := range []time.Duration{-day, 0, day} {
+		if date == ([4]byte{}) || at.UTC().Add(d).Format("0102") == string(date[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// refundable is the ladder of what an original must be for p, one rule a line.
+func refundable(p *txn.Payment, of replay.View) error {
+	o := of.Payment
+	switch {
+	case o == nil:
+		return txn.DeclineOriginalUnknown
+	case !o.Key.Class.Refundable():
+		return txn.DeclineNotRefundable
+	case o.Amount.Currency != p.Amount.Currency, o.Token != p.Token:
+		return txn.DeclineOriginalDiffers
+	case p.Amount.Minor > o.Worth().Minor:
+		return txn.DeclineRefundExceeds
+	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
+		return txn.DeclineOriginalBusy
+	case o.State == txn.Disputed:
+		return txn.DeclineOriginalCase
+	case o.State != txn.Completed:
+		return txn.DeclineOriginalState
+	}
+	return within(p.Amount.Minor, o.Worth().Minor, of.Later)
+}
+
+// within says whether what is left of an original is enough for one more refund.
+// What is lost for good is told before what a person must find out, and that
+// before what only takes its time.
+func within(asked, left money.MinorUnits, later []txn.Payment) error {
+	var open, moving money.MinorUnits
+	for i := range later {
+		l := &later[i]
+		if l.Key.Class != txn.Refund {
+			if err := alone(l); err != nil {
+				return err
+			}
+			continue
+		}
+		switch {
+		case l.State == txn.Completed, l.State == txn.Approved && !l.Undoes: // which stands, whatever its answer meets
+			left -= l.Amount.Minor
+		case l.State == txn.Disputed:
+			open += l.Amount.Minor
+		case !l.State.Resting():
+			moving += l.Amount.Minor
+		}
+	}
+	switch {
+	case asked > left:
+		return txn.DeclineRefundExceeds
+	case asked > left-open:
+		return txn.DeclineOriginalCase
+	case asked > left-open-moving:
+		return txn.DeclineOriginalBusy
+	}
+	return nil
+}
+
+// atOnce opens a case for a payment of which nobody knows whether its acquirer
+// carried it out and which is not reversed by itself, then refuses. A case that
+// cannot be made durable stops the process without an answer, as an undo does: a
+// yes may be durable, and a repeat would be told it after a no.
+func (f *Flow) atOnce(p *txn.Payment, why txn.Reason, cause error) txn.Answer {
+	if err := f.openCase(p.Key, why, txn.Code{}); err != nil {
+		f.Stop(fmt.Errorf("case of refund stan %06d could not be made durable: %w", p.Numbers.STAN, err))
+		return txn.Answer{}
+	}
+	return f.refuse(cause)
+}
+
+// openCase makes a case durable; one that has its end already stays as it is.
+func (f *Flow) openCase(k txn.Key, why txn.Reason, code txn.Code) error {
+	c := txn.Case{Why: why, Code: code, At: f.Clock.Now()}
+	return f.changeToCase(k, func(now replay.View) []journal.Record { return caseRecords(now, c) })
+}
+
+// changeToCase carries the opening of a case out, and tells of it.
+func (f *Flow) changeToCase(k txn.Key, decide func(replay.View) []journal.Record) error {
+	opened := false
+	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		records := decide(now)
+		opened = len(records) > 0
+		return records, nil
+	})
+	if err == nil && opened && f.Opened != nil {
+		f.Opened(*now.Payment)
+	}
+	return err
+}
+
+// caseRecords opens a case where there can be one. A payment that rests as the
+// terminal was told is left alone.
+func caseRecords(now replay.View, c txn.Case) []journal.Record {
+	if now.Payment == nil || now.Payment.State == txn.Disputed || now.Payment.State == txn.Completed {
+		return nil
+	}
+	if _, ok := txn.Follow(now.Payment.State, txn.CaseOpened); !ok {
+		return nil
+	}
+	return []journal.Record{record.MakeCase(now.Payment, c)}
+}
+
+// lateCase opens a case for a refund that was told no and has a yes after all. Of
+// one that is a case already a late yes, whose MAC nobody has verified, says no
+// more than the acquirer will say when it is asked.
+func (f *Flow) lateCase(k txn.Key, l replay.LinkKey) {
+	c := txn.Case{Why: txn.CaseRefundLate, Code: txn.CodeApproved, At: f.Clock.Now()}
+	err := f.changeToCase(k, func(now replay.View) []journal.Record {
+		if now.Running || now.Payment == nil || now.Payment.State != txn.Declined {
+			return nil
+		}
+		return caseRecords(now, c)
+	})
+	if err != nil {
+		f.Stop(fmt.Errorf("case of a late refund on link %s stan %06d: %w", l.Link, l.STAN, err))
+	}
+}
+
+// stands ends an approval that was not, or may not be, told and is not undone:
+// the terminal asks again with the same message, and is told then.
+func (f *Flow) stands(k txn.Key, why error) txn.Answer {
+	f.Payments.Move(k, txn.Stands)
+	return txn.Answer{Reason: txn.AsDecline(why).Reason}
+}
