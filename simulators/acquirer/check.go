@@ -93,6 +93,9 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 			a.credited[v.Original] = false
 			return -e.AmountMinor, nil
 		}
+		if (e.Procedure == procCashback) != (e.CashMinor > 0) || e.CashMinor >= e.AmountMinor {
+			return 0, fmt.Errorf("a debit of %d with %d in cash", e.AmountMinor, e.CashMinor)
+		}
 		if e.Response == codePartial && (e.MTI != mtiFinancial || e.AmountMinor >= e.AskedMinor) || e.Response != codePartial && e.AskedMinor != 0 {
 			return 0, fmt.Errorf("a debit of %d where %d was asked", e.AmountMinor, e.AskedMinor)
 		}

@@ -206,6 +206,9 @@ func (l *ledger) describe(m *message, now time.Time) Entry {
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
 		e.AmountMinor = money.MinorUnits(n)
 	}
+	if e.Procedure == procCashback {
+		e.CashMinor = m.cash()
+	}
 	if pan, err := secret.NewPAN([]byte(m.fields[2])); err == nil {
 		e.PAN = pan.String()
 	}
@@ -300,7 +303,7 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	switch {
 	case l.early[m.key()]:
 		return codeDuplicate, "reversed_before_arrival"
-	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procVoid && e.Procedure != procBalance:
+	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procCashback && e.Procedure != procVoid && e.Procedure != procBalance:
 		return codeInvalid, "processing_code_not_served"
 	case e.Procedure == procBalance && e.AmountMinor != 0:
 		return codeBadAmount, "amount_in_balance_inquiry"
@@ -312,6 +315,9 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 		return codeUnknownCard, "account_unknown"
 	case a.Status == StatusBlocked:
 		return codeBlocked, "account_blocked"
+	}
+	if code, reason := m.judgeCash(e); code != "" {
+		return code, reason
 	}
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
@@ -339,7 +345,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.Currency == e.Currency &&
+	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.CashMinor == e.CashMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
@@ -439,6 +445,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 		keep = []int{7, 11, 70}
 	case mtiReversal, mtiReversalRepeat:
 		keep = []int{3, 4, 7, 11, 32, 37, 41, 42, 49, 90}
+	}
+	if e.Procedure == procCashback {
+		keep = append(keep, 54)
 	}
 	out := map[int]string{39: e.Response}
 	for _, id := range keep {

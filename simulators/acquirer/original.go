@@ -96,7 +96,7 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 	}
 	o := d.entry
 	switch {
-	case o.Account != e.Account || o.PAN != e.PAN || o.asked() != e.AmountMinor || o.Currency != e.Currency:
+	case o.Account != e.Account || o.PAN != e.PAN || o.asked() != e.AmountMinor || o.CashMinor != e.CashMinor || o.Currency != e.Currency:
 		e.Response, e.Reason = codeOrigDiffers, "original_differs"
 	case o.Effect == EffectNone:
 		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
