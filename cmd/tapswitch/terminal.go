@@ -23,6 +23,8 @@ func newTerminalCommand() *cobra.Command {
 then takes commands, one a line:
 
   sale AMOUNT_MINOR   take a payment; 1234 is 12.34
+  cashback AMOUNT_MINOR CASH_MINOR
+                      take a payment of which the customer gets a part in cash
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale

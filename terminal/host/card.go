@@ -31,6 +31,7 @@ type Card struct {
 // Sale is a purchase to be authorised.
 type Sale struct {
 	Amount money.MinorUnits
+	Cash   money.MinorUnits // of Amount, what the customer gets in cash; zero: none
 	Card   Card
 	PIN    secret.PINBlock // under the key of PINKey; absent when no PIN was asked
 }

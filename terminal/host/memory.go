@@ -45,6 +45,7 @@ type reversal struct {
 	Batch   string           `json:"batch"`
 	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
 	Amount  money.MinorUnits `json:"amount"`
+	Cash    money.MinorUnits `json:"cash,omitempty"` // of Amount
 	Expiry  string           `json:"expiry"`
 	PSN     string           `json:"psn"`
 	Entry   string           `json:"entry"` // field 22 as it was sent

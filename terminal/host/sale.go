@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"tapswitch/hsm"
+	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 )
@@ -15,6 +16,7 @@ import (
 // Field values of a sale and of its reversal.
 const (
 	processingSale = "000000"
+	processingCash = "090000" // goods and cash
 	conditionSale  = "00"
 	longestPIN     = "12"
 	typeSale       = "22"
@@ -96,6 +98,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
 	}
+	if s.Cash != 0 && (s.Cash < 0 || s.Cash >= s.Amount) {
+		return refuse(ReasonSaleMalformed, "cash must be less than the whole amount")
+	}
 	return checkSale(s.Amount, s.Card)
 }
 
@@ -114,7 +119,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 		psn = "0" + psn
 	}
 	return &reversal{
-		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount,
+		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount, Cash: s.Cash,
 		Expiry: s.Card.Expiry, PSN: psn, Entry: entry, ICC: shortICC(s.Card.ICC), pan: pan,
 	}, nil
 }
@@ -122,7 +127,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 // common sets what sale and reversal have in common, in the order of the wire.
 func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	b.SetText(2, r.pan.Reveal(secret.ForWire))
-	b.SetString(3, processingSale)
+	b.SetString(3, r.processing())
 	b.SetUint(4, uint64(r.Amount))
 	b.SetUint(11, uint64(r.Trace))
 	b.SetString(14, r.Expiry)
@@ -135,6 +140,22 @@ func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	b.SetString(42, h.cfg.Merchant)
 	b.SetString(49, fmt.Sprintf("%03d", uint16(h.cfg.Currency)))
 	b.SetString(60, typeSale+r.Batch+codeSale+capability)
+	if r.Cash > 0 {
+		b.SetString(54, h.cashText(r.Cash))
+	}
+}
+
+// cashText is the cash of a sale in field 54 (ISO 8583:1987 DE 54, amount type 40).
+func (h *Host) cashText(cash money.MinorUnits) string {
+	return fmt.Sprintf("0040%03dD%012d", uint16(h.cfg.Currency), cash)
+}
+
+// processing is field 3 of a sale and of its reversal.
+func (r *reversal) processing() string {
+	if r.Cash > 0 {
+		return processingCash
+	}
+	return processingSale
 }
 
 func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {

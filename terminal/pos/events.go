@@ -27,6 +27,7 @@ type Event struct {
 	Auth        string           `json:"auth,omitempty"`
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
+	CashMinor   money.MinorUnits `json:"cash_minor,omitempty"` // of the amount, what the customer gets in cash
 	PartMinor   money.MinorUnits `json:"part_minor,omitempty"` // of a result: what was approved, when it is a part
 	Kernel      int              `json:"kernel,omitempty"`
 	AID         string           `json:"aid,omitempty"`
@@ -138,7 +139,7 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.part(e), p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
 		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
 }
 
@@ -149,6 +150,14 @@ func (p *printer) part(e Event) string {
 		return ""
 	}
 	return "IN PART " + money.Amount{Minor: e.PartMinor, Currency: p.currency}.String() + " of"
+}
+
+// cash is on the receipt, since the customer counts it.
+func (p *printer) cash(e Event) string {
+	if e.CashMinor == 0 {
+		return ""
+	}
+	return "with " + money.Amount{Minor: e.CashMinor, Currency: p.currency}.String() + " in cash"
 }
 
 func (p *printer) amount(e Event) string {

@@ -17,6 +17,7 @@ import (
 // The commands of the till.
 const (
 	cmdSale    = "sale"
+	cmdCash    = "cashback"
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
@@ -33,16 +34,18 @@ const (
 type command struct {
 	name   string
 	amount money.MinorUnits
-	auth   string // of offline
-	trace  uint32 // of discard
+	cash   money.MinorUnits // of cashback
+	auth   string           // of offline
+	trace  uint32           // of discard
 	pin    secret.Key
 	err    error // what is wrong with the line; it never shows the line
 }
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
+	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
 	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
 	errPIN     = errors.New("pin needs 4 to 12 digits")
@@ -104,6 +107,8 @@ func parse(line []byte) (c command, ok bool) {
 		if c.amount = amount(words[1]); c.amount == 0 {
 			return command{err: errAmount}, true
 		}
+	case cmdCash:
+		return parseCash(words), true
 	case cmdOffline:
 		return parseOffline(words), true
 	case cmdDiscard:
@@ -133,6 +138,20 @@ func amount(word []byte) money.MinorUnits {
 		return 0
 	}
 	return money.MinorUnits(n)
+}
+
+// sells says whether a command is a sale, which may ask for a PIN.
+func (c command) sells() bool { return c.name == cmdSale || c.name == cmdCash }
+
+func parseCash(words [][]byte) command {
+	c := command{name: cmdCash}
+	if len(words) == 3 {
+		c.amount, c.cash = amount(words[1]), amount(words[2])
+	}
+	if c.cash == 0 || c.cash >= c.amount {
+		return command{err: errCash}
+	}
+	return c
 }
 
 func parseOffline(words [][]byte) command {

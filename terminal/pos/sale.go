@@ -16,9 +16,9 @@ import (
 // sale is a sale at the till, from top to bottom. It ends in one result event;
 // a reversal that it left due is tried once right after it, and again before
 // the next sale.
-func (t *Till) sale(ctx context.Context, amount money.MinorUnits) {
+func (t *Till) sale(ctx context.Context, amount, cash money.MinorUnits) {
 	began := t.now()
-	e := Event{Event: EventResult, AmountMinor: amount}
+	e := Event{Event: EventResult, AmountMinor: amount, CashMinor: cash}
 	t.pay(ctx, &e)
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
@@ -41,7 +41,7 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 		return
 	}
 	t.say.emit(Event{Event: EventPresentCard, AmountMinor: e.AmountMinor})
-	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
+	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Cash: e.CashMinor, Counter: t.host.NextTrace()}
 	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: e.AmountMinor}) })
 	defer tap.wipe()
 	e.Card, e.Kernel, e.AID, e.Label, e.CVM = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label, tap.CVM
@@ -59,7 +59,7 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 		}
 	}
 	sent := t.now()
-	r := t.host.Sale(ctx, host.Sale{Amount: e.AmountMinor, Card: tap.Card, PIN: block})
+	r := t.host.Sale(ctx, host.Sale{Amount: e.AmountMinor, Cash: e.CashMinor, Card: tap.Card, PIN: block})
 	e.MSHost = milliseconds(t.now().Sub(sent))
 	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
 		e.Trace, e.Batch = r.Trace, r.Batch

@@ -113,7 +113,7 @@ func (t *Till) Run(ctx context.Context, in io.Reader) error {
 		if queue[0].name == cmdQuit {
 			return nil
 		}
-		selling = queue[0].name == cmdSale && queue[0].err == nil
+		selling = queue[0].sells() && queue[0].err == nil
 		cancel, done = t.begin(ctx, t.job(queue[0]))
 		queue = queue[1:]
 	}
@@ -125,7 +125,7 @@ func (t *Till) take(c command, queue []command, cancel func(), selling bool) []c
 	case c.name == cmdCancel:
 		cancel()
 	case c.name == cmdPIN:
-		t.typed(c, selling || slices.ContainsFunc(queue, func(c command) bool { return c.name == cmdSale }))
+		t.typed(c, selling || slices.ContainsFunc(queue, command.sells))
 	case len(queue) >= queueMax && c.name != cmdQuit:
 		t.fail("too_many_commands", nil)
 	default:
@@ -160,8 +160,8 @@ func (t *Till) job(c command) func(context.Context) {
 	switch {
 	case c.err != nil:
 		return func(context.Context) { t.fail("command_malformed", c.err) }
-	case c.name == cmdSale:
-		return func(ctx context.Context) { t.sale(ctx, c.amount) }
+	case c.sells():
+		return func(ctx context.Context) { t.sale(ctx, c.amount, c.cash) }
 	case c.name == cmdReverse:
 		return t.reverse
 	case c.name == cmdOffline:

@@ -51,6 +51,7 @@ type Request struct {
 
 	MACRight, PIN, Track, Part bool   // Part: takes an approval of a part (60.6)
 	Chip                       string // field 55 in hex
+	Procedure, Amounts         string // fields 3, unless it is a sale's, and 54
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -224,7 +225,7 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 		code = "00"
 	}
 	answer := mti[:2] + string(mti[2]+1) + "0"
-	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
+	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 54, 60)
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
 	if (code == "00" || code == "10") && mti == "0200" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
@@ -267,6 +268,9 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
 	r.Part = len(get(in, 60)) > 13 && get(in, 60)[13] == '1'
+	if r.Amounts = get(in, 54); get(in, 3) != "000000" {
+		r.Procedure = get(in, 3)
+	}
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
 	want := mac(unhex(tak), body[:len(body)-8])
