@@ -47,6 +47,7 @@ type Answer struct {
 // Tags read here (EMV Book 3 annex A).
 const (
 	tagAmount   bertlv.Tag = 0x9F02
+	tagCash     bertlv.Tag = 0x9F03
 	tagCurrency bertlv.Tag = 0x5F2A
 	tagTrack2   bertlv.Tag = 0x57
 	tagType     bertlv.Tag = 0x9F27
@@ -66,6 +67,9 @@ func Consistent(in *txn.Request) error {
 	amount, ok := bertlv.Find(data, tagAmount)
 	if !ok || hex.EncodeToString(amount) != fmt.Sprintf("%012d", in.Amount.Minor) {
 		return txn.DeclineChipData.Why(fmt.Errorf("tag 9F02 is missing or differs from field 4"))
+	}
+	if cash, ok := bertlv.Find(data, tagCash); (ok || in.Cash > 0) && hex.EncodeToString(cash) != fmt.Sprintf("%012d", in.Cash) {
+		return txn.DeclineChipData.Why(fmt.Errorf("tag 9F03 is not the cash of field 54"))
 	}
 	currency, ok := bertlv.Find(data, tagCurrency)
 	if !ok || hex.EncodeToString(currency) != fmt.Sprintf("%04d", in.Amount.Currency) {

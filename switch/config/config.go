@@ -144,6 +144,7 @@ type Link struct {
 	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	Cashback     int64         `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that one purchase may bring with it at this acquirer, in minor units; 0: none"`
 	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
 	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
@@ -175,6 +176,7 @@ type Terminal struct {
 	Merchant string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
 	TMK      string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
 	Status   string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+	Cashback int64  `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that it may hand out with one purchase, in minor units; 0: none"`
 }
 
 // Reversal says how reversals are repeated.

@@ -26,6 +26,7 @@ type Flow struct {
 	Chips     Chips
 	PINs      PINs
 	Numbers   Numbers
+	Limits    Limits
 	Acquirers Acquirers
 	Reversals Reversals
 

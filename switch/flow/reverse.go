@@ -62,6 +62,8 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 		return []journal.Record{record.Tombstone(in.Original)}, nil
 	case p.Amount != in.Amount && p.Worth() != in.Amount: // terminals differ in which of the two they repeat
 		return nil, txn.DeclineOriginal
+	case in.Cash != 0 && in.Cash != p.Cash:
+		return nil, txn.DeclineOriginal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}

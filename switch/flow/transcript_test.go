@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tapswitch/internal/money"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -92,11 +93,12 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void", "refund":
+	case "purchase", "cash", "cashback", "balance", "void", "refund":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
 		in.Original = w.keyOf(args, trace, amount)
+		in.Cash = money.MinorUnits(number(args["cash"], 0))
 		w.answered(w.flow.Reverse(context.Background(), in))
 	case "delivered":
 		w.flow.Delivered(w.lastKey, w.last, map[string]Delivery{"written": Written, "maybe": MaybeWritten, "not": NotWritten}[words[1]])
@@ -105,6 +107,9 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
+	case "limits":
+		w.limits = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
+		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0))}
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
@@ -153,15 +158,16 @@ func (w *world) late(k txn.Key) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
+	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "cashback": txn.Cashback, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[what]
+	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "cashback": txn.Cashback, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[what]
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
+	in.Cash = money.MinorUnits(number(args["cash"], 0))
 	copy(in.Key.Terminal[:], args["terminal"])
 	copy(in.Key.Merchant[:], args["merchant"])
 	if args["mac"] == "none" {

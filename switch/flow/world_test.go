@@ -88,10 +88,12 @@ type world struct {
 	noMore  bool // numbers are used up
 	serves  bool // the link carries every class
 	down    bool // the link carries nothing now
+	limits  TerminalLimits
+	agreed  LinkLimits
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, limits: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -106,7 +108,7 @@ func (w *world) start() {
 	w.tries = pin.New(module{w}, 3)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Limits: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
@@ -208,6 +210,9 @@ func describe(r journal.Record) string {
 		if k.Class != txn.Purchase {
 			class = " " + k.Class.String()
 		}
+		if p.Cash > 0 {
+			class += fmt.Sprintf(" of %d", p.Cash)
+		}
 		return fmt.Sprintf("%s%s trace=%d stan=%d amount=%d", name, class, k.Trace, p.Numbers.STAN, p.Amount.Minor)
 	}
 	k, _ := record.ParseKey(r.Key)
@@ -240,7 +245,7 @@ func (w *world) Enter(class txn.Class) (func(), error) {
 func (w *world) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 	digits := in.Card.PAN.Reveal(secret.ForTest)
 	copy(p.Token[:], digits[len(digits)-16:])
-	copy(p.Fingerprint[:], fmt.Sprintf("%s%d", digits[len(digits)-4:], in.Amount.Minor))
+	copy(p.Fingerprint[:], fmt.Sprintf("%s%d-%d", digits[len(digits)-4:], in.Amount.Minor, in.Cash))
 	return nil
 }
 
@@ -293,6 +298,9 @@ func (w *world) Next() (txn.Numbers, error) {
 	return txn.Numbers{STAN: txn.STAN(w.next), At: w.clock.Now(), RRN: txn.RRN([]byte(fmt.Sprintf("%012d", w.next)))}, nil
 }
 
+func (w *world) Terminal(txn.TerminalID) TerminalLimits { return w.limits }
+func (w *world) Link(string) LinkLimits                 { return w.agreed }
+
 func (w *world) act() string {
 	if len(w.mood) == 0 {
 		return "approve"
@@ -315,6 +323,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	class := ""
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
+	}
+	if s.Payment.Cash > 0 {
+		class += fmt.Sprintf(" of %d", s.Payment.Cash)
 	}
 	mti := "0200"
 	if s.Payment.Key.Class == txn.Refund {

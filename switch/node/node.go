@@ -261,6 +261,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Chips:     chip.Checker{Module: n.module},
 		PINs:      pins{n.tries, n.links},
 		Numbers:   nums,
+		Limits:    newLimits(n.cfg),
 		Acquirers: n.links,
 		Reversals: n.saf,
 		Currency:  []uint16{156},

@@ -11,9 +11,11 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/bertlv"
 	"tapswitch/switch/chip"
+	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/journal"
@@ -149,13 +151,16 @@ func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) er
 	return nil
 }
 
-// fingerprint is a hash over token, amount, original and cryptogram. The token is keyed,
+// fingerprint is a hash over token, amount, cash in it, original and cryptogram. The token is keyed,
 // so the hash gives nothing about the card number away.
 func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
 	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
+	if in.Cash > 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(in.Cash))
+	}
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {
@@ -221,6 +226,31 @@ func (r routes) Home(pan secret.PAN, c txn.Class) (string, error) {
 	}
 	return "", txn.DeclineLinkClass
 }
+
+// limits is flow's port on what terminals and links may do.
+type limits struct {
+	terminals map[txn.TerminalID]flow.TerminalLimits
+	links     map[string]flow.LinkLimits
+}
+
+func newLimits(c *config.Config) limits {
+	l := limits{map[txn.TerminalID]flow.TerminalLimits{}, map[string]flow.LinkLimits{}}
+	for _, t := range c.Terminals {
+		var id txn.TerminalID
+		copy(id[:], t.ID)
+		l.terminals[id] = flow.TerminalLimits{Cashback: money.MinorUnits(t.Cashback)}
+	}
+	for _, k := range c.Links {
+		l.links[k.Name] = flow.LinkLimits{Cashback: money.MinorUnits(k.Cashback)}
+	}
+	return l
+}
+
+// Terminal gives what a terminal may do.
+func (l limits) Terminal(id txn.TerminalID) flow.TerminalLimits { return l.terminals[id] }
+
+// Link gives what a link takes.
+func (l limits) Link(name string) flow.LinkLimits { return l.links[name] }
 
 // pins is flow's port on the PIN checker and the links' zone keys.
 type pins struct {

@@ -42,7 +42,7 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 	switch {
 	case err != nil:
 		ans = s.flow.Refuse(ctx, &in, err)
-	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash:
+	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash, in.Key.Class == txn.Cashback:
 		ans = s.flow.Authorize(ctx, &in)
 	case in.Key.Class == txn.Void:
 		ans = s.flow.Void(ctx, &in)

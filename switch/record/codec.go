@@ -43,12 +43,13 @@ const (
 	tagTheirs
 	tagOfRRN
 	tagPart
+	tagCash
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagPart
+	lastTag        = tagCash
 )
 
 const (
@@ -116,6 +117,21 @@ func (e *encoder) funds(f txn.Funds) {
 	e.bytes(tagFunds, b)
 }
 
+// minor writes an amount of a payment's own currency, unless it is zero.
+func (e *encoder) minor(tag byte, m money.MinorUnits) {
+	if m != 0 {
+		e.bytes(tag, binary.BigEndian.AppendUint64(nil, uint64(m)))
+	}
+}
+
+func setMinor(m *money.MinorUnits, v []byte) bool {
+	if len(v) != 8 {
+		return false
+	}
+	*m = money.MinorUnits(binary.BigEndian.Uint64(v))
+	return *m > 0 && *m <= money.Max
+}
+
 func appendAmount(dst []byte, a money.Amount) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Minor))
 	return binary.BigEndian.AppendUint16(dst, uint16(a.Currency))
@@ -136,6 +152,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.bytes(tagToken, p.Token[:])
 	e.bytes(tagSealedPAN, p.SealedPAN)
 	e.bytes(tagAmount, appendAmount(nil, p.Amount))
+	e.minor(tagCash, p.Cash)
 	e.fixed(tagExpiry, p.Expiry[:])
 	e.fixed(tagPSN, p.PSN[:])
 	e.fixed(tagEntry, p.Entry[:])
@@ -174,9 +191,7 @@ func appendAnswer(dst []byte, a txn.Answer) []byte {
 	e.fixed(tagSettle, a.SettleMD[:])
 	e.bytes(tagICC, a.ICC)
 	e.funds(a.Funds)
-	if a.Part > 0 {
-		e.bytes(tagPart, binary.BigEndian.AppendUint64(nil, uint64(a.Part)))
-	}
+	e.minor(tagPart, a.Part)
 	return e.buf
 }
 
@@ -234,6 +249,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		p.SealedPAN = append([]byte(nil), v...)
 	case tagAmount:
 		return setAmount(&p.Amount, v)
+	case tagCash:
+		return setMinor(&p.Cash, v)
 	case tagExpiry:
 		return fill(p.Expiry[:], v)
 	case tagPSN:
@@ -286,10 +303,7 @@ func setAnswer(a *txn.Answer, tag byte, v []byte) bool {
 			a.Funds.Debit = v[10] == 1
 		}
 	case tagPart:
-		if ok = len(v) == 8; ok {
-			a.Part = money.MinorUnits(binary.BigEndian.Uint64(v))
-			ok = a.Part > 0 && a.Part <= money.Max
-		}
+		ok = setMinor(&a.Part, v)
 	default:
 		ok = false
 	}

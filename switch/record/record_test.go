@@ -114,6 +114,9 @@ func TestPart(t *testing.T) {
 	if err != nil || !o.Answer.Approved() || o.Answer.Part != money.Max-1 {
 		t.Errorf("%+v %v", o, err)
 	}
+	if p, err := ParsePayment(full().Key, cashbacks()[0].Body); err != nil || p.Cash != money.Max-1 {
+		t.Errorf("cash %d, %v", p.Cash, err)
+	}
 	for _, bad := range [][]byte{make([]byte, 8), {0, 0, 0, 0, 0, 0, 1}, {0x80, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0}} {
 		e := newEncoder(nil)
 		e.bytes(tagPart, bad)
@@ -121,6 +124,13 @@ func TestPart(t *testing.T) {
 			t.Errorf("part %x was taken", bad)
 		}
 	}
+}
+
+// cashbacks are records of a purchase with cashback.
+func cashbacks() []journal.Record {
+	p := full()
+	p.Key.Class, p.Cash = txn.Cashback, money.Max-1
+	return []journal.Record{Intent(p)}
 }
 
 // The golden files hold what each version wrote; they are never edited.
@@ -131,6 +141,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_advice.txt", advices())
 	golden(t, "testdata/v2_refund.txt", refunds())
 	golden(t, "testdata/v2_part.txt", parts())
+	golden(t, "testdata/v2_cashback.txt", cashbacks())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -348,7 +359,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

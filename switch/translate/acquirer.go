@@ -126,6 +126,9 @@ func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
 	w.set(itemProcedure, as.procedure)
 	w.number(itemAmount, uint64(p.Amount.Minor), 12)
 	w.number(itemCurrency, uint64(p.Amount.Currency), 3)
+	if p.Key.Class == txn.Cashback {
+		w.set(itemAmounts, cashText(p.Cash, p.Amount.Currency))
+	}
 	w.number(itemTrace, uint64(n.STAN), 6)
 	w.time(itemSent, n.At, sentForm)
 	w.time(itemLocalTime, n.At, clockForm)

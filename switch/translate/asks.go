@@ -12,7 +12,7 @@ import (
 )
 
 // ask is how a class is asked of an acquirer: message type and field 3 of the
-// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 20 back
+// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 09 goods and cash, 20 back
 // to the holder, 31 balance).
 type ask struct {
 	mti       iso8583.MTI
@@ -26,6 +26,8 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0200, "000000"}, true
 	case txn.Cash:
 		return ask{0x0200, "010000"}, true
+	case txn.Cashback:
+		return ask{0x0200, "090000"}, true
 	case txn.Void:
 		return ask{0x0200, "200000"}, true
 	case txn.Refund: // an advice, as UnionPay's: told apart from the void by its type

@@ -152,6 +152,9 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	if err := a.repeats(v, asked, n); err != nil {
 		return r, err
 	}
+	if err := repeatsCash(v, p); err != nil {
+		return r, err
+	}
 	if part == 0 && otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
 		return r, fmt.Errorf("field 39 is %s, a yes other than 00, and nothing else was asked for", r.Answer.Code)
 	}

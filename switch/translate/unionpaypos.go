@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -28,12 +29,14 @@ type business struct {
 // businesses is what is served; everything else is DeclineUnsupported.
 // UnionPay POS: sale, its void, refund, balance inquiry, the reversals (there is
 // none of a refund: terminals never send one), offline sale, sign-on with a
-// double-length MAC key (003), sign-off, echo, settlement (201). Cash has the processing code of
-// ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
+// double-length MAC key (003), sign-off, echo, settlement (201). Cash and purchase with
+// cashback have the processing codes of ISO 8583:1987 (01, 09); open sources name no type
+// code for them, so they have the sale's.
 func businesses() []business {
 	return []business{
 		{0x0200, 22, "000", "000000", "00", txn.Purchase, 0},
 		{0x0200, 22, "000", "010000", "00", txn.Cash, 0},
+		{0x0200, 22, "000", "090000", "00", txn.Cashback, 0},
 		{0x0200, 1, "000", "310000", "00", txn.Balance, 0},
 		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
@@ -41,6 +44,7 @@ func businesses() []business {
 		{0x0220, 25, "000", "200000", "00", txn.Refund, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
+		{0x0400, 22, "000", "090000", "00", txn.Reversal, txn.Cashback},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
 		{0x0820, 0, "002", "", "", txn.SignOff, 0},
@@ -98,8 +102,13 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
 	case txn.Void, txn.Refund:
 		return r, original(&r, v)
+	case txn.Cashback:
+		return r, cashOf(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
+		if r.Original.Class == txn.Cashback {
+			return r, cashOf(&r, v)
+		}
 	case txn.OfflineSale:
 		copy(r.Auth[:], v.Raw(38))
 	}
@@ -283,6 +292,8 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	}
 	if a.Funds.Available.Currency != 0 {
 		b.SetString(54, fundsText(a.Funds))
+	} else if bytes.HasPrefix(v.AppendText(nil, 3), []byte("09")) {
+		b.Copy(54, v) // the cash that goes with a purchase
 	}
 	if a.Settled != nil {
 		b.SetText(48, settled(v, a.Settled))

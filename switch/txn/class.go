@@ -14,14 +14,15 @@ const (
 	Echo
 	Balance     // inquiry: moves no money
 	Cash        // withdrawal over the counter
-	Void        // takes a completed purchase or cash withdrawal back, whole
+	Void        // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
 	Settle      // the terminal closes its batch
 	OfflineSale // advice of a sale that was authorised by word of mouth
 	Refund      // gives back a completed purchase or a part of it, also later and elsewhere
+	Cashback    // purchase of which the customer gets a part in cash
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund", "cashback"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -52,7 +53,7 @@ const (
 // payment Payment.Ending is asked, as some links allow more.
 func (c Class) Ending() Ending {
 	switch c {
-	case Purchase, Cash, Void:
+	case Purchase, Cash, Cashback, Void:
 		return EndUndo
 	case Balance:
 		return EndClose
@@ -65,7 +66,7 @@ func (c Class) Ending() Ending {
 }
 
 // Voidable says whether a void may take a payment of class c back.
-func (c Class) Voidable() bool { return c == Purchase || c == Cash }
+func (c Class) Voidable() bool { return c == Purchase || c == Cash || c == Cashback }
 
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.

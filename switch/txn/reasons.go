@@ -33,6 +33,8 @@ var (
 	CodeWrongPIN      = Code{'5', '5'}
 	CodeForgedCard    = Code{'5', '9'}
 	CodeOriginal      = Code{'6', '4'}
+	CodeNotPermitted  = Code{'5', '8'}
+	CodeLimit         = Code{'6', '1'}
 	CodePINTries      = Code{'7', '5'}
 	CodeBatch         = Code{'7', '7'}
 	CodeIssuerDown    = Code{'9', '1'}
@@ -87,6 +89,7 @@ var (
 	DeclineExpired     = reason(CodeExpired, "card_expired")
 	DeclineAuthMissing = reason(CodeFormat, "authorization_code_missing")
 	DeclinePINGiven    = reason(CodeFormat, "pin_in_advice")
+	DeclineCash        = reason(CodeBadAmount, "cash_not_below_amount")
 	// Who asks.
 	DeclineTerminalUnknown = reason(CodeBadTerminal, "terminal_unknown")
 	DeclineTerminalBlocked = reason(CodeBadTerminal, "terminal_blocked")
@@ -128,6 +131,9 @@ var (
 	DeclineUndone    = reason(CodeNoAnswer, "reversed_by_terminal")
 	DeclineUnwritten = reason(CodeNoAnswer, "answer_not_written")
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
+	// What a terminal or a link may do.
+	DeclineCashbackNone  = reason(CodeNotPermitted, "cashback_not_permitted")
+	DeclineCashbackLimit = reason(CodeLimit, "cashback_above_limit")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
 	// What a void or a refund names.
@@ -165,14 +171,14 @@ func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal}
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
-		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven,
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven, DeclineCash,
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
 		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
-		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
+		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,

@@ -42,6 +42,7 @@ var sides = [numClasses]Side{
 	Settle:   OnNeither,
 
 	OfflineSale: OnDebit,
+	Cashback:    OnDebit,
 	Refund:      OnCredit,
 }
 

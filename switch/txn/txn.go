@@ -73,17 +73,18 @@ type Request struct {
 	Key       Key
 	Card      CardData
 	Amount    money.Amount
-	Expiry    [4]byte // YYMM, zero when absent
-	PSN       [3]byte // three digits, zero when absent
-	Entry     [3]byte // field 22
-	Cond      [2]byte // field 25
-	Original  Key     // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
-	OfRRN     RRN     // Void, Refund: the reference number of what is given back
-	OfDate    [4]byte // Refund: the original's date MMDD at its terminal, zero when absent
-	Auth      [6]byte // OfflineSale: field 38, the authorization given by word of mouth
-	TakesPart bool    // Purchase: the terminal declared that it takes an approval of a part of the amount
-	Why       [2]byte // Reversal: field 39 of the request
-	Totals    Totals  // Settle: what the terminal counted
+	Cash      money.MinorUnits // Cashback: of Amount, what the customer gets in cash
+	Expiry    [4]byte          // YYMM, zero when absent
+	PSN       [3]byte          // three digits, zero when absent
+	Entry     [3]byte          // field 22
+	Cond      [2]byte          // field 25
+	Original  Key              // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
+	OfRRN     RRN              // Void, Refund: the reference number of what is given back
+	OfDate    [4]byte          // Refund: the original's date MMDD at its terminal, zero when absent
+	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
+	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
+	Why       [2]byte          // Reversal: field 39 of the request
+	Totals    Totals           // Settle: what the terminal counted
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -150,6 +151,7 @@ type Payment struct {
 	Token       [16]byte // keyed token of the card number
 	SealedPAN   []byte   // AES-GCM under an HSM key
 	Amount      money.Amount
+	Cash        money.MinorUnits // of Amount, what the customer gets in cash
 	Expiry      [4]byte
 	PSN         [3]byte
 	Entry       [3]byte
@@ -170,7 +172,7 @@ type Payment struct {
 // NewPayment takes what may be remembered from a request.
 func NewPayment(r *Request) *Payment {
 	return &Payment{
-		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
+		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Cash: r.Cash, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
 		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, State: Received,
 	}
 }
