@@ -25,6 +25,14 @@ then takes commands, one a line:
   sale AMOUNT_MINOR   take a payment; 1234 is 12.34
   cashback AMOUNT_MINOR CASH_MINOR
                       take a payment of which the customer gets a part in cash
+  preauth AMOUNT_MINOR
+                      have an amount held
+  preauth-void AMOUNT_MINOR AUTHORIZATION DATE [BATCH TRACE]
+                      release it, whole; as the receipt has it, date MMDD
+  complete AMOUNT_MINOR AUTHORIZATION DATE [BATCH TRACE]
+                      take it, or less, or a little more
+  complete-void AMOUNT_MINOR AUTHORIZATION DATE BATCH TRACE REFERENCE
+                      give it back: the amount is held again
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale

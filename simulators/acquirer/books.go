@@ -45,6 +45,7 @@ type Entry struct {
 	Seq          uint64           `json:"seq"`
 	MTI          string           `json:"mti"`                 // "open" for an opening balance
 	Procedure    string           `json:"procedure,omitempty"` // field 3
+	Condition    string           `json:"condition,omitempty"` // field 25 of a 01xx or 02xx, unless 00
 	STAN         string           `json:"stan,omitempty"`
 	RRN          string           `json:"rrn,omitempty"`
 	F7           string           `json:"f7,omitempty"`
@@ -68,7 +69,10 @@ type Entry struct {
 	Mood         string           `json:"mood,omitempty"`     // the mood that bent this message
 	Decision     bool             `json:"decision,omitempty"` // settles its key: repeats get this answer
 	Effect       string           `json:"effect"`
-	BalanceMinor money.MinorUnits `json:"balance_minor"` // of Account, afterwards
+	BalanceMinor money.MinorUnits `json:"balance_minor"`        // of Account, afterwards
+	HeldMinor    money.MinorUnits `json:"held_minor,omitempty"` // of that, what is held
+
+	CompletableMinor money.MinorUnits `json:"completable_minor,omitempty"` // of a hold: the most that its completion may take
 }
 
 // Key names the message for duplicate detection: STAN, F7 and institution.

@@ -18,6 +18,7 @@ type audit struct {
 	refunded map[string]money.MinorUnits // of a debit, by those
 	deltas   money.MinorUnits            // sum of what balances moved by
 	effects  money.MinorUnits            // sum of credits less debits
+	holds    auditedHolds
 }
 
 // CheckBooks checks that at every prefix of the books the balances moved by
@@ -26,7 +27,7 @@ type audit struct {
 // the refunds of a debit are never more than it. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
 	a := audit{balances: map[string]money.MinorUnits{}, debits: map[string]Entry{}, credited: map[string]bool{}, voids: map[string]Entry{},
-		refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}}
+		refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -56,7 +57,10 @@ func (a *audit) add(e Entry) error {
 	if !known {
 		return fmt.Errorf("account %s was never opened", e.Account)
 	}
-	change, err := a.effect(e)
+	about, change, err := a.holds.add(e)
+	if err == nil && !about {
+		change, err = a.effect(e)
+	}
 	if err != nil {
 		return err
 	}

@@ -34,18 +34,22 @@ const (
 // Config describes one host. It is written as YAML or JSON; unknown keys are
 // errors. Keys, card numbers and PINs are published test data only.
 type Config struct {
-	Version     int       `yaml:"version"`     // 1
-	Name        string    `yaml:"name"`        // shown in events
-	Listen      string    `yaml:"listen"`      // host:port; port 0 takes a free one
-	Books       string    `yaml:"books"`       // path of the books, JSON lines
-	Institution string    `yaml:"institution"` // field 32 that requests must carry
-	Currency    string    `yaml:"currency"`    // ISO 4217 number, default 156
-	SignOn      string    `yaml:"sign_on"`     // connection (default) or host
-	Mood        string    `yaml:"mood"`        // mood at start, default normal
-	Connections int       `yaml:"connections"` // most at once, default 64
-	Keys        Keys      `yaml:"keys"`
-	Issuers     []Issuer  `yaml:"issuers"`
-	Accounts    []Account `yaml:"accounts"`
+	Version     int      `yaml:"version"`     // 1
+	Name        string   `yaml:"name"`        // shown in events
+	Listen      string   `yaml:"listen"`      // host:port; port 0 takes a free one
+	Books       string   `yaml:"books"`       // path of the books, JSON lines
+	Institution string   `yaml:"institution"` // field 32 that requests must carry
+	Currency    string   `yaml:"currency"`    // ISO 4217 number, default 156
+	SignOn      string   `yaml:"sign_on"`     // connection (default) or host
+	Mood        string   `yaml:"mood"`        // mood at start, default normal
+	Connections int      `yaml:"connections"` // most at once, default 64
+	Keys        Keys     `yaml:"keys"`
+	Issuers     []Issuer `yaml:"issuers"`
+
+	CompletionPercent int `yaml:"completion_percent"` // of a pre-authorization, the most that its completion may take; default 115
+	HoldDays          int `yaml:"hold_days"`          // for which it can be completed; default 30
+
+	Accounts []Account `yaml:"accounts"`
 
 	// For use in process.
 	Now     func() time.Time `yaml:"-"` // default time.Now
@@ -203,6 +207,12 @@ func (c Config) withDefaults() Config {
 	if c.Connections == 0 {
 		c.Connections = defaultConnections
 	}
+	if c.CompletionPercent == 0 {
+		c.CompletionPercent = defaultPercent
+	}
+	if c.HoldDays == 0 {
+		c.HoldDays = defaultHoldDays
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -240,6 +250,7 @@ func (c Config) Validate() error {
 	rule(!c.Keys.ZPK.bad && !c.Keys.ZPK.IsZero(), "keys.zpk: want 32 hex digits")
 	rule(!c.Keys.ZAK.bad && !c.Keys.ZAK.IsZero(), "keys.zak: want 32 hex digits")
 	rule(!c.Keys.PVK.bad, "keys.pvk: want 32 hex digits")
+	c.validateHolds(rule)
 	c.validateIssuers(rule)
 	c.validateAccounts(rule)
 	return errors.Join(all...)

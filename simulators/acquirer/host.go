@@ -47,7 +47,8 @@ type AccountState struct {
 	PAN          string           `json:"pan"` // masked
 	Status       string           `json:"status"`
 	BalanceMinor money.MinorUnits `json:"balance_minor"`
-	PINTries     int              `json:"pin_tries"` // wrong ones since the last right one
+	HeldMinor    money.MinorUnits `json:"held_minor,omitempty"` // of the balance
+	PINTries     int              `json:"pin_tries"`            // wrong ones since the last right one
 }
 
 // Host is a running acquirer host.
@@ -371,7 +372,7 @@ func (h *Host) Summary() Summary {
 	defer h.mu.Unlock()
 	for _, a := range h.cfg.Accounts {
 		now := h.ledger.byID[a.ID]
-		s.Accounts = append(s.Accounts, AccountState{a.ID, a.PAN.String(), a.Status, now.balance, now.tries})
+		s.Accounts = append(s.Accounts, AccountState{a.ID, a.PAN.String(), a.Status, now.balance, now.held, now.tries})
 	}
 	return s
 }

@@ -66,6 +66,7 @@ const maxTries = 3
 type account struct {
 	Account
 	balance money.MinorUnits
+	held    money.MinorUnits // of the balance
 	tries   int
 }
 
@@ -88,12 +89,13 @@ type ledger struct {
 	byID      map[string]*account
 	decisions map[string]*decision // by message key
 	early     map[string]bool      // originals reversed before they arrived
+	holds     map[string]*hold     // approved pre-authorizations, by message key
 	seq       uint64
 }
 
 func newLedger(cfg Config) *ledger {
 	l := &ledger{cfg: cfg, zpk: cfg.Keys.ZPK.raw(), zak: cfg.Keys.ZAK.raw(), pvk: cfg.Keys.PVK.raw(),
-		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}}
+		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}}
 	for _, a := range cfg.Accounts {
 		acct := &account{Account: a}
 		l.accounts[sha256.Sum256(a.PAN.Reveal(secret.ForTest))] = acct
@@ -131,8 +133,10 @@ func (l *ledger) apply(e Entry) error {
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
-	l.touch(d, e)
-	if a != nil && a.balance != e.BalanceMinor {
+	if !l.applyHold(a, e) {
+		l.touch(d, e)
+	}
+	if a != nil && (a.balance != e.BalanceMinor || a.held != e.HeldMinor) {
 		return fmt.Errorf("acquirer: books: entry %d leaves account %s at another balance than it says; move the books away", e.Seq, e.Account)
 	}
 	if !e.Decision {
@@ -158,8 +162,12 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 	switch m.mti {
 	case mtiNetwork:
 		e.Response, e.Reason = l.network(m, malformed, s)
-	case mtiFinancial:
-		if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
+	case mtiFinancial, mtiAuthorization:
+		switch {
+		case l.refusedAtDoor(m, malformed, s, saleFields(), &e):
+		case e.Condition == conditionHold, m.mti == mtiAuthorization:
+			l.decideHold(m, &e)
+		default:
 			l.decideSale(m, &e)
 		}
 	case mtiAdvice, mtiAdviceRepeat:
@@ -185,6 +193,7 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 		case EffectCredit:
 			e.BalanceMinor += e.AmountMinor
 		}
+		e.HeldMinor = l.heldAfter(a, e)
 	}
 	return e
 }
@@ -194,7 +203,7 @@ func (l *ledger) drop(m *message, now time.Time) Entry {
 	e := l.describe(m, now)
 	e.Reason = "dropped_by_mood"
 	if a := l.byID[e.Account]; a != nil {
-		e.BalanceMinor = a.balance
+		e.BalanceMinor, e.HeldMinor = a.balance, a.held
 	}
 	return e
 }
@@ -203,6 +212,9 @@ func (l *ledger) describe(m *message, now time.Time) Entry {
 	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, Procedure: m.fields[3], STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
 		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
 		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
+	if c := m.fields[25]; c != "00" && (m.mti == mtiFinancial || m.mti == mtiAuthorization) {
+		e.Condition = c
+	}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
 		e.AmountMinor = money.MinorUnits(n)
 	}
@@ -468,7 +480,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 		out[38] = e.AuthCode
 	}
 	if e.Procedure == procBalance && e.Response == codeApproved {
-		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor)
+		out[54] = fmt.Sprintf("0002%sC%012d", e.Currency, e.BalanceMinor-e.HeldMinor)
 	}
 	if a := l.find(m); a != nil && e.ARQC == StateOK {
 		if c, ok := l.chipOf(m, a); ok {

@@ -17,7 +17,7 @@ func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
 	switch {
 	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
 		return codeOrigDiffers, "original_differs"
-	case o.Effect != EffectDebit || d.reversed || d.undone:
+	case o.Effect != EffectDebit || d.reversed || d.undone || o.held() != notHeld: // a completion has a void of its own
 		return codeInvalid, "original_not_in_force"
 	case d.refunded > 0:
 		return codeInvalid, "original_refunded"
@@ -44,7 +44,7 @@ func (l *ledger) judgeRefund(m *message, e *Entry) (code, reason string) {
 	switch {
 	case o.Account != e.Account || o.PAN != e.PAN || o.Currency != e.Currency || o.Merchant != e.Merchant:
 		return codeOrigDiffers, "original_differs"
-	case o.Procedure != procPurchase:
+	case o.Procedure != procPurchase || o.held() != notHeld:
 		return codeInvalid, "original_not_refundable"
 	case o.Effect != EffectDebit || d.reversed || d.undone:
 		return codeInvalid, "original_not_in_force"
@@ -83,6 +83,9 @@ const reasonUnknownOriginal = "original_unknown"
 // It names the amount that was asked, since whoever reverses may not have heard that
 // a part was approved. It keeps no answers: what is true of the original now is the answer.
 func (l *ledger) decideReversal(m *message, e *Entry) {
+	if l.decideHoldReversal(m, e) {
+		return
+	}
 	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
 	if !ok {
 		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"

@@ -26,15 +26,15 @@ func (l *ledger) funds(m *message, a *account, e *Entry) (code, reason string) {
 	switch {
 	case e.Procedure != procPurchase:
 	case m.half: // by its mood, asked for or not
-		part = min(e.AmountMinor/2, a.balance)
+		part = min(e.AmountMinor/2, a.available())
 	case m.takesPart():
-		part = a.balance
+		part = a.available()
 	}
 	switch {
 	case part > 0 && part < e.AmountMinor:
 		e.AskedMinor, e.AmountMinor = e.AmountMinor, part
 		return codePartial, "approved_in_part"
-	case a.balance < e.AmountMinor:
+	case a.available() < e.AmountMinor:
 		return codeNoFunds, "balance_too_low"
 	}
 	return codeApproved, "approved"

@@ -106,7 +106,8 @@ func configuration() *config.Config {
 		return config.Link{Name: name, Dialect: "iso87ascii", Addresses: []string{name}, Institution: institution, Connections: 2,
 			Timeout: 2 * time.Second, Echo: 10 * time.Second, SignOn: 2 * time.Second, MaxInFlight: 64,
 			SAFWindow: 4, SAFRate: 20, SAFRamp: 5 * time.Second,
-			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999"}
+			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999",
+			HoldDays: 30, CompletionPercent: 115}
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "world", Drain: time.Second},

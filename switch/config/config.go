@@ -148,6 +148,9 @@ type Link struct {
 	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
 	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
+	HoldDays     int           `key:"hold_days" min:"1" max:"365" help:"a pre-authorization can be completed for so many days"`
+
+	CompletionPercent int `key:"completion_percent" min:"1" max:"200" help:"of a pre-authorization, the most that its completion may take"`
 }
 
 // Issuer holds the keys of an issuer whose cards are checked here.

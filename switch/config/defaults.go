@@ -33,6 +33,7 @@ func defaults(section any) {
 		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
 		s.SAFWindow, s.SAFRate, s.SAFRamp = 8, 100, 10*time.Second
 		s.MerchantType, s.Unanswered = "5999", "case"
+		s.HoldDays, s.CompletionPercent = 30, 115 // UnionPay's practice
 	case *Issuer:
 		s.Option, s.CSU = "a", "00820000" // approved, offline counters to zero (EMV CCD)
 	case *Terminal:

@@ -27,6 +27,7 @@ type Flow struct {
 	PINs      PINs
 	Numbers   Numbers
 	Limits    Limits
+	Holds     Holds
 	Acquirers Acquirers
 	Reversals Reversals
 
@@ -74,6 +75,7 @@ type Payments interface {
 	Move(k txn.Key, e txn.Event)
 	FindSent(l replay.LinkKey) (txn.Key, bool)
 	FindRRN(n txn.RRN) (txn.Key, bool)
+	FindAuth(a replay.AuthKey) []txn.Key
 	Find(k txn.Key) (txn.Payment, bool)
 	Await(k txn.Key, until env.Mono)
 	ChangeBoth(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error)
@@ -127,7 +129,7 @@ type Numbers interface {
 // Send is what an acquirer is to be asked.
 type Send struct {
 	Payment  *txn.Payment
-	Original *txn.Payment // what a void or a refund gives back, nil for others
+	Original *txn.Payment // what a void, a refund or a completion is about, nil for others
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono

@@ -5,7 +5,6 @@ package flow
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
@@ -84,22 +83,10 @@ func (f *Flow) refunded(in *txn.Request) (txn.Payment, error) {
 	switch {
 	case !ok: // forgotten just now
 		return txn.Payment{}, txn.DeclineOriginalUnknown
-	case !dated(p.Numbers.At, in.OfDate):
+	case !txn.NearDate(p.Numbers.At, in.OfDate):
 		return txn.Payment{}, txn.DeclineOriginalDiffers
 	}
 	return p, nil
-}
-
-// dated says whether a moment is of a date MMDD, which is that of a terminal's
-// own time zone and so may be a day off; none fits all.
-func dated(at time.Time, date [4]byte) bool {
-	const day = 24 * time.Hour
-	for _, d := range []time.Duration{-day, 0, day} {
-		if date == ([4]byte{}) || at.UTC().Add(d).Format("0102") == string(date[:]) {
-			return true
-		}
-	}
-	return false
 }
 
 // refundable is the ladder of what an original must be for p, one rule a line.

@@ -32,9 +32,9 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer leave()
 	numbers := f.undoNumbers()
 	known := false
-	now, err := f.Payments.Change(in.Original, func(now replay.View) ([]journal.Record, error) {
+	now, err := f.changeWithHold(in.Original, func(now, hold replay.View) ([]journal.Record, error) {
 		known = now.Known
-		return undoAsked(now, in, numbers)
+		return undoAsked(now, hold, in, numbers)
 	})
 	if err != nil {
 		return f.refuse(journalError(err))
@@ -52,8 +52,25 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return ans
 }
 
+// changeWithHold is a change of k in the turn of the pre-authorization too, when
+// k is the void of a completion: to undo it brings the completion back.
+func (f *Flow) changeWithHold(k txn.Key, decide func(now, hold replay.View) ([]journal.Record, error)) (replay.View, error) {
+	p, ok := f.Payments.Find(k)
+	if ok && k.Class == txn.CompletionVoid {
+		if completion, ok := f.Payments.Find(p.Original); ok {
+			return f.Payments.ChangeBoth(k, completion.Original, decide)
+		}
+	}
+	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+		if !ok && now.Payment != nil && k.Class == txn.CompletionVoid { // begun just now
+			return nil, txn.DeclineOriginalBusy
+		}
+		return decide(now, replay.View{})
+	})
+}
+
 // undoAsked chooses what a terminal's reversal makes durable.
-func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Record, error) {
+func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal.Record, error) {
 	p := now.Payment
 	switch {
 	case p == nil && now.Tombstone:
@@ -69,6 +86,11 @@ func undoAsked(now replay.View, in *txn.Request, n txn.Numbers) ([]journal.Recor
 	}
 	if err := untouched(now); err != nil {
 		return nil, err
+	}
+	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization
+		if err := reversible(p, hold); err != nil {
+			return nil, err
+		}
 	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
 }

@@ -51,7 +51,7 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 type checked struct {
 	issuer   *chip.Issuer // set when the card is on-us
 	pin      verified
-	original *txn.Payment // what a void or a refund gives back
+	original *txn.Payment // what a void, a refund or a completion is about
 }
 
 // card is steps 5 to 7: the chip, the route, the PIN, and the numbers of the
@@ -67,7 +67,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 		return tell(f.refuse(err))
 	}
 	r.step(StepChip)
-	if p.Link == "" { // a void or a refund goes where its original went
+	if p.Link == "" { // what has an original goes where that went
 		if p.Link, err = f.Routes.Choose(in.Card.PAN); err != nil {
 			return tell(f.refuse(err))
 		}
@@ -147,8 +147,7 @@ func (f *Flow) chip(ctx context.Context, in *txn.Request, is *chip.Issuer) error
 			return err
 		}
 	}
-	giving := in.Key.Class == txn.Void || in.Key.Class == txn.Refund // the card's word is not needed for that
-	if is == nil || giving && in.Card.ICC.IsZero() {
+	if is == nil || in.Key.Class.Follows() && in.Card.ICC.IsZero() { // it may come without the card's word
 		return nil
 	}
 	return f.Chips.Check(ctx, in, *is)

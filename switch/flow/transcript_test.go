@@ -93,7 +93,7 @@ func (w *world) command(line string) {
 	switch words[0] {
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "cashback", "balance", "void", "refund":
+	case "purchase", "cash", "cashback", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -110,6 +110,8 @@ func (w *world) command(line string) {
 	case "limits":
 		w.limits = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
 		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0))}
+	case "hold": // how long one lasts
+		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":
 		w.setLink(words[1])
 	case "late": // the acquirer's yes comes late
@@ -150,6 +152,9 @@ func (w *world) late(k txn.Key) {
 		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
 	case w.undone[p.Numbers.STAN]:
 		w.books[p.Numbers.STAN] = 0
+	case p.Key.Class == txn.Completion:
+		w.taken[p.Numbers.STAN], w.books[o.Numbers.STAN] = o.Numbers.STAN, 0
+		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	default:
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	}
@@ -158,13 +163,13 @@ func (w *world) late(k txn.Key) {
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
-	class := map[string]txn.Class{"": txn.Purchase, "cash": txn.Cash, "cashback": txn.Cashback, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund, "offline": txn.OfflineSale}[args["of"]]
+	class := classOf(args["of"])
 	return w.request(class, trace, amount, args["card"], "").Key
 }
 
 // pay sends a message with the card at hand.
 func (w *world) pay(what string, args map[string]string, trace, amount int) {
-	class := map[string]txn.Class{"purchase": txn.Purchase, "cash": txn.Cash, "cashback": txn.Cashback, "balance": txn.Balance, "void": txn.Void, "refund": txn.Refund}[what]
+	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
 	in.Cash = money.MinorUnits(number(args["cash"], 0))
@@ -179,17 +184,23 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	switch class {
 	case txn.Balance:
 		run = w.flow.Inquire
-	case txn.Void:
+	case txn.Void, txn.CompletionVoid:
 		run = w.flow.Void
 		w.names(in, args)
+	case txn.PreAuthVoid:
+		run = w.flow.CancelPreAuth
+		w.namesHold(in, args)
+	case txn.Completion:
+		run = w.flow.Complete
+		w.namesHold(in, args)
 	case txn.Refund:
 		run = w.flow.Refund
 		if args["original"] != "none" {
 			w.names(in, args)
 		}
 	}
-	w.last = run(context.Background(), in)
-	w.lastKey = in.Key // after what came meanwhile
+	last := run(context.Background(), in)
+	w.lastKey, w.last = in.Key, last // what came meanwhile was told before
 	w.answered(w.last)
 }
 
@@ -204,6 +215,7 @@ func (w *world) names(in *txn.Request, args map[string]string) {
 			in.OfRRN = p.Numbers.RRN
 		}
 	})
+	copy(in.OfAuth[:], args["auth"])
 	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {
 		in.OfRRN = txn.RRN([]byte(fmt.Sprintf("%012s", n)))

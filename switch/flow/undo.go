@@ -219,8 +219,9 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 
 // Late takes an acquirer's yes that came after its time: a payment whose
 // reversal found nothing is reversed again, everything else stays as it is. So
-// does a void whose original was undone since: the yes gave back what the undo
-// gives back, and reversing it would take that again.
+// does a void whose original was undone since, by whatever means: the yes gave
+// back what the undo gives back, and reversing it would take that again. A
+// completion takes, so its late yes is reversed whatever became of the hold.
 func (f *Flow) Late(l replay.LinkKey) {
 	k, ok := f.Payments.FindSent(l)
 	p, known := f.Payments.Find(k)
@@ -239,7 +240,7 @@ func (f *Flow) Late(l replay.LinkKey) {
 	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Running || now.Payment == nil || // forgotten just now
 			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
-			k.Class == txn.Void && of.Payment != nil && of.Payment.State != txn.Completed {
+			now.Payment.Key.Class.TakesBack() && over(of) {
 			return nil, nil
 		}
 		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
@@ -250,6 +251,24 @@ func (f *Flow) Late(l replay.LinkKey) {
 		return
 	}
 	f.enqueue(k, now)
+}
+
+// over says that what an original did is undone or used already. What is under
+// way about it decides nothing.
+func over(of replay.View) bool {
+	if of.Payment == nil {
+		return false
+	}
+	if of.Payment.State != txn.Completed {
+		return true
+	}
+	for i := range of.Later {
+		switch without(&of.Later[i], of.Beyond) {
+		case txn.DeclineOriginalVoided, txn.DeclineOriginalCompleted:
+			return true
+		}
+	}
+	return false
 }
 
 // changeWithOriginal is a change of k in the turn of its original too, if any.

@@ -11,7 +11,8 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// Void takes a completed payment back, whole. Its life is a payment's: one whose
+// Void takes a completed payment back, whole; that of a completion makes its
+// pre-authorization stand again, as it did before and from its own date. Its life is a payment's: one whose
 // end is not known is reversed itself, and the original stands again. What
 // happens to one original takes turns: while a void is not at its end, another
 // void or the terminal's reversal of the original is refused, and once it is
@@ -68,12 +69,18 @@ func (f *Flow) original(in *txn.Request) (txn.Payment, error) {
 	if !ok { // forgotten just now
 		return txn.Payment{}, txn.DeclineOriginalUnknown
 	}
+	if !f.coded(in, &p) {
+		return txn.Payment{}, txn.DeclineOriginalDiffers
+	}
 	return p, nil
 }
 
-// intendOn is intend in the turn of p's original too, which may says whether p
-// may change.
-func (f *Flow) intendOn(p *txn.Payment, v verified, may func(*txn.Payment, replay.View) error) error {
+// ladder is what an original must be for p to be about it, one rule a line.
+type ladder func(p *txn.Payment, of replay.View) error
+
+// intendOn is intend in the turn of p's original too, which may have changed
+// since it was found.
+func (f *Flow) intendOn(p *txn.Payment, v verified, may ladder) error {
 	_, err := f.Payments.ChangeBoth(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
@@ -91,16 +98,25 @@ func (f *Flow) intendOn(p *txn.Payment, v verified, may func(*txn.Payment, repla
 	return nil
 }
 
-// voidable is the ladder of what an original must be, one rule a line.
+// voidable is the ladder of what takes a whole payment back: of the kind that it
+// may name, of the same card and amount, and in force.
 func voidable(p *txn.Payment, of replay.View) error {
 	o := of.Payment
 	switch {
 	case o == nil:
 		return txn.DeclineOriginalUnknown
-	case !o.Key.Class.Voidable():
+	case !p.Key.Class.Names(o.Key.Class):
 		return txn.DeclineOriginalState
 	case o.Worth() != p.Amount, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
+	}
+	return inForce(of)
+}
+
+// inForce says that a payment was approved, told, and nothing took it back or
+// made use of it since.
+func inForce(of replay.View) error {
+	switch o := of.Payment; {
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
@@ -111,14 +127,36 @@ func voidable(p *txn.Payment, of replay.View) error {
 	return untouched(of)
 }
 
-// untouched says that no void or refund of a payment is in force or under way.
+// untouched says that nothing about a payment is in force or under way: no void
+// or refund, no cancel, no completion.
 func untouched(of replay.View) error {
 	for i := range of.Later {
-		if err := alone(&of.Later[i]); err != nil {
+		if err := without(&of.Later[i], of.Beyond); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// without is alone for l that may itself have been taken back: the void of a
+// completion, among what is beyond it.
+func without(l *txn.Payment, beyond []txn.Payment) error {
+	err := alone(l)
+	if err != txn.DeclineOriginalCompleted {
+		return err
+	}
+	for i := range beyond {
+		switch b := &beyond[i]; {
+		case b.Original != l.Key || b.Key.Class != txn.CompletionVoid:
+		case b.State == txn.Completed:
+			return nil
+		case b.State == txn.Disputed:
+			return txn.DeclineOriginalCase
+		case !b.State.Resting():
+			return txn.DeclineOriginalBusy
+		}
+	}
+	return err
 }
 
 // alone says why l, which names a payment, leaves it to nobody else. One that
@@ -127,6 +165,8 @@ func alone(l *txn.Payment) error {
 	switch s := l.State; {
 	case s == txn.Completed && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
+	case s == txn.Completed && l.Key.Class == txn.Completion:
+		return txn.DeclineOriginalCompleted
 	case s == txn.Completed:
 		return txn.DeclineOriginalVoided
 	case s == txn.Disputed: // whether it is in force a person must find out

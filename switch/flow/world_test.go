@@ -85,9 +85,10 @@ type world struct {
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
-	noMore  bool // numbers are used up
-	serves  bool // the link carries every class
-	down    bool // the link carries nothing now
+	noMore  bool          // numbers are used up
+	serves  bool          // the link carries every class
+	down    bool          // the link carries nothing now
+	lasts   time.Duration // of a hold; 30 days when zero
 	limits  TerminalLimits
 	agreed  LinkLimits
 }
@@ -108,7 +109,7 @@ func (w *world) start() {
 	w.tries = pin.New(module{w}, 3)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Limits: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Limits: w, Holds: w, Acquirers: w, Reversals: w.saf,
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
@@ -327,15 +328,15 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if s.Payment.Cash > 0 {
 		class += fmt.Sprintf(" of %d", s.Payment.Cash)
 	}
-	mti := "0200"
-	if s.Payment.Key.Class == txn.Refund {
-		mti = "0220"
-	}
-	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mti, class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mtiOf(s.Payment), class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
 	if w.during != nil {
 		w.during()
 	}
-	if s.Original != nil {
+	switch o := s.Original; {
+	case o == nil:
+	case s.Payment.Key.Class == txn.Completion:
+		return w.complete(s, act)
+	default:
 		return w.giveBack(s, act)
 	}
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
@@ -373,6 +374,7 @@ func (w *world) giveBack(s Send, act string) (txn.Answer, error) {
 		w.refund(n.STAN, o, s.Payment)
 	case w.books[o] > 0:
 		w.taken[n.STAN], w.books[o] = o, 0
+		w.hold(o, true)
 	}
 	switch act {
 	case "silent", "lost":
@@ -421,12 +423,8 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 		return txn.CodeBadTxn, nil
 	}
 	w.undone[p.Numbers.STAN] = true
-	if o, ok := w.taken[p.Numbers.STAN]; ok { // of a void: the original is in force again
-		delete(w.taken, p.Numbers.STAN)
-		if !w.undone[o] {
-			w.books[o] = int64(p.Amount.Minor)
-		}
-		return txn.CodeApproved, nil
+	if o, ok := w.taken[p.Numbers.STAN]; ok { // the original is in force again
+		return w.untake(p, o), nil
 	}
 	if o, ok := w.given[p.Numbers.STAN]; ok {
 		delete(w.given, p.Numbers.STAN)
@@ -457,15 +455,8 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 		r.Original = k
 		r.Original.Class = txn.Purchase
 	}
-	switch class {
-	case txn.Balance:
-		r.Key.Type = 1
-	case txn.Void:
-		r.Key.Type = 23
-	case txn.Refund:
-		r.Key.Type = 25
-	case txn.OfflineSale:
-		r.Key.Type = 30
+	if kind, ok := types60[class]; ok {
+		r.Key.Type = kind
 	}
 	return r
 }

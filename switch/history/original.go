@@ -103,7 +103,7 @@ func (b *Book) candidates(ctx context.Context, by Reference) (fit []Row, err err
 	case by.Receipt != nil && by.Batch == nil && by.Sent == nil:
 		rows, err = b.rows(ctx, " WHERE rrn = ?"+rest, by.Receipt.RRN.String())
 		for _, r := range rows {
-			if near(r.nanos, by.Receipt.Date) {
+			if txn.NearDate(time.Unix(0, r.nanos), by.Receipt.Date) {
 				fit = append(fit, r)
 			}
 		}
@@ -134,23 +134,4 @@ func newest(rows []Row) (fit []Row) {
 		}
 	}
 	return fit
-}
-
-// near says whether a moment lies within a day of a date without a year.
-func near(nanos int64, date [4]byte) bool {
-	if date == ([4]byte{}) {
-		return true
-	}
-	at := time.Unix(0, nanos).UTC()
-	day := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
-	for year := at.Year() - 1; year <= at.Year()+1; year++ {
-		d, err := time.Parse("20060102", fmt.Sprintf("%04d%s", year, date[:]))
-		if err != nil {
-			continue // no 29 February in this year
-		}
-		if apart := d.Sub(day); apart >= -24*time.Hour && apart <= 24*time.Hour {
-			return true
-		}
-	}
-	return false
 }

@@ -27,6 +27,7 @@ type acquirer struct {
 	link     *link.Link
 	zpk, zak *hsm.Key
 	timeout  time.Duration
+	holds    flow.HoldTerms
 	undoes   bool // a refund without a usable answer is reversed
 
 	ended   func(link, outcome string, took time.Duration) // of an exchange
@@ -44,6 +45,15 @@ type acquirers map[string]*acquirer
 func (as acquirers) Serves(link string, c txn.Class) bool {
 	a := as[link] // nil when it left the configuration: an original may have gone there
 	return a != nil && a.dialect.Serves(c)
+}
+
+// HoldTerms are the link's rules about pre-authorizations. One that left the
+// configuration has none, so that nothing can be completed there.
+func (as acquirers) HoldTerms(link string) flow.HoldTerms {
+	if a := as[link]; a != nil {
+		return a.holds
+	}
+	return flow.HoldTerms{}
 }
 
 // Undoes says whether a link takes reversals of refunds, as its configuration has it.

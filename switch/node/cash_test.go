@@ -85,7 +85,7 @@ func TestCashbackOfATerminal(t *testing.T) {
 	if _, _, err := till.host.Ready(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	s := till.host.Sale(context.Background(), host.Sale{Amount: 1000, Cash: 300, Card: r.tap("unionpay", 1000, withCash(300))})
+	s := till.host.Sale(context.Background(), host.Sale{Kind: host.KindCashback, Amount: 1000, Cash: 300, Card: r.tap("unionpay", 1000, withCash(300))})
 	till.want(s, host.Approved, "00")
 	if r.a.taken() != 1000 {
 		t.Errorf("%d taken", r.a.taken())

@@ -262,6 +262,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		PINs:      pins{n.tries, n.links},
 		Numbers:   nums,
 		Limits:    newLimits(n.cfg),
+		Holds:     n.links,
 		Acquirers: n.links,
 		Reversals: n.saf,
 		Currency:  []uint16{156},
@@ -287,6 +288,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 		}
 		a := &acquirer{
 			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
+			holds: flow.HoldTerms{Percent: c.CompletionPercent, Lasts: time.Duration(c.HoldDays) * 24 * time.Hour},
 			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {

@@ -161,6 +161,11 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	if in.Cash > 0 {
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Cash))
 	}
+	if in.OfAuth != ([6]byte{}) { // what a cancel or a completion is about
+		b = append(b, in.OfAuth[:]...)
+		b = append(b, in.OfDate[:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))
+	}
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {

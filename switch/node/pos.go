@@ -42,10 +42,14 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 	switch {
 	case err != nil:
 		ans = s.flow.Refuse(ctx, &in, err)
-	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash, in.Key.Class == txn.Cashback:
+	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash, in.Key.Class == txn.Cashback, in.Key.Class == txn.PreAuth:
 		ans = s.flow.Authorize(ctx, &in)
-	case in.Key.Class == txn.Void:
+	case in.Key.Class == txn.Void, in.Key.Class == txn.CompletionVoid:
 		ans = s.flow.Void(ctx, &in)
+	case in.Key.Class == txn.PreAuthVoid:
+		ans = s.flow.CancelPreAuth(ctx, &in)
+	case in.Key.Class == txn.Completion:
+		ans = s.flow.Complete(ctx, &in)
 	case in.Key.Class == txn.Refund:
 		ans = s.flow.Refund(ctx, &in)
 	case in.Key.Class.Ending() == txn.EndAdvise:

@@ -251,7 +251,8 @@ func (r *rig) config(dir string) *config.Config {
 	link := func(name, institution, addr string) config.Link {
 		return config.Link{Name: name, Dialect: "iso87ascii", Addresses: []string{addr}, Institution: institution, Connections: 1,
 			Timeout: 1500 * time.Millisecond, Echo: 300 * time.Millisecond, SignOn: time.Second, MaxInFlight: 256, SAFWindow: 4,
-			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999"}
+			ZPK: "link/" + name + "/zpk", ZAK: "link/" + name + "/zak", MerchantType: "5999",
+			HoldDays: 30, CompletionPercent: 115}
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "rig", Drain: 4 * time.Second},

@@ -18,7 +18,7 @@ import (
 // page against the sets that a switch really uses.
 func labelDocs() [][2]string {
 	return [][2]string{
-		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`"},
+		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`, `pre_authorization`, `pre_authorization_void`, `completion`, `completion_void`"},
 		{"outcome of a payment", "`approved`, `declined`"},
 		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes; of a settlement why it is not balanced"},
 		{"link", "the names of the configuration's `links`"},

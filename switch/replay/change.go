@@ -18,6 +18,7 @@ type View struct {
 	Running   bool          // a call of the flow owns it: its exchange may be under way
 	Tombstone bool          // its reversal came first
 	Later     []txn.Payment // what names it as its original, in order
+	Beyond    []txn.Payment // what names one of those: the void of a completion
 }
 
 // Change takes the turn of k, lets decide look and choose records, makes them
@@ -87,12 +88,21 @@ func (x *Index) view(e *entry) View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := e.view()
-	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
-			v.Later = append(v.Later, *o.p)
-		}
+	v.Later = x.naming(nil, e)
+	for i := range v.Later {
+		v.Beyond = x.naming(v.Beyond, x.payments[v.Later[i].Key])
 	}
 	return v
+}
+
+// naming appends what names a payment as its original; the lock is held.
+func (x *Index) naming(to []txn.Payment, e *entry) []txn.Payment {
+	for _, k := range x.later[e.key] {
+		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
+			to = append(to, *o.p)
+		}
+	}
+	return to
 }
 
 // names says whether p names this life of e: the keys of both may have come to

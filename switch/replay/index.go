@@ -34,6 +34,7 @@ type Index struct {
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
+	auths    map[AuthKey][]txn.Key // approved pre-authorizations
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
 	cases    int       // open ones: nothing closes them yet
@@ -71,7 +72,7 @@ type entry struct {
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), later: make(map[txn.Key][]txn.Key),
+		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -133,14 +134,17 @@ func (x *Index) apply(k txn.Key, r journal.Record) error {
 		return record.ErrNoIntent
 	}
 	before := e.state()
-	_, err := record.Fold(e.p, k, r)
-	if err == nil && e.state() != before {
+	if _, err := record.Fold(e.p, k, r); err != nil {
+		return err
+	}
+	if e.state() != before {
 		x.move(e)
 	}
-	if err == nil && r.Kind == record.KindCase {
+	if r.Kind == record.KindCase {
 		x.cases++
 	}
-	return err
+	x.authorized(e.p, r.Kind)
+	return nil
 }
 
 // move notes that a record brought e to another state.
@@ -305,6 +309,7 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}
+		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
 	e.p, e.tombstone, e.since = nil, false, x.clock.Now()

@@ -146,14 +146,14 @@ func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
 
 // Request appends the request of p; its MAC is the last eight bytes.
 func (a *Acquirer) Request(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock) ([]byte, error) {
-	if p.Original != (txn.Key{}) {
+	if p.Original != (txn.Key{}) || p.Key.Class.Follows() {
 		return dst, fmt.Errorf("a %s without the original it names", p.Key.Class)
 	}
 	return a.request(dst, p, card, pin, nil)
 }
 
-// Void appends the request of p, a void or a refund, which names o as what it
-// gives back by field 90 and the authorization code; its MAC is the last eight bytes.
+// Void appends the request of p, which names o as what it gives back, or completes,
+// by field 90 and the authorization code; its MAC is the last eight bytes.
 func (a *Acquirer) Void(dst []byte, p *txn.Payment, card *txn.CardData, pin secret.PINBlock, o *txn.Payment) ([]byte, error) {
 	if p.Original != o.Key {
 		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)

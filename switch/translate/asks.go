@@ -12,8 +12,10 @@ import (
 )
 
 // ask is how a class is asked of an acquirer: message type and field 3 of the
-// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 09 goods and cash, 20 back
-// to the holder, 31 balance).
+// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 09 goods and cash,
+// 20 back to the holder, 31 balance; 03, not assigned there, is UnionPay's for a
+// pre-authorization). Field 25 goes along as the terminal had it: 06 tells the
+// messages about what is held from those about a purchase.
 type ask struct {
 	mti       iso8583.MTI
 	procedure string
@@ -36,6 +38,14 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0200, "310000"}, true
 	case txn.OfflineSale:
 		return ask{0x0220, "000000"}, true
+	case txn.PreAuth:
+		return ask{0x0100, "030000"}, true
+	case txn.PreAuthVoid:
+		return ask{0x0100, "200000"}, true
+	case txn.Completion:
+		return ask{0x0200, "000000"}, true
+	case txn.CompletionVoid:
+		return ask{0x0200, "200000"}, true
 	}
 	return ask{}, false
 }

@@ -28,6 +28,20 @@ func TestClassesOfTerminals(t *testing.T) {
 		}, txn.Void, 23, 0},
 		{"reversal of a void", 0x0400, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000006000041" }, txn.Reversal, 23, txn.Void},
 		{"offline sale", 0x0220, func(f map[int]string) { f[38], f[60] = "T12345", "3000000700060"; delete(f, 52) }, txn.OfflineSale, 30, 0},
+		{"pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "030000", "06", "1000000700060" }, txn.PreAuth, 10, 0},
+		{"its reversal", 0x0400, func(f map[int]string) { f[3], f[25], f[60] = "030000", "06", "1000000700060" }, txn.Reversal, 10, txn.PreAuth},
+		{"its void", 0x0100, func(f map[int]string) {
+			f[3], f[25], f[38], f[60], f[61] = "200000", "06", "A1B2C3", "1100000700060", "0000060000411128"
+		}, txn.PreAuthVoid, 11, 0},
+		{"reversal of that", 0x0400, func(f map[int]string) { f[3], f[25], f[60] = "200000", "06", "1100000700060" }, txn.Reversal, 11, txn.PreAuthVoid},
+		{"completion", 0x0200, func(f map[int]string) {
+			f[25], f[38], f[60], f[61] = "06", "A1B2C3", "2000000700060", "0000060000411128"
+		}, txn.Completion, 20, 0},
+		{"its reversal", 0x0400, func(f map[int]string) { f[25], f[60] = "06", "2000000700060" }, txn.Reversal, 20, txn.Completion},
+		{"its void", 0x0200, func(f map[int]string) {
+			f[3], f[25], f[37], f[38], f[60], f[61] = "200000", "06", "632700000001", "A1B2C3", "2100000700060", "0000060000411128"
+		}, txn.CompletionVoid, 21, 0},
+		{"reversal of that", 0x0400, func(f map[int]string) { f[3], f[25], f[60] = "200000", "06", "2100000700060" }, txn.Reversal, 21, txn.CompletionVoid},
 		{"refund", 0x0220, func(f map[int]string) {
 			f[3], f[37], f[60], f[61] = "200000", "632700000001", "2500000700060", "0000060000411122"
 		}, txn.Refund, 25, 0},
@@ -41,8 +55,9 @@ func TestClassesOfTerminals(t *testing.T) {
 		if err != nil || r.Key.Class != c.class || r.Key.Type != c.kind || r.Original.Class != c.of {
 			t.Errorf("%s: class %s of %s, type %d, %v", c.name, r.Key.Class, r.Original.Class, r.Key.Type, err)
 		}
-		if c.class == txn.Void && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.Original.Terminal != r.Key.Terminal || r.OfRRN.String() != "632700000001") {
-			t.Errorf("void of %+v, %s", r.Original, r.OfRRN)
+		if c.class.Follows() && (r.Original.Trace != 41 || r.Original.Batch != 6 || r.Original.Terminal != r.Key.Terminal ||
+			r.OfRRN.String() != f[37] || string(r.OfAuth[:]) != padded(f[38], 6) || c.class != txn.CompletionVoid && string(r.OfDate[:]) != padded(f[61][12:], 4)) {
+			t.Errorf("%s of %+v, %s, %s, %s", c.class, r.Original, r.OfRRN, r.OfAuth, r.OfDate)
 		}
 		if c.class == txn.OfflineSale && string(r.Auth[:]) != "T12345" {
 			t.Errorf("%s: authorization %q", c.name, r.Auth)
@@ -59,10 +74,13 @@ func TestClassesOfTerminals(t *testing.T) {
 	}
 }
 
+// padded is text in a field of its own, zero bytes behind it.
+func padded(text string, size int) string { return text + string(make([]byte, size-len(text))) }
+
 // How each class is asked of an acquirer, and that other dialects refuse it.
 func TestClassesOfAcquirers(t *testing.T) {
 	eachAcquirer(t, func(t *testing.T, a *Acquirer) {
-		for class, want := range map[txn.Class][2]string{txn.Purchase: {"0200", "000000"}, txn.Cash: {"0200", "010000"}, txn.Refund: {"0220", "200000"}, txn.Balance: {"0200", "310000"}} {
+		for class, want := range map[txn.Class][2]string{txn.Purchase: {"0200", "000000"}, txn.Cash: {"0200", "010000"}, txn.Refund: {"0220", "200000"}, txn.Balance: {"0200", "310000"}, txn.PreAuth: {"0100", "030000"}} {
 			p, card := payment(t)
 			p.Key.Class = class
 			raw, err := a.Request(nil, p, card, secret.PINBlock{})
@@ -91,6 +109,61 @@ func TestClassesOfAcquirers(t *testing.T) {
 			t.Error("serves what is no request")
 		}
 	})
+}
+
+// What is done with a pre-authorization names it by its own message type and by the
+// authorization code of its approval, which an approval must have; field 25 tells
+// these messages from those about a purchase.
+func TestHoldsNameTheirOriginal(t *testing.T) {
+	a := NewAcquirer("48431665", "5812")
+	o, card := payment(t)
+	o.Key.Class, o.Cond = txn.PreAuth, [2]byte{'0', '6'}
+	raw, err := a.Request(nil, o, card, secret.PINBlock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := parsed(t, a.Layout(), raw)
+	if _, err := a.Reply(replyTo(t, a, v, "00", func(b *iso8583.Builder) { b.Unset(38) }), o, o.Numbers); err == nil {
+		t.Error("an approval without a code was taken")
+	}
+	reply := replyTo(t, a, v, "00", nil)
+	if r, err := a.Reply(reply, o, o.Numbers); err != nil || r.Answer.Auth == ([6]byte{}) || !a.PurchaseReply(reply) || a.KindOf(reply) != FinancialReply {
+		t.Errorf("%+v %v, kind %d", r.Answer, err, a.KindOf(reply))
+	}
+	copy(o.Answer.Auth[:], "A1B2C3")
+	completion := *o
+	completion.Key.Class, completion.Key.Trace, completion.Original = txn.Completion, 43, o.Key
+	for _, c := range []struct {
+		class    txn.Class
+		original *txn.Payment
+		want     [3]string // type, field 3, type of the original
+	}{
+		{txn.PreAuthVoid, o, [3]string{"0100", "200000", "0100"}},
+		{txn.Completion, o, [3]string{"0200", "000000", "0100"}},
+		{txn.CompletionVoid, &completion, [3]string{"0200", "200000", "0200"}},
+	} {
+		p := *o
+		p.Key.Class, p.Key.Trace, p.Numbers.STAN, p.Undo.STAN, p.Original = c.class, 44, 18, 19, c.original.Key
+		nobody := p
+		nobody.Original = txn.Key{}
+		if _, err := a.Request(nil, &nobody, card, secret.PINBlock{}); err == nil {
+			t.Errorf("a %s that names nothing was built", c.class)
+		}
+		if raw, err = a.Void(nil, &p, card, secret.PINBlock{}, c.original); err != nil {
+			t.Fatal(err)
+		}
+		v := parsed(t, a.Layout(), raw)
+		says, _ := itemsOf(a.t, v)
+		if got := [3]string{v.MTI().String(), says[itemProcedure], says[itemOriginalMTI]}; got != c.want || says[38] != "A1B2C3" || says[25] != "6" && says[25] != "06" || says[itemOriginalTrace] != "000017" {
+			t.Errorf("%s: %v, code %s, condition %s, original %s", c.class, got, says[38], says[25], says[itemOriginalTrace])
+		}
+		if raw, err = a.Reversal(nil, &p, card.PAN, false); err != nil {
+			t.Fatal(err)
+		}
+		if says, _ = itemsOf(a.t, parsed(t, a.Layout(), raw)); says[itemOriginalTrace] != "000018" || says[itemOriginalMTI] != c.want[0] {
+			t.Errorf("reversal of %s: original %s %s", c.class, says[itemOriginalMTI], says[itemOriginalTrace])
+		}
+	}
 }
 
 // A void or a refund names what it gives back, and its own reversal names it.

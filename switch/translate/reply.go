@@ -15,7 +15,7 @@ type Kind uint8
 
 // The kinds.
 const (
-	FinancialReply Kind = iota + 1 // the answer to a payment, an advice or a reversal
+	FinancialReply Kind = iota + 1 // the answer to a payment, an authorization, an advice or a reversal
 	NetworkReply                   // the answer to a network request
 	NetworkRequest                 // a network request of the host
 	OtherMessage
@@ -32,7 +32,7 @@ func (a *Acquirer) KindOf(v *iso8583.View) Kind {
 		return OtherMessage
 	}
 	switch class, function := mti>>8&0x0F, mti&0x00F0; {
-	case (class == 2 || class == 4) && (function == 0x10 || function == 0x30):
+	case (class == 1 || class == 2 || class == 4) && (function == 0x10 || function == 0x30):
 		return FinancialReply
 	case class == 8 && (function == 0x10 || function == 0x30):
 		return NetworkReply
@@ -80,9 +80,10 @@ func (a *Acquirer) Sent(v *iso8583.View) (stan txn.STAN, at string, ok bool) {
 	return txn.STAN(trace), string(text[len(text)-len(sentForm):]), true
 }
 
-// PurchaseReply says whether a reply is to a purchase.
+// PurchaseReply says whether a reply is to a purchase, or to another request than a
+// reversal.
 func (a *Acquirer) PurchaseReply(v *iso8583.View) bool {
-	return a.KindOf(v) == FinancialReply && v.MTI()>>8&0x0F == 2
+	return a.KindOf(v) == FinancialReply && v.MTI()>>8&0x0F != 4
 }
 
 // someYes stands for an action code that is neither a plain yes nor a no: it is
@@ -159,6 +160,9 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 		return r, fmt.Errorf("field 39 is %s, a yes other than 00, and nothing else was asked for", r.Answer.Code)
 	}
 	copy(r.Answer.Auth[:], v.AppendText(nil, 38))
+	if p.Key.Class == txn.PreAuth && v.MTI()>>8&0x0F == 1 && r.Answer.Approved() && r.Answer.Auth == ([6]byte{}) {
+		return r, fmt.Errorf("field 38 is missing: a pre-authorization without a code can be neither completed nor cancelled")
+	}
 	r.Answer.RRN = p.Numbers.RRN
 	if date := v.AppendText(nil, 15); len(date) >= 4 {
 		copy(r.Answer.SettleMD[:], date[len(date)-4:])

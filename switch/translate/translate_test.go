@@ -93,7 +93,17 @@ func TestRefusedByName(t *testing.T) {
 	}{
 		{"void without its original", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2300000700060" }, txn.DeclineField},
 		{"void without the reference number", 0x0200, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2300000700060", "000007000041" }, txn.DeclineField},
-		{"void of a pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "200000", "06", "1100000700060" }, txn.DeclineUnsupported},
+		{"void of a pre-authorization without its original", 0x0100, func(f map[int]string) { f[3], f[25], f[38], f[60] = "200000", "06", "A1B2C3", "1100000700060" }, txn.DeclineField},
+		{"void of a pre-authorization without the date", 0x0100, func(f map[int]string) {
+			f[3], f[25], f[38], f[60], f[61] = "200000", "06", "A1B2C3", "1100000700060", "000006000041"
+		}, txn.DeclineField},
+		{"completion without the authorization code", 0x0200, func(f map[int]string) { f[25], f[60], f[61] = "06", "2000000700060", "0000060000411128" }, txn.DeclineField},
+		{"void of a completion without the reference number", 0x0200, func(f map[int]string) {
+			f[3], f[25], f[38], f[60], f[61] = "200000", "06", "A1B2C3", "2100000700060", "0000060000411128"
+		}, txn.DeclineField},
+		{"completion as an advice", 0x0220, func(f map[int]string) {
+			f[25], f[38], f[60], f[61] = "06", "A1B2C3", "2400000700060", "0000060000411128"
+		}, txn.DeclineUnsupported},
 		{"refund as a request", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},
 		{"refund without the reference number", 0x0220, func(f map[int]string) { f[3], f[60], f[61] = "200000", "2500000700060", "000007000041" }, txn.DeclineField},
 		{"refund without batch and trace", 0x0220, func(f map[int]string) { f[3], f[60], f[37] = "200000", "2500000700060", "632700000001" }, txn.DeclineField},
@@ -101,7 +111,8 @@ func TestRefusedByName(t *testing.T) {
 		{"balance with a condition", 0x0200, func(f map[int]string) { f[3], f[25], f[60] = "310000", "06", "0100000700060" }, txn.DeclineUnsupported},
 		{"reversal of a balance inquiry", 0x0400, func(f map[int]string) { f[3], f[60] = "310000", "0100000700060" }, txn.DeclineUnsupported},
 		{"cash from another account", 0x0200, func(f map[int]string) { f[3] = "012000" }, txn.DeclineUnsupported},
-		{"pre-authorization", 0x0100, func(f map[int]string) { f[3], f[25], f[60] = "030000", "06", "1000000700060" }, txn.DeclineUnsupported},
+		{"pre-authorization without its condition", 0x0100, func(f map[int]string) { f[3], f[60] = "030000", "1000000700060" }, txn.DeclineUnsupported},
+		{"pre-authorization as a financial message", 0x0200, func(f map[int]string) { f[3], f[25], f[60] = "030000", "06", "1000000700060" }, txn.DeclineUnsupported},
 		{"batch settlement", 0x0500, func(f map[int]string) { f[60] = "0000000720100" }, txn.DeclineUnsupported},
 		{"no terminal", 0x0200, func(f map[int]string) { delete(f, 41) }, txn.DeclineField},
 		{"no field 60", 0x0200, func(f map[int]string) { delete(f, 60) }, txn.DeclineField},

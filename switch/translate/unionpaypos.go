@@ -27,11 +27,12 @@ type business struct {
 }
 
 // businesses is what is served; everything else is DeclineUnsupported.
-// UnionPay POS: sale, its void, refund, balance inquiry, the reversals (there is
-// none of a refund: terminals never send one), offline sale, sign-on with a
-// double-length MAC key (003), sign-off, echo, settlement (201). Cash and purchase with
-// cashback have the processing codes of ISO 8583:1987 (01, 09); open sources name no type
-// code for them, so they have the sale's.
+// UnionPay POS: sale, its void, refund, pre-authorization, its void, completion by
+// request, its void, balance inquiry, the reversals (there is none of a refund:
+// terminals never send one), offline sale, sign-on with a double-length MAC key
+// (003), sign-off, echo, settlement (201). Cash and purchase with cashback have the
+// processing codes of ISO 8583:1987 (01, 09); open sources name no type code for them,
+// so they have the sale's.
 func businesses() []business {
 	return []business{
 		{0x0200, 22, "000", "000000", "00", txn.Purchase, 0},
@@ -45,6 +46,14 @@ func businesses() []business {
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
 		{0x0400, 22, "000", "090000", "00", txn.Reversal, txn.Cashback},
+		{0x0100, 10, "000", "030000", "06", txn.PreAuth, 0},
+		{0x0400, 10, "000", "030000", "06", txn.Reversal, txn.PreAuth},
+		{0x0100, 11, "000", "200000", "06", txn.PreAuthVoid, 0},
+		{0x0400, 11, "000", "200000", "06", txn.Reversal, txn.PreAuthVoid},
+		{0x0200, 20, "000", "000000", "06", txn.Completion, 0},
+		{0x0400, 20, "000", "000000", "06", txn.Reversal, txn.Completion},
+		{0x0200, 21, "000", "200000", "06", txn.CompletionVoid, 0},
+		{0x0400, 21, "000", "200000", "06", txn.Reversal, txn.CompletionVoid},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
 		{0x0820, 0, "002", "", "", txn.SignOff, 0},
@@ -100,10 +109,12 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	switch r.Key.Class {
 	case txn.Purchase:
 		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
-	case txn.Void, txn.Refund:
-		return r, original(&r, v)
 	case txn.Cashback:
 		return r, cashOf(&r, v)
+	case txn.Void, txn.Refund, txn.CompletionVoid:
+		return r, original(&r, v)
+	case txn.PreAuthVoid, txn.Completion:
+		return r, preAuth(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
 		if r.Original.Class == txn.Cashback {
@@ -189,6 +200,7 @@ func currency(v *iso8583.View) (money.Currency, error) {
 // original reads what a void or a refund names: the reference number in 37, batch
 // and trace number in 61, and behind them a refund's date, zeros when not known.
 // A refund without either names nothing, which is for the flow to refuse.
+// The void of a completion has the authorization code in 38, when it is there.
 func original(r *txn.Request, v *iso8583.View) error {
 	if r.Key.Class == txn.Refund && !v.Has(37) && !v.Has(61) {
 		return nil
@@ -201,6 +213,23 @@ func original(r *txn.Request, v *iso8583.View) error {
 	if r.Key.Class == txn.Refund && len(text) >= 16 && string(text[12:16]) != "0000" {
 		copy(r.OfDate[:], text[12:16])
 	}
+	if r.Key.Class == txn.CompletionVoid {
+		copy(r.OfAuth[:], v.Raw(38))
+	}
+	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
+	return nil
+}
+
+// preAuth reads what a cancel or a completion names: the authorization code in
+// 38, and in 61 batch and trace number, zeros where the receipt is not at hand, and
+// the date.
+func preAuth(r *txn.Request, v *iso8583.View) error {
+	text := v.AppendText(nil, 61)
+	if len(text) < 16 || !allDigits(text) || len(v.Raw(38)) != len(r.OfAuth) {
+		return missing("38 and 61 (batch, trace number and date of the pre-authorization) are")
+	}
+	copy(r.OfAuth[:], v.Raw(38))
+	copy(r.OfDate[:], text[12:16])
 	r.Original = txn.Key{Terminal: r.Key.Terminal, Merchant: r.Key.Merchant, Batch: uint32(digits(text[:6])), Trace: txn.STAN(digits(text[6:12]))}
 	return nil
 }

@@ -12,17 +12,22 @@ const (
 	SignOn
 	SignOff
 	Echo
-	Balance     // inquiry: moves no money
-	Cash        // withdrawal over the counter
-	Void        // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
-	Settle      // the terminal closes its batch
-	OfflineSale // advice of a sale that was authorised by word of mouth
-	Refund      // gives back a completed purchase or a part of it, also later and elsewhere
-	Cashback    // purchase of which the customer gets a part in cash
+	Balance        // inquiry: moves no money
+	Cash           // withdrawal over the counter
+	Void           // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
+	Settle         // the terminal closes its batch
+	OfflineSale    // advice of a sale that was authorised by word of mouth
+	Refund         // gives back a completed purchase or a part of it, also later and elsewhere
+	PreAuth        // pre-authorization: the issuer holds an amount, nothing is debited
+	PreAuthVoid    // cancels a pre-authorization, whole: its hold is released
+	Completion     // takes what a pre-authorization holds, once, up to a percentage of it
+	CompletionVoid // takes a completion back, whole: the hold stands again
+	Cashback       // purchase of which the customer gets a part in cash
 	numClasses
 )
 
-var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund", "cashback"}
+var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "cashback"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -53,7 +58,7 @@ const (
 // payment Payment.Ending is asked, as some links allow more.
 func (c Class) Ending() Ending {
 	switch c {
-	case Purchase, Cash, Cashback, Void:
+	case Purchase, Cash, Cashback, Void, PreAuth, PreAuthVoid, Completion, CompletionVoid:
 		return EndUndo
 	case Balance:
 		return EndClose
@@ -65,8 +70,32 @@ func (c Class) Ending() Ending {
 	return EndNone
 }
 
-// Voidable says whether a void may take a payment of class c back.
-func (c Class) Voidable() bool { return c == Purchase || c == Cash || c == Cashback }
+// Names says whether a message of class c may name a payment of class of as the
+// one it is about.
+func (c Class) Names(of Class) bool {
+	switch c {
+	case Void:
+		return of == Purchase || of == Cash || of == Cashback
+	case PreAuthVoid, Completion:
+		return of == PreAuth
+	case CompletionVoid:
+		return of == Completion
+	}
+	return false
+}
+
+// Follows says whether c names an original at all. Such a message may come
+// without the card's own word.
+func (c Class) Follows() bool {
+	switch c {
+	case Void, PreAuthVoid, Completion, CompletionVoid:
+		return true
+	}
+	return false
+}
+
+// TakesBack says whether c undoes what its original did, and moves nothing else.
+func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == CompletionVoid }
 
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.

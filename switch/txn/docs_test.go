@@ -5,6 +5,7 @@ package txn
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -182,6 +183,7 @@ func matrix() string {
 // TestReasonsPage generates docs/reference/reasons.md from Reasons.
 func TestReasonsPage(t *testing.T) {
 	docs := reasonDocs()
+	maps.Copy(docs, holdReasonDocs())
 	var b strings.Builder
 	b.WriteString(`# Reasons
 

@@ -32,6 +32,7 @@ var (
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
 	CodeForgedCard    = Code{'5', '9'}
+	CodeAmountLimit   = Code{'6', '1'}
 	CodeOriginal      = Code{'6', '4'}
 	CodeNotPermitted  = Code{'5', '8'}
 	CodeLimit         = Code{'6', '1'}
@@ -136,7 +137,7 @@ var (
 	DeclineCashbackLimit = reason(CodeLimit, "cashback_above_limit")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
-	// What a void or a refund names.
+	// What a void, a refund or a completion names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
@@ -181,7 +182,8 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount,
+		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }
 

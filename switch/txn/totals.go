@@ -41,9 +41,13 @@ var sides = [numClasses]Side{
 	Void:     OnCredit,
 	Settle:   OnNeither,
 
-	OfflineSale: OnDebit,
-	Cashback:    OnDebit,
-	Refund:      OnCredit,
+	OfflineSale:    OnDebit,
+	Refund:         OnCredit,
+	PreAuth:        OnNeither, // held, not paid
+	PreAuthVoid:    OnNeither,
+	Completion:     OnDebit,
+	CompletionVoid: OnCredit,
+	Cashback:       OnDebit,
 }
 
 // Side is where a payment of class c counts while it is in force.

@@ -78,9 +78,10 @@ type Request struct {
 	PSN       [3]byte          // three digits, zero when absent
 	Entry     [3]byte          // field 22
 	Cond      [2]byte          // field 25
-	Original  Key              // Reversal: the key of what is reversed; Void, Refund: the same without its class and type
-	OfRRN     RRN              // Void, Refund: the reference number of what is given back
-	OfDate    [4]byte          // Refund: the original's date MMDD at its terminal, zero when absent
+	Original  Key              // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
+	OfRRN     RRN              // Void, Refund, CompletionVoid: the reference number of what is given back
+	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent
+	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
 	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
 	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
 	Why       [2]byte          // Reversal: field 39 of the request
@@ -143,7 +144,7 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key         Key
-	Original    Key  // what a void or a refund gives back, zero for others
+	Original    Key  // what a void, a refund or a completion is about, zero for others
 	OfRRN       RRN  // the original's reference number: keys come again
 	Undoes      bool // Refund: its link takes reversals of refunds
 	Fingerprint Fingerprint

@@ -53,7 +53,7 @@ const partial = "10"
 // declared that it takes; 0 when it is none.
 func (h *Host) part(v *iso8583.View, sale *reversal) money.MinorUnits {
 	amount, err := v.Uint(4)
-	if !h.cfg.Part || sale.Cash > 0 || text(v, 39) != partial || err != nil || amount == 0 || amount >= uint64(sale.Amount) {
+	if !h.cfg.Part || sale.Kind != KindSale || text(v, 39) != partial || err != nil || amount == 0 || amount >= uint64(sale.Amount) {
 		return 0
 	}
 	return money.MinorUnits(amount)
@@ -66,6 +66,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 		return ReasonNoMAC, whyMAC
 	}
 	amount, err := v.Uint(4)
+	form, _ := sale.Kind.form()
 	switch {
 	case text(v, 41) != h.cfg.Terminal:
 		return ReasonOtherTerminal, whyOther
@@ -75,7 +76,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 		return ReasonOtherAmount, whyOther
 	case sale.Cash > 0 && v.Has(54) && text(v, 54) != h.cashText(sale.Cash):
 		return ReasonOtherAmount, whyOther
-	case text(v, 3) != sale.processing():
+	case text(v, 3) != form.processing:
 		return ReasonOtherType, whyOther
 	}
 	from, _ := v.Span(64)

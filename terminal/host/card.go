@@ -28,12 +28,14 @@ type Card struct {
 	Entry  Entry
 }
 
-// Sale is a purchase to be authorised.
+// Sale is a purchase, or another kind of message with a card, to be authorised.
 type Sale struct {
-	Amount money.MinorUnits
-	Cash   money.MinorUnits // of Amount, what the customer gets in cash; zero: none
-	Card   Card
-	PIN    secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Kind     Kind
+	Amount   money.MinorUnits
+	Cash     money.MinorUnits // of KindCashback: of Amount, what the customer gets in cash
+	Card     Card
+	PIN      secret.PINBlock // under the key of PINKey; absent when no PIN was asked
+	Original Original        // of the kinds that are about an earlier message
 }
 
 // Outcome is how a sale ended for the terminal.
@@ -93,6 +95,7 @@ type Result struct {
 	Batch   string
 	RRN     string           // field 37
 	Auth    string           // field 38
+	Date    string           // field 13, MMDD: what a later message names it by
 	Part    money.MinorUnits // what was approved, when it is a part of the amount
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator

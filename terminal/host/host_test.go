@@ -213,9 +213,9 @@ func TestSaleOnTheWire(t *testing.T) {
 		t.Errorf("second reverse: %v", err)
 	}
 	want := []hosttest.Request{
-		{MTI: "0200", Trace: "000002", Batch: "000001", Amount: "000000001234", Entry: "071", PAN: testPAN,
+		{MTI: "0200", Trace: "000002", Batch: "000001", Amount: "000000001234", Entry: "071", PAN: testPAN, Kind: "000000 00 22",
 			MACRight: true, PIN: true, Track: true, Chip: strings.ToLower(testICC)},
-		{MTI: "0400", Trace: "000002", Batch: "000001", Amount: "000000001234", Entry: "071", PAN: testPAN, Why: "06", Auth: "A00002", MACRight: true,
+		{MTI: "0400", Trace: "000002", Batch: "000001", Amount: "000000001234", Entry: "071", PAN: testPAN, Kind: "000000 00 22", Why: "06", Auth: "A00002", MACRight: true,
 			Chip: "950500000000009f1e0831323334353637389f101307010103a00000010a010000038787868fd1fc9f36020adc"},
 	}
 	for i, got := range b.sw.Books() {

@@ -26,6 +26,7 @@ const (
 	memoryLock = "lock"
 
 	memoryVersion = 1
+	memoryKinds   = 2        // of a file that has another kind than sales: an earlier program would reverse it as one
 	memoryMax     = 32 << 10 // far above offlineMax and two sealed records; more is not ours
 )
 
@@ -41,6 +42,9 @@ var (
 
 // reversal is all that a 0400 needs. It is sealed before it is stored.
 type reversal struct {
+	Kind     Kind     `json:"kind,omitempty"`
+	Original Original `json:"original,omitzero"`
+
 	Trace   uint32           `json:"trace"`
 	Batch   string           `json:"batch"`
 	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
@@ -136,8 +140,8 @@ func (m *memory) load(ctx context.Context) error {
 		return m.damaged("it is not the JSON that this program writes")
 	}
 	switch {
-	case d.Version != memoryVersion:
-		return m.damaged(fmt.Sprintf("version %d, this program knows %d", d.Version, memoryVersion))
+	case d.Version != memoryVersion && d.Version != memoryKinds:
+		return m.damaged(fmt.Sprintf("version %d, this program knows %d and %d", d.Version, memoryVersion, memoryKinds))
 	case d.Terminal != m.terminal:
 		return m.damaged(fmt.Sprintf("it belongs to terminal %q, not to %q", d.Terminal, m.terminal))
 	case d.Trace > TraceMax || !digits(d.Batch, 6):
@@ -198,6 +202,11 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
+	for _, r := range []*reversal{next.pending, next.last} {
+		if r != nil && r.Kind != KindSale {
+			d.Version = memoryKinds
+		}
+	}
 	var err error
 	if d.Pending, err = m.seal(ctx, "pending", next.pending); err != nil {
 		return err
@@ -289,6 +298,9 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 		return nil, m.damaged("the " + place + " record is not of this version")
 	}
 	defer clear(s.PAN)
+	if _, known := s.Kind.form(); !known {
+		return nil, m.damaged("the " + place + " record is of a kind that this program does not know")
+	}
 	if s.reversal.pan, err = secret.NewPAN(s.PAN); err != nil {
 		return nil, m.damaged("the " + place + " record has no card number")
 	}

@@ -183,7 +183,7 @@ func TestDamagedMemory(t *testing.T) {
 		"empty":             "",
 		"cut":               string(golden[:60]),
 		"unknown key":       swap(`"batch"`, `"bunch"`),
-		"later version":     swap(`"version":1`, `"version":2`),
+		"later version":     swap(`"version":1`, `"version":3`),
 		"other terminal":    swap("10000001", "10000002"),
 		"trace":             swap(`"trace":3`, `"trace":1000000`),
 		"batch":             swap("000001\",\"pending", "00001\",\"pending"),

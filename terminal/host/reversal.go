@@ -55,8 +55,10 @@ func (h *Host) undo(ctx context.Context, due *reversal, u *Undo) (again bool, er
 	b.Reset(h.layout, mtiReversal)
 	h.common(&b, due)
 	b.SetString(39, due.Why)
-	if due.Auth != "" {
-		b.SetString(38, due.Auth)
+	if auth := due.Auth; auth != "" {
+		b.SetString(38, auth)
+	} else if due.Original.Auth != "" {
+		b.SetString(38, due.Original.Auth)
 	}
 	if len(due.ICC) > 0 {
 		b.SetBytes(55, due.ICC)

@@ -16,7 +16,6 @@ import (
 // Field values of a sale and of its reversal.
 const (
 	processingSale = "000000"
-	processingCash = "090000" // goods and cash
 	conditionSale  = "00"
 	longestPIN     = "12"
 	typeSale       = "22"
@@ -33,7 +32,7 @@ const (
 	whyOther    = "06"
 )
 
-// Sale is the life of a sale at the terminal. Read it top to bottom: Ready came
+// Sale is the life of a sale at the terminal, and of every other kind of message with a card. Read it top to bottom: Ready came
 // before, so a sale that is not possible now is refused before anything is sent.
 func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
@@ -67,7 +66,8 @@ func (h *Host) Sale(ctx context.Context, s Sale) Result {
 		return r.because(ReasonMemory, err)
 	}
 	var v iso8583.View
-	left, err := h.exchange(request, mtiSaleAnswer, r.Trace, &v)
+	form, _ := s.Kind.form()
+	left, err := h.exchange(request, form.mti.Response(), r.Trace, &v)
 	defer func() { clear(v.Bytes()) }()
 	if !left {
 		return h.notSent(ctx, r.because(ReasonLost, err))
@@ -98,8 +98,11 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
 	}
-	if s.Cash != 0 && (s.Cash < 0 || s.Cash >= s.Amount) {
-		return refuse(ReasonSaleMalformed, "cash must be less than the whole amount")
+	if err := s.Kind.names(s.Original); err != nil {
+		return refuse(ReasonSaleMalformed, err.Error())
+	}
+	if (s.Cash != 0) != (s.Kind == KindCashback) || s.Cash < 0 || s.Cash >= s.Amount {
+		return refuse(ReasonSaleMalformed, "cash goes with a cashback alone, and is less than the whole amount")
 	}
 	return checkSale(s.Amount, s.Card)
 }
@@ -119,6 +122,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 		psn = "0" + psn
 	}
 	return &reversal{
+		Kind: s.Kind, Original: s.Original,
 		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount, Cash: s.Cash,
 		Expiry: s.Card.Expiry, PSN: psn, Entry: entry, ICC: shortICC(s.Card.ICC), pan: pan,
 	}, nil
@@ -126,8 +130,9 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 
 // common sets what sale and reversal have in common, in the order of the wire.
 func (h *Host) common(b *iso8583.Builder, r *reversal) {
+	form, _ := r.Kind.form() // known since it was admitted, or read back
 	b.SetText(2, r.pan.Reveal(secret.ForWire))
-	b.SetString(3, r.processing())
+	b.SetString(3, form.processing)
 	b.SetUint(4, uint64(r.Amount))
 	b.SetUint(11, uint64(r.Trace))
 	b.SetString(14, r.Expiry)
@@ -135,11 +140,14 @@ func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	if r.PSN != "" {
 		b.SetString(23, r.PSN)
 	}
-	b.SetString(25, conditionSale)
+	b.SetString(25, form.condition)
 	b.SetString(41, h.cfg.Terminal)
 	b.SetString(42, h.cfg.Merchant)
 	b.SetString(49, fmt.Sprintf("%03d", uint16(h.cfg.Currency)))
-	b.SetString(60, typeSale+r.Batch+codeSale+capability)
+	b.SetString(60, form.typ+r.Batch+codeSale+capability)
+	if r.Original != (Original{}) {
+		b.SetString(61, r.Original.field61())
+	}
 	if r.Cash > 0 {
 		b.SetString(54, h.cashText(r.Cash))
 	}
@@ -150,14 +158,6 @@ func (h *Host) cashText(cash money.MinorUnits) string {
 	return fmt.Sprintf("0040%03dD%012d", uint16(h.cfg.Currency), cash)
 }
 
-// processing is field 3 of a sale and of its reversal.
-func (r *reversal) processing() string {
-	if r.Cash > 0 {
-		return processingCash
-	}
-	return processingSale
-}
-
 func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {
 	track := s.Card.Track2.AppendTo(nil, secret.ForWire)
 	icc := s.Card.ICC.AppendTo(nil, secret.ForWire)
@@ -165,10 +165,17 @@ func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte,
 	defer func() { clear(track); clear(icc); clear(pin) }()
 
 	var b iso8583.Builder
-	b.Reset(h.layout, mtiSale)
+	form, _ := s.Kind.form()
+	b.Reset(h.layout, form.mti)
 	h.common(&b, record)
-	if h.cfg.Part {
-		b.SetString(60, typeSale+record.Batch+codeSale+capability+takesPart)
+	if h.cfg.Part && s.Kind == KindSale {
+		b.SetString(60, form.typ+record.Batch+codeSale+capability+takesPart)
+	}
+	if s.Original.RRN != "" {
+		b.SetString(37, s.Original.RRN)
+	}
+	if s.Original.Auth != "" {
+		b.SetString(38, s.Original.Auth)
 	}
 	b.SetString(26, longestPIN)
 	if len(track) > 0 {
@@ -213,7 +220,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 // settle makes the verdict durable and only then tells of it.
 func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
 	r.Outcome, r.Reason, r.Code, r.Part = j.outcome, j.reason, j.code, j.part
-	r.Auth, r.RRN = text(v, 38), text(v, 37)
+	r.Auth, r.RRN, r.Date = text(v, 38), text(v, 37), text(v, 13)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc
 	}

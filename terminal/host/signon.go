@@ -14,7 +14,6 @@ import (
 // Message types of the terminal's side.
 const (
 	mtiSale          iso8583.MTI = 0x0200
-	mtiSaleAnswer    iso8583.MTI = 0x0210
 	mtiReversal      iso8583.MTI = 0x0400
 	mtiUndone        iso8583.MTI = 0x0410
 	mtiSignOn        iso8583.MTI = 0x0800

@@ -17,10 +17,10 @@ func TestCashbackAtTheTill(t *testing.T) {
 	r.wait("ready")
 	r.say("cashback 1234 200")
 	if e := r.wait("result"); e.Outcome != "approved" || e.CashMinor != 200 || e.AmountMinor != 1234 || cards.want.Cash != 200 ||
-		!strings.HasPrefix(e.Receipt, "APPROVED 12.34 CNY with 2.00 CNY in cash ") {
+		!strings.HasPrefix(e.Receipt, "APPROVED cashback 12.34 CNY with 2.00 CNY in cash ") {
 		t.Errorf("%+v", e)
 	}
-	if sale := r.sw.Books()[0]; sale.Procedure != "090000" || sale.Amounts != "0040156D000000000200" {
+	if sale := r.sw.Books()[0]; sale.Kind != "090000 00 22" || sale.Amounts != "0040156D000000000200" {
 		t.Errorf("%+v", sale)
 	}
 	for _, wrong := range []string{"cashback", "cashback 1234", "cashback 1234 0", "cashback 1234 1234", "cashback 1234 x", "cashback 1234 200 1"} {

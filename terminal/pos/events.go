@@ -21,10 +21,12 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
+	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void, cashback; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
 	Auth        string           `json:"auth,omitempty"`
+	Date        string           `json:"date,omitempty"` // of a kind other than a sale: MMDD
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
 	CashMinor   money.MinorUnits `json:"cash_minor,omitempty"` // of the amount, what the customer gets in cash
@@ -139,8 +141,16 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("oda", e.ODA), optional("trace", number(e.Trace)), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
+		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+}
+
+// batch is on receipts of which a later message may name it.
+func (p *printer) batch(e Event) string {
+	if e.Kind == "" {
+		return ""
+	}
+	return optional("batch", e.Batch)
 }
 
 // part is what was approved in part: it is what the customer pays, and the rest is

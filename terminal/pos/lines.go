@@ -17,7 +17,7 @@ import (
 // The commands of the till.
 const (
 	cmdSale    = "sale"
-	cmdCash    = "cashback"
+	cmdCash    = string(host.KindCashback)
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
@@ -32,18 +32,19 @@ const (
 
 // command is one line of input.
 type command struct {
-	name   string
-	amount money.MinorUnits
-	cash   money.MinorUnits // of cashback
-	auth   string           // of offline
-	trace  uint32           // of discard
-	pin    secret.Key
-	err    error // what is wrong with the line; it never shows the line
+	name     string
+	amount   money.MinorUnits
+	cash     money.MinorUnits // of cashback
+	original host.Original    // of what is about an earlier message
+	auth     string           // of offline
+	trace    uint32           // of discard
+	pin      secret.Key
+	err      error // what is wrong with the line; it never shows the line
 }
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-void, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
 	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
@@ -98,7 +99,9 @@ func parse(line []byte) (c command, ok bool) {
 	if len(words) == 0 {
 		return c, false
 	}
-	c.name = string(words[0])
+	if c, ok = parseHold(words); ok {
+		return c, true
+	}
 	switch c.name {
 	case cmdSale:
 		if len(words) != 2 {
@@ -139,9 +142,6 @@ func amount(word []byte) money.MinorUnits {
 	}
 	return money.MinorUnits(n)
 }
-
-// sells says whether a command is a sale, which may ask for a PIN.
-func (c command) sells() bool { return c.name == cmdSale || c.name == cmdCash }
 
 func parseCash(words [][]byte) command {
 	c := command{name: cmdCash}

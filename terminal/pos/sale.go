@@ -13,13 +13,13 @@ import (
 	"tapswitch/terminal/pinpad"
 )
 
-// sale is a sale at the till, from top to bottom. It ends in one result event;
+// sale is a sale at the till, or another kind of message with a card, from top to bottom. It ends in one result event;
 // a reversal that it left due is tried once right after it, and again before
 // the next sale.
-func (t *Till) sale(ctx context.Context, amount, cash money.MinorUnits) {
+func (t *Till) sale(ctx context.Context, c command) {
 	began := t.now()
-	e := Event{Event: EventResult, AmountMinor: amount, CashMinor: cash}
-	t.pay(ctx, &e)
+	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount, CashMinor: c.cash}
+	t.pay(ctx, &e, c)
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
 	if _, due := t.host.Pending(); due && e.Outcome != string(host.NotSent) {
@@ -34,7 +34,7 @@ func (t *Till) sale(ctx context.Context, amount, cash money.MinorUnits) {
 }
 
 // pay fills the result of one sale.
-func (t *Till) pay(ctx context.Context, e *Event) {
+func (t *Till) pay(ctx context.Context, e *Event, c command) {
 	if reason, err := t.ready(ctx); reason != host.ReasonNone {
 		e.end(string(host.NotSent), string(reason), err)
 		e.unlessCancelled(ctx)
@@ -59,12 +59,15 @@ func (t *Till) pay(ctx context.Context, e *Event) {
 		}
 	}
 	sent := t.now()
-	r := t.host.Sale(ctx, host.Sale{Amount: e.AmountMinor, Cash: e.CashMinor, Card: tap.Card, PIN: block})
+	r := t.host.Sale(ctx, host.Sale{Kind: c.kind(), Amount: e.AmountMinor, Cash: e.CashMinor, Card: tap.Card, PIN: block, Original: c.original})
 	e.MSHost = milliseconds(t.now().Sub(sent))
 	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
 		e.Trace, e.Batch = r.Trace, r.Batch
 	}
 	e.RRN, e.Auth, e.Code, e.PartMinor = r.RRN, r.Auth, r.Code, r.Part
+	if c.kind() != host.KindSale { // what a later message names it by
+		e.Date = r.Date
+	}
 	e.end(string(r.Outcome), string(r.Reason), r.Err)
 	e.unlessCancelled(ctx)
 }

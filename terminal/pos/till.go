@@ -113,7 +113,7 @@ func (t *Till) Run(ctx context.Context, in io.Reader) error {
 		if queue[0].name == cmdQuit {
 			return nil
 		}
-		selling = queue[0].sells() && queue[0].err == nil
+		selling = queue[0].takesCard() && queue[0].err == nil
 		cancel, done = t.begin(ctx, t.job(queue[0]))
 		queue = queue[1:]
 	}
@@ -125,7 +125,7 @@ func (t *Till) take(c command, queue []command, cancel func(), selling bool) []c
 	case c.name == cmdCancel:
 		cancel()
 	case c.name == cmdPIN:
-		t.typed(c, selling || slices.ContainsFunc(queue, command.sells))
+		t.typed(c, selling || slices.ContainsFunc(queue, command.takesCard))
 	case len(queue) >= queueMax && c.name != cmdQuit:
 		t.fail("too_many_commands", nil)
 	default:
@@ -160,8 +160,8 @@ func (t *Till) job(c command) func(context.Context) {
 	switch {
 	case c.err != nil:
 		return func(context.Context) { t.fail("command_malformed", c.err) }
-	case c.sells():
-		return func(ctx context.Context) { t.sale(ctx, c.amount, c.cash) }
+	case c.takesCard():
+		return func(ctx context.Context) { t.sale(ctx, c) }
 	case c.name == cmdReverse:
 		return t.reverse
 	case c.name == cmdOffline:

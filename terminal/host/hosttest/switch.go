@@ -48,10 +48,11 @@ type Mood struct {
 // Request is what the books keep of a message.
 type Request struct {
 	MTI, Trace, Batch, Amount, Why, Auth, Entry, PAN string
+	Kind, Original, RRN                              string // fields 3, 25 and 60.1; 61; 37
 
 	MACRight, PIN, Track, Part bool   // Part: takes an approval of a part (60.6)
 	Chip                       string // field 55 in hex
-	Procedure, Amounts         string // fields 3, unless it is a sale's, and 54
+	Amounts                    string // field 54
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -204,7 +205,7 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 		return s.reply(c, answer[:], s.signOn(in), Mood{NoMAC: true})
 	case "0820":
 		return s.reply(c, answer[:], s.echoed(in, "0830", "00", 11, 41, 42, 60), Mood{NoMAC: true})
-	case "0200", "0220", "0400":
+	case "0100", "0200", "0220", "0400":
 		m := s.enter(in, body, mti)
 		if m.Silent {
 			return true
@@ -227,7 +228,7 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 	answer := mti[:2] + string(mti[2]+1) + "0"
 	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 54, 60)
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
-	if (code == "00" || code == "10") && mti == "0200" {
+	if (code == "00" || code == "10") && mti != "0400" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
 	}
 	if m.Amount != "" {
@@ -266,11 +267,10 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 		m, *queue = (*queue)[0], (*queue)[1:]
 	}
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
+		Kind: get(in, 3) + " " + get(in, 25) + " " + get(in, 60)[:2], Original: get(in, 61), RRN: get(in, 37),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
 	r.Part = len(get(in, 60)) > 13 && get(in, 60)[13] == '1'
-	if r.Amounts = get(in, 54); get(in, 3) != "000000" {
-		r.Procedure = get(in, 3)
-	}
+	r.Amounts = get(in, 54)
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
 	want := mac(unhex(tak), body[:len(body)-8])

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
+)
+
+// held makes an approved pre-authorization of a card.
+func held(t *testing.T, x *Index, trace txn.STAN, card byte, auth string) *txn.Payment {
+	t.Helper()
+	p := newPayment(trace)
+	p.Key.Class, p.Token = txn.PreAuth, [16]byte{card}
+	p.Numbers.RRN = txn.RRN([]byte("00000000000" + string(rune('0'+trace))))
+	intend(t, x, p)
+	if _, err := x.Change(p.Key, func(now View) ([]journal.Record, error) {
+		o := record.Outcome{Event: txn.SaidYes, Answer: txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte(auth))}}
+		return []journal.Record{record.MakeOutcome(now.Payment, o)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.Finish(p.Key)
+	x.Move(p.Key, txn.Written)
+	return p
+}
+
+// An approved pre-authorization is found by card and authorization code, after a
+// restart as before, until it is forgotten; nothing else is.
+func TestFindAuth(t *testing.T) {
+	x, l, clock := newIndex(10)
+	a, b := held(t, x, 1, 7, "AUTH01"), held(t, x, 2, 7, "AUTH01")
+	held(t, x, 3, 8, "AUTH01")
+	paid(t, x, 4)
+	again, _, _ := newIndex(10)
+	for _, r := range l.records {
+		if err := again.Apply(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, x := range map[string]*Index{"running": x, "after a restart": again} {
+		if got := x.FindAuth(AuthKey{[16]byte{7}, [6]byte([]byte("AUTH01"))}); !slices.Equal(got, []txn.Key{a.Key, b.Key}) {
+			t.Errorf("%s: %v", name, got)
+		}
+		for _, none := range []AuthKey{{[16]byte{7}, [6]byte([]byte("AUTH02"))}, {[16]byte{9}, [6]byte([]byte("AUTH01"))}, {}} {
+			if got := x.FindAuth(none); got != nil {
+				t.Errorf("%s: %v is found as %v", name, none, got)
+			}
+		}
+	}
+	clock.Advance(2 * time.Hour)
+	x.Forget()
+	if x.Len() != 0 || len(x.auths) != 0 {
+		t.Errorf("%d payments, %d codes are left", x.Len(), len(x.auths))
+	}
+}
+
+// A change of a pre-authorization sees its completion and the void of that.
+func TestViewSeesBeyond(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := held(t, x, 1, 7, "AUTH01")
+	c := newPayment(2)
+	c.Key.Class, c.Original = txn.Completion, p.Key
+	v := newPayment(3)
+	v.Key.Class, v.Original = txn.CompletionVoid, c.Key
+	for _, q := range []*txn.Payment{c, v} {
+		intend(t, x, q)
+		settle(t, x, q.Key, txn.SaidYes, txn.CodeApproved)
+		x.Finish(q.Key)
+		x.Move(q.Key, txn.Written)
+	}
+	if _, err := x.ChangeBoth(txn.Key{Trace: 9}, p.Key, func(_, of View) ([]journal.Record, error) {
+		if len(of.Later) != 1 || of.Later[0].Key != c.Key || len(of.Beyond) != 1 || of.Beyond[0].Key != v.Key {
+			t.Errorf("later %+v, beyond %+v", of.Later, of.Beyond)
+		}
+		return nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(2 * time.Hour)
+	x.Forget()
+	if x.Len() != 0 || len(x.later) != 0 {
+		t.Errorf("%d payments and %d originals are left", x.Len(), len(x.later))
+	}
+	x.Await(p.Key, env.Never)
+}

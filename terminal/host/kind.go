@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"errors"
+	"fmt"
+
+	"tapswitch/iso8583"
+)
+
+// Kind is what a message with a card asks of the switch; the zero value is a sale.
+// Names are stored in the reversal memory.
+type Kind string
+
+// The kinds in service (UnionPay POS: message type, fields 3, 25 and 60.1).
+const (
+	KindSale           Kind = ""
+	KindPreAuth        Kind = "preauth"       // holds an amount
+	KindPreAuthVoid    Kind = "preauth-void"  // releases what is held, whole
+	KindCompletion     Kind = "complete"      // takes what is held
+	KindCompletionVoid Kind = "complete-void" // gives that back, whole
+	KindCashback       Kind = "cashback"      // a sale of which the customer gets a part in cash
+)
+
+// form is how a kind is written.
+type form struct {
+	mti                        iso8583.MTI
+	processing, condition, typ string
+}
+
+// form is that of k; false for a kind that this version does not know.
+func (k Kind) form() (form, bool) {
+	switch k {
+	case KindSale:
+		return form{mtiSale, processingSale, conditionSale, typeSale}, true
+	case KindPreAuth:
+		return form{mtiAuthorization, "030000", conditionHold, "10"}, true
+	case KindPreAuthVoid:
+		return form{mtiAuthorization, "200000", conditionHold, "11"}, true
+	case KindCompletion:
+		return form{mtiSale, processingSale, conditionHold, "20"}, true
+	case KindCompletionVoid:
+		return form{mtiSale, "200000", conditionHold, "21"}, true
+	case KindCashback:
+		return form{mtiSale, "090000", conditionSale, typeSale}, true
+	}
+	return form{}, false
+}
+
+// Field values that only these kinds have.
+const (
+	mtiAuthorization iso8583.MTI = 0x0100
+	conditionHold                = "06" // ISO 8583:1987 DE 25: preauthorised request
+)
+
+// Original is what a receipt says of the message that another one is about. Of a
+// completion and of the void of a pre-authorization: authorization code and date, and
+// batch and trace number where they are at hand. Of the void of a completion all.
+type Original struct {
+	Auth  string `json:"auth,omitempty"`  // field 38
+	Date  string `json:"date,omitempty"`  // MMDD, field 13
+	Batch string `json:"batch,omitempty"` // six digits
+	Trace uint32 `json:"trace,omitempty"`
+	RRN   string `json:"rrn,omitempty"` // field 37
+}
+
+// field61 names the original: batch, trace, date. What is not known is zeros.
+func (o Original) field61() string {
+	batch := o.Batch
+	if batch == "" {
+		batch = "000000"
+	}
+	return fmt.Sprintf("%s%06d%s", batch, o.Trace, o.Date)
+}
+
+// names says what is missing of an original for a kind, "" when nothing is.
+func (k Kind) names(o Original) error {
+	if _, known := k.form(); !known {
+		return errors.New("this kind of transaction is not built")
+	}
+	whole := digits(o.Batch, 6) && o.Trace >= 1 && o.Trace <= TraceMax
+	switch {
+	case k == KindSale || k == KindCashback || k == KindPreAuth:
+		if o != (Original{}) {
+			return errors.New("sales and pre-authorizations are about nothing earlier")
+		}
+	case len(o.Auth) != 6 || !digits(o.Date, 4):
+		return errors.New("the original's authorization code has 6 characters, its date is MMDD")
+	case k == KindCompletionVoid && (!whole || len(o.RRN) != 12):
+		return errors.New("the void of a completion needs batch, trace and reference number of the completion")
+	case !whole && (o.Batch != "" || o.Trace != 0):
+		return errors.New("the original's batch number has 6 digits, its trace number is 1 to 999999; leave out both or none")
+	}
+	return nil
+}
