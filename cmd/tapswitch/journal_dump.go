@@ -174,10 +174,15 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 func describeRecord(seq uint64, r journal.Record) (line, error) {
 	l := line{Seq: seq, Kind: record.KindName(r.Kind)}
 	switch r.Kind {
-	case record.KindNumbers:
+	case record.KindNumbers, record.KindCounter:
 		return l, nil
 	case record.KindBatch:
 		return describeBatch(l, r)
+	case record.KindStandIn:
+		_, s, err := record.ParseStandIn(r.Key, r.Body)
+		l.Amount, l.Currency = int64(s.Amount.Minor), uint16(s.Amount.Currency)
+		l.setKey(s.Payment)
+		return l, err
 	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count

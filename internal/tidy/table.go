@@ -108,21 +108,21 @@ func tableSwitch() []Row {
 		{Packages: "switch/listen", May: tier1(), Tests: drivers()},
 
 		// replay is the index over the journal: what changes a payment goes through it.
-		{Packages: "switch/recover", May: slices.Concat(rooms(), []string{"switch/saf", "switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/flow"})},
+		{Packages: "switch/recover", May: slices.Concat(rooms(), []string{"switch/saf", "switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/flow", "switch/window", "switch/standin"})},
 		// retain folds the journal by the meaning of its records, and compacts it.
-		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/journal/segment"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
+		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/journal/segment", "switch/window"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
 		{Packages: "switch/saf", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: drivers()},
 		{Packages: "switch/replay", May: rooms(), Tests: drivers()},
 		{Packages: "switch/settle", May: nouns(), Tests: append(drivers(), "switch/replay")},
 		{Packages: "switch/history", May: rooms(), Tests: slices.Concat(drivers(), []string{"switch/replay"})},
-		{Packages: "switch/flow", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/saf", "switch/recover"})},
+		{Packages: "switch/flow", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/saf", "switch/recover", "switch/window", "switch/standin"})},
 
 		{Packages: "switch/config", May: rooms()},
 		{Packages: "switch/observe", May: rooms()},
 		{Packages: "switch/node", May: []string{"internal/...", "switch/...", "hsm/...", "iso8583/..."}, Tests: anything()},
 
 		// chip says no in the same words as pin when the module does.
-		{Packages: "switch/chip", May: slices.Concat(nouns(), []string{"switch/pin"}), Tests: drivers()},
+		{Packages: "switch/chip", May: slices.Concat(nouns(), []string{"switch/pin", "switch/window"}), Tests: drivers()},
 
 		// translate, route, pin, fleet and the rooms still to come.
 		{Packages: "switch/...", May: slices.Concat(nouns(), []string{"hsm/keystore"}), Tests: drivers()},

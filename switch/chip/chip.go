@@ -6,12 +6,13 @@
 //
 // Promise: a cryptogram over another amount, currency or card than the
 // message's own is refused before the HSM is asked; a wrong cryptogram has its
-// own reason.
+// own reason, and so has a transaction counter that was used before.
 //
 // How: Consistent compares tags with fields; Check asks the HSM for the ARQC,
-// Respond for the ARPC that goes back to the card.
+// Respond for the ARPC that goes back to the card; Counters (counter.go) takes
+// the transaction counter of a cryptogram that was verified.
 //
-// Imported by: node. Imports: hsm, iso8583/bertlv, switch/{txn,pin}.
+// Imported by: node. Imports: hsm, iso8583/bertlv, switch/{txn,pin,window,journal}.
 package chip
 
 import (
@@ -25,6 +26,7 @@ import (
 	"tapswitch/iso8583/bertlv"
 	"tapswitch/switch/pin"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // Issuer is whose cards we answer for: key and profile are chosen by BIN.
@@ -33,8 +35,9 @@ type Issuer struct {
 	Profile hsm.Profile
 	Option  hsm.MKOption
 	Answer  Answer
-	IMK     *hsm.Key // cryptogram master key
-	PVK     *hsm.Key // PIN verification key, nil when PINs go to the acquirer
+	IMK     *hsm.Key       // cryptogram master key
+	PVK     *hsm.Key       // PIN verification key, nil when PINs go to the acquirer
+	ATC     window.Profile // of its cards' transaction counters
 }
 
 // Answer is what an issuer tells its cards of an approval. Of a refusal it tells
@@ -143,9 +146,5 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 func approves(code txn.Code) bool { return code == txn.CodeApproved || code == txn.CodePartial }
 
 func cryptogram(in *txn.Request, is Issuer) hsm.Cryptogram {
-	c := hsm.Cryptogram{Profile: is.Profile, Option: is.Option, PAN: in.Card.PAN, PSN: [2]byte{'0', '0'}, Data: in.Card.ICC}
-	if in.PSN != ([3]byte{}) {
-		copy(c.PSN[:], in.PSN[1:])
-	}
-	return c
+	return hsm.Cryptogram{Profile: is.Profile, Option: is.Option, PAN: in.Card.PAN, PSN: sequence(in), Data: in.Card.ICC}
 }

@@ -43,6 +43,7 @@ type Config struct {
 	Links       []Link     `key:"links" need:"yes" max:"256" help:"sessions with acquirers"`
 	Issuers     []Issuer   `key:"issuers" max:"256" help:"issuers whose cards are checked here"`
 	BINs        []BIN      `key:"bins" max:"65536" help:"card number ranges and where they go"`
+	StandIn     StandIn    `key:"stand_in" help:"decisions in the place of issuers that cannot be reached; off unless enabled"`
 	Terminals   []Terminal `key:"terminals" max:"65536" help:"terminals that may speak to us"`
 	Reversal    Reversal   `key:"reversal" help:"how reversals are repeated until acknowledged"`
 	Observe     Observe    `key:"observe" help:"metrics, health and the log"`
@@ -77,6 +78,7 @@ type Payment struct {
 	MaxInFlight  int           `key:"max_in_flight" min:"1" max:"100000" help:"payments at the same time; one more is refused at once"`
 	ReplayWindow time.Duration `key:"replay_window_ms" min:"60000" max:"2678400000" help:"how long the same message gets the same answer"`
 	PINTries     int           `key:"pin_tries" min:"1" max:"10" help:"wrong PINs before the card's PIN is blocked here"`
+	Counters     int           `key:"counters" min:"1" max:"100000000" help:"cards whose transaction counters are known, about 100 bytes each; one more is refused"`
 }
 
 // Journal is the durable memory.
@@ -155,31 +157,35 @@ type Link struct {
 
 // Issuer holds the keys of an issuer whose cards are checked here.
 type Issuer struct {
-	Name    string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
-	Profile string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn17 visa_cvn18 visa_cvn22 mchip_cvn16 mchip_cvn17 mchip_cvn20 mchip_cvn21 unionpay_cvn01 unionpay_pboc interac_cvn133 ccd" help:"how its cards make cryptograms; numbers are decimal"`
-	Option  string `key:"mk_option" of:"a b" help:"EMV option of card keys: b hashes card numbers above 16 digits"`
-	ARC     string `key:"arc" kind:"hex 4" help:"code of an approval in an answer by method 1; empty: the response code's two characters. M/Chip cards want their own, such as 0010"`
-	CSU     string `key:"csu" kind:"hex 8" help:"card status update of an approval in an answer by method 2"`
-	IMK     string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
-	PVK     string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
+	Name      string `key:"name" need:"yes" kind:"name" help:"bins refer to it"`
+	Profile   string `key:"profile" need:"yes" of:"visa_cvn10 visa_cvn17 visa_cvn18 visa_cvn22 mchip_cvn16 mchip_cvn17 mchip_cvn20 mchip_cvn21 unionpay_cvn01 unionpay_pboc interac_cvn133 ccd" help:"how its cards make cryptograms; numbers are decimal"`
+	Option    string `key:"mk_option" of:"a b" help:"EMV option of card keys: b hashes card numbers above 16 digits"`
+	ARC       string `key:"arc" kind:"hex 4" help:"code of an approval in an answer by method 1; empty: the response code's two characters. M/Chip cards want their own, such as 0010"`
+	CSU       string `key:"csu" kind:"hex 8" help:"card status update of an approval in an answer by method 2"`
+	IMK       string `key:"imk" need:"yes" kind:"key" help:"issuer master key for cryptograms"`
+	PVK       string `key:"pvk" kind:"key" help:"PIN verification key; empty: PINs go to the link"`
+	ATCAhead  int    `key:"atc_ahead" min:"0" max:"65535" help:"how far a card's transaction counter may be above its highest one known; 0: the counter is not looked at"`
+	ATCBehind int    `key:"atc_behind" min:"0" max:"63" help:"how far below, when it was not used itself"`
 }
 
 // BIN is a range of card numbers by their first digits, and where they go.
 type BIN struct {
-	Low    string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
-	High   string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
-	Scheme string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
-	Links  []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
-	Issuer string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
+	Low     string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
+	High    string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
+	Scheme  string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
+	Links   []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
+	Issuer  string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
+	StandIn string   `key:"stand_in" kind:"name" help:"mandate by which a payment that cannot be sent is decided here"`
 }
 
 // Terminal is a point of sale that may speak to us.
 type Terminal struct {
-	ID       string `key:"id" need:"yes" kind:"letters 8" help:"terminal number (field 41)"`
-	Merchant string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
-	TMK      string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
-	Status   string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
-	Cashback int64  `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that it may hand out with one purchase, in minor units; 0: none"`
+	ID           string `key:"id" need:"yes" kind:"letters 8" help:"terminal number (field 41)"`
+	Merchant     string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
+	TMK          string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
+	Status       string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+	Cashback     int64  `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that it may hand out with one purchase, in minor units; 0: none"`
+	MerchantType string `key:"merchant_type" kind:"digits 4" help:"type of the merchant (ISO 18245, field 18); empty: the link's"`
 }
 
 // Reversal says how reversals are repeated.

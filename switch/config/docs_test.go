@@ -39,6 +39,8 @@ const docsTail = `
 | ` + "`message_ms`" + ` ≤ ` + "`idle_ms`" + `; ` + "`reversal.retry_ms`" + ` ≤ ` + "`max_retry_ms`" + `; ` + "`journal.max_bytes`" + ` ≥ 2 × ` + "`segment_bytes`" + `; ` + "`journal.retention_days`" + ` 0 or ≥ ` + "`payment.replay_window_ms`" + ` | |
 | each link's ` + "`saf_window`" + ` ≤ ` + "`max_in_flight`" + ` | what waits takes its places beside payments |
 | names, addresses and terminal numbers are unique; ` + "`bins`" + ` refer to links and issuers that exist | overlapping ranges are refused at start by the BIN table |
+| an issuer's ` + "`atc_behind`" + ` needs its ` + "`atc_ahead`" + ` | [counters](../operating/counters.md) |
+| a mandate's ` + "`issuer`" + ` exists, has ` + "`pvk`" + ` and ` + "`atc_ahead`" + `, and is that of the ranges that name it; some range does; ` + "`pin_above`" + ` ≤ ` + "`max_amount`" + ` ≤ ` + "`max_sum`" + `; no merchant type may and may not; a merchant has one type; ` + "`stand_in.enabled`" + ` needs a mandate | [stand-in](../operating/stand-in.md) |
 | a token, by ` + "`module`" + ` and ` + "`token`" + `, is in ` + "`hsm`" + ` and ` + "`hsm.members`" + ` once | the same token would be lost twice at once |
 | ` + "`environment: production`" + ` refuses SoftHSM, and starts only with ` + "`hsm.accept_pin_in_host_memory: true`" + ` | [PCI](../PCI.md#pins-in-host-memory) |
 `

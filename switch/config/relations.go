@@ -56,6 +56,8 @@ func (d *decoder) relate(c *Config) {
 	}
 	d.names(c)
 	d.members(c)
+	d.counters(c)
+	d.standIn(c)
 	d.dialects(c)
 	d.bins(c)
 	d.production(c)
@@ -120,6 +122,9 @@ func (d *decoder) names(c *Config) {
 	unique("listening address", c.Observe.Address, "observe.address")
 	for i, l := range c.Links {
 		unique("link name", l.Name, fmt.Sprintf("links[%d].name", i))
+	}
+	for i, m := range c.StandIn.Mandates {
+		unique("mandate", m.Name, fmt.Sprintf("stand_in.mandates[%d].name", i))
 	}
 	for i, s := range c.Issuers {
 		unique("issuer name", s.Name, fmt.Sprintf("issuers[%d].name", i))
@@ -187,6 +192,16 @@ func (d *decoder) refers(kind, name string, names []string, path string) {
 		fix = fmt.Sprintf("did you mean %q?", meant)
 	}
 	d.problem(Problem{Code: NoSuchName, Message: fmt.Sprintf("there is no %s %q", kind, name), Why: "a range can only be sent where something is", Fix: fix}, path, d.at[path])
+}
+
+// counters refuses half a window.
+func (d *decoder) counters(c *Config) {
+	for i, s := range c.Issuers {
+		at := fmt.Sprintf("issuers[%d]", i)
+		if d.sound(at+".atc_ahead", at+".atc_behind") && s.ATCAhead == 0 && s.ATCBehind > 0 {
+			d.contradiction(at+".atc_behind", fmt.Sprintf("issuer %q: atc_behind without atc_ahead", s.Name), "with atc_ahead 0 transaction counters are not looked at", "set atc_ahead too, or leave both out")
+		}
+	}
 }
 
 // production refuses what is only good for tests.

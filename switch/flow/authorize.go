@@ -28,6 +28,9 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 
 	// 5 to 7: chip, route, PIN; and the numbers it goes by.
 	card, told := f.card(ctx, r, in, p)
+	if told != nil && told.Reason == txn.DeclineLinkDown.Reason {
+		return f.outOfReach(ctx, r, in, p, card, txn.DeclineLinkDown)
+	}
 	if told != nil {
 		return *told
 	}

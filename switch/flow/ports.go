@@ -24,12 +24,14 @@ type Flow struct {
 	Batches   Batches
 	Routes    Routes
 	Chips     Chips
+	Counters  Counters
 	PINs      PINs
 	Numbers   Numbers
 	Limits    Limits
 	Holds     Holds
 	Acquirers Acquirers
 	Reversals Reversals
+	StandIns  StandIns // nil: nothing is decided here
 
 	Currency []uint16 // accepted ISO 4217 numbers
 	Clock    env.Clock
@@ -115,6 +117,11 @@ type Chips interface {
 	Respond(ctx context.Context, in *txn.Request, is chip.Issuer, code txn.Code) ([]byte, error)
 }
 
+// Counters takes the transaction counter of an on-us card, once.
+type Counters interface {
+	Take(in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
+}
+
 // PINs verifies a PIN where the card is on-us and translates it otherwise.
 type PINs interface {
 	Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is chip.Issuer) (records []journal.Record, failed func(), err error)
@@ -156,4 +163,8 @@ type Acquirers interface {
 // Reversals delivers undos and advices until they are acknowledged.
 type Reversals interface {
 	Enqueue(link string, k txn.Key)
+	// EnqueueFresh is Enqueue of an advice that was made durable just now.
+	EnqueueFresh(link string, k txn.Key)
+	// Withdraw takes an advice back of which surely nothing has left.
+	Withdraw(link string, k txn.Key) bool
 }

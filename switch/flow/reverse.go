@@ -34,9 +34,11 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	known := false
 	now, err := f.changeWithHold(in.Original, func(now, hold replay.View) ([]journal.Record, error) {
 		known = now.Known
-		return undoAsked(now, hold, in, numbers)
+		records, err := undoAsked(now, hold, in, numbers)
+		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
+		f.owedAgain(in.Original)
 		return f.refuse(journalError(err))
 	}
 	r.step(StepUndo)
@@ -84,7 +86,7 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}
-	if err := untouched(now); err != nil {
+	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err
 	}
 	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization

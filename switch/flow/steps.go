@@ -78,7 +78,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 	if err := f.linkTakes(in, p.Link); err != nil {
 		return tell(f.refuse(err))
 	}
-	if c.pin, err = f.pin(ctx, in, p, c.issuer); err != nil {
+	if c.pin, err = f.counted(ctx, in, p, c.issuer); err != nil {
 		return tell(f.refusePIN(p, c.pin, err))
 	}
 	r.step(StepPIN)
@@ -97,7 +97,7 @@ func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *tx
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):
-		return f.unsent(p, err)
+		return f.outOfReach(ctx, r, in, p, c, err)
 	case errors.Is(err, ErrChecks):
 		return f.unknown(p, txn.CheckFailed, err)
 	case err != nil:

@@ -87,7 +87,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) {
+	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
 		return
 	}
 	switch words[0] {
@@ -108,7 +108,7 @@ func (w *world) command(line string) {
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
 	case "limits":
-		w.limits = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
+		w.may = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
 		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0))}
 	case "hold": // how long one lasts
 		w.lasts, _ = time.ParseDuration(words[1])
@@ -130,7 +130,7 @@ func (w *world) command(line string) {
 	case "journal":
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
-		w.hsmGone = words[1] == "gone"
+		w.hsmGone, w.heard = words[1] == "gone", words[1] == "heard"
 	case "numbers":
 		w.noMore = words[1] == "none"
 	case "overload":
@@ -180,6 +180,7 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	}
 	w.busy = w.busy || args["busy"] == "yes"
 	defer func(busy bool) { w.busy = busy }(w.busy && args["busy"] != "yes")
+	w.chip(in, args["atc"])
 	run := w.flow.Authorize
 	switch class {
 	case txn.Balance:

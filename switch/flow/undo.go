@@ -90,13 +90,14 @@ func (f *Flow) outcome(p *txn.Payment, a txn.Answer) (txn.State, error) {
 	return p.State, nil
 }
 
-// unsent ends a payment of which surely nothing left.
-func (f *Flow) unsent(p *txn.Payment, cause error) txn.Answer {
+// unsent ends a payment of which surely nothing left, with what v has to count.
+func (f *Flow) unsent(p *txn.Payment, v verified, cause error) txn.Answer {
 	ans := f.refuse(cause)
 	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
-		return []journal.Record{record.MakeOutcome(now.Payment, record.Outcome{Event: txn.NotSent, Answer: ans})}, nil
+		return append(v.records, record.MakeOutcome(now.Payment, record.Outcome{Event: txn.NotSent, Answer: ans})), nil
 	})
 	if err != nil {
+		v.failed()
 		// The intent alone is durable: recovery will reverse it, which is harmless.
 		return f.refuse(txn.DeclineJournal.Why(err))
 	}
@@ -121,7 +122,8 @@ func (f *Flow) undo(p *txn.Payment, e txn.Event, why error) txn.Answer {
 func (f *Flow) reverse(k txn.Key, e txn.Event, why txn.Reason) error {
 	numbers := f.undoNumbers()
 	now, err := f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) {
-		return undoRecords(now, e, why, numbers)
+		records, err := undoRecords(now, e, why, numbers)
+		return f.withdrawn(now, records, txn.ByReason(why)), err
 	})
 	if err != nil {
 		return err

@@ -24,7 +24,9 @@ import (
 	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
 	"tapswitch/switch/settle"
+	"tapswitch/switch/standin"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // memory is a journal in memory; full and broken are its moods.
@@ -68,6 +70,11 @@ type world struct {
 	index   *replay.Index
 	batches *settle.Book
 	tries   *pin.Checker
+	counts  *window.Book
+	limits  *standin.Limits
+	forged  bool    // cryptograms are
+	heard   bool    // what the HSM is asked of cards is told
+	mcc     [4]byte // of the merchant
 	saf     *saf.Queue
 	flow    *Flow
 	next    uint32
@@ -89,12 +96,12 @@ type world struct {
 	serves  bool          // the link carries every class
 	down    bool          // the link carries nothing now
 	lasts   time.Duration // of a hold; 30 days when zero
-	limits  TerminalLimits
+	may     TerminalLimits
 	agreed  LinkLimits
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, limits: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, mcc: [4]byte([]byte("5411")), may: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -107,13 +114,15 @@ func (w *world) start() {
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
+	w.counts = window.New(10)
+	w.limits = standin.NewLimits(10, 0)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, PINs: w, Numbers: w, Limits: w, Holds: w, Acquirers: w, Reversals: w.saf,
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, Counters: chip.Counters{Book: w.counts}, PINs: w, Numbers: w, Limits: w, Holds: w, Acquirers: w, Reversals: w.saf, StandIns: mandates{w},
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
-	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries); err != nil {
+	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
 	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
@@ -198,6 +207,11 @@ func describe(r journal.Record) string {
 	case record.KindBatch:
 		id, b, _ := record.ParseBatch(r)
 		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))
+	case record.KindCounter:
+		c, _ := record.ParseCounter(r.Body)
+		return fmt.Sprintf("%s highest=%d", name, c.High)
+	case record.KindStandIn:
+		return describeStandIn(r)
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -229,7 +243,7 @@ func (w *world) Authenticate(_ context.Context, in *txn.Request) error {
 	if !in.HasMAC {
 		return txn.DeclineMACMissing
 	}
-	in.PINKey = &hsm.Key{}
+	in.PINKey, in.MerchantType = &hsm.Key{}, w.mcc
 	return nil
 }
 
@@ -255,15 +269,18 @@ func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
 	case '6':
 		return nil, nil
 	case '4':
-		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}}, nil
+		return &chip.Issuer{Name: "test", PVK: &hsm.Key{}, IMK: &hsm.Key{}, ATC: window.Profile{Ahead: 100, Behind: 4}}, nil
 	}
 	return nil, txn.DeclineNoRoute
 }
 
-func (w *world) Choose(secret.PAN) (string, error)          { return "acq", nil }
+func (w *world) Choose(secret.PAN) (string, error) {
+	if w.down {
+		return "", txn.DeclineLinkDown
+	}
+	return "acq", nil
+}
 func (w *world) Home(secret.PAN, txn.Class) (string, error) { return "acq", nil }
-
-func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error { return nil }
 
 func (w *world) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {
 	return []byte{0x91, 1, 0}, nil
@@ -299,7 +316,7 @@ func (w *world) Next() (txn.Numbers, error) {
 	return txn.Numbers{STAN: txn.STAN(w.next), At: w.clock.Now(), RRN: txn.RRN([]byte(fmt.Sprintf("%012d", w.next)))}, nil
 }
 
-func (w *world) Terminal(txn.TerminalID) TerminalLimits { return w.limits }
+func (w *world) Terminal(txn.TerminalID) TerminalLimits { return w.may }
 func (w *world) Link(string) LinkLimits                 { return w.agreed }
 
 func (w *world) act() string {
@@ -318,6 +335,12 @@ func (w *world) Undoes(string, txn.Class) bool { return w.undoes }
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	act := w.act()
+	if act == "drops" { // the link goes down with the payment in hand, before a byte of it has left
+		w.down, act = true, "down"
+		if w.during != nil {
+			w.during()
+		}
+	}
 	if act == "down" {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
 	}

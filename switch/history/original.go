@@ -97,7 +97,7 @@ func (b *Book) Original(ctx context.Context, by Reference) (txn.Payment, error) 
 // candidates are the payments that fit, tombstones left out. Of the lives of one
 // key only the newest counts, and of equal moments a year apart only the latest.
 func (b *Book) candidates(ctx context.Context, by Reference) (fit []Row, err error) {
-	const rest = " AND state <> '" + Tombstone + "' ORDER BY id DESC LIMIT 1000"
+	rest := fmt.Sprintf(" AND state <> '%s' AND class <> %d ORDER BY id DESC LIMIT 1000", Tombstone, txn.StandIn) // an advice of stand-in has its payment's numbers
 	var rows []Row
 	switch {
 	case by.Receipt != nil && by.Batch == nil && by.Sent == nil:

@@ -40,6 +40,11 @@ func originals(t *testing.T) *Book {
 	add(6, func(p *txn.Payment) { p.Numbers.STAN, p.Numbers.At = 1, payment(1).Numbers.At.AddDate(1, 0, 0) })
 	add(7, func(p *txn.Payment) { p.Key = payment(3).Key; p.Amount.Minor = 7 })       // the key again, years later
 	add(8, func(p *txn.Payment) { p.Key = payment(4).Key; p.Key.Merchant[14] = '2' }) // another merchant's
+	add(10, func(p *txn.Payment) { p.Numbers.RRN = rrn("632700000010") })
+	advice := payment(10) // of stand-in: the numbers of its payment
+	advice.Key, advice.Original = txn.StandInKey(advice.Key), advice.Key
+	advice.Numbers.RRN = rrn("632700000010")
+	j.add(record.Advice(advice))
 	j.add(record.Tombstone(payment(9).Key))
 	name := filepath.Join(t.TempDir(), "history.db")
 	must(t, catchUp(t, name, j, 3))
@@ -81,6 +86,8 @@ func TestOriginal(t *testing.T) {
 		"batch and trace":                    {trace("10000001", 1), 101, nil},
 		"the newest of two lives":            {trace("10000003", 3), 7, nil},
 		"a trace of two merchants":           {trace("10000000", 4), 0, ErrAmbiguous},
+		"stood in, by number":                {receipt("632700000010", ""), 110, nil},
+		"stood in, by trace":                 {trace(payment(10).Key.Terminal.String(), 10), 110, nil},
 		"another terminal":                   {trace("10000002", 1), 0, ErrNotFound},
 		"a tombstone is no payment":          {trace("10000001", 9), 0, ErrNotFound},
 		"DE 90, the newest of two years":     {sent("acq-a", 1, "1123120100"), 106, nil},

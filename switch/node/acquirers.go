@@ -35,6 +35,8 @@ type acquirer struct {
 	numbers flow.Numbers
 	clock   env.Clock
 	cards   *cards
+
+	merchantType func(txn.Key) [4]byte
 }
 
 // acquirers is all links; it is flow's port for payments and the
@@ -92,6 +94,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	defer pan.Wipe()
+	p.MerchantType = a.merchantType(p.Key)
 	room, n := make([]byte, 0, 512), p.Undo
 	var body []byte
 	if kind == saf.Advice {

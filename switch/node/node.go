@@ -43,8 +43,10 @@ import (
 	"tapswitch/switch/route"
 	"tapswitch/switch/saf"
 	"tapswitch/switch/settle"
+	"tapswitch/switch/standin"
 	"tapswitch/switch/translate"
 	"tapswitch/switch/txn"
+	"tapswitch/switch/window"
 )
 
 // Module is what a switch needs of its HSM.
@@ -94,6 +96,8 @@ type Node struct {
 	index     *replay.Index
 	batches   *settle.Book
 	tries     *pin.Checker
+	counters  *window.Book
+	limits    *standin.Limits
 	saf       *saf.Queue
 	links     acquirers
 	fleet     *fleet.Fleet
@@ -154,9 +158,10 @@ func (n *Node) build() error {
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
+	n.counters, n.limits = window.New(n.cfg.Payment.Counters), n.newLimits()
 	var given stored
 	began := n.world.Clock.Mono()
-	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, &given)
+	records, err := recover.Replay(n.journal, n.index, n.batches, n.tries, n.counters, n.limits, &given)
 	if err != nil {
 		return fmt.Errorf("recovery from the journal: %w", err)
 	}
@@ -247,6 +252,10 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	if n.fleet, err = n.terminals(); err != nil {
 		return err
 	}
+	standIns, err := n.standIns(table, issuers)
+	if err != nil {
+		return err
+	}
 	if n.cfg.History.Path != "" {
 		n.history = n.newPast()
 	}
@@ -259,12 +268,14 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Batches:   n.batches,
 		Routes:    routes{table, issuers, n.links},
 		Chips:     chip.Checker{Module: n.module},
+		Counters:  chip.Counters{Book: n.counters},
 		PINs:      pins{n.tries, n.links},
 		Numbers:   nums,
 		Limits:    newLimits(n.cfg),
 		Holds:     n.links,
 		Acquirers: n.links,
 		Reversals: n.saf,
+		StandIns:  standIns,
 		Currency:  []uint16{156},
 		Clock:     n.world.Clock,
 		Observe:   n.report,
@@ -289,7 +300,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 		a := &acquirer{
 			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			holds: flow.HoldTerms{Percent: c.CompletionPercent, Lasts: time.Duration(c.HoldDays) * 24 * time.Hour},
-			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault,
+			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault, merchantType: n.merchantTypeOf,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {
 			return err
@@ -335,7 +346,7 @@ func profiles() map[string]hsm.Profile {
 
 // issuer is how an issuer's cards are checked and answered, without its keys.
 func issuer(c config.Issuer) (*chip.Issuer, error) {
-	is := &chip.Issuer{Name: c.Name, Profile: profiles()[c.Profile]}
+	is := &chip.Issuer{Name: c.Name, Profile: profiles()[c.Profile], ATC: window.Profile{Ahead: uint32(c.ATCAhead), Behind: uint32(c.ATCBehind)}}
 	if is.Profile == 0 {
 		return nil, fmt.Errorf("issuer %q: cryptogram profile %q is not built", c.Name, c.Profile)
 	}
@@ -375,7 +386,7 @@ func (n *Node) routes() (*route.Table, map[string]*chip.Issuer, error) {
 	}
 	ranges := make([]route.Range, len(n.cfg.BINs))
 	for i, b := range n.cfg.BINs {
-		ranges[i] = route.Range{Line: i + 1, Low: b.Low, High: b.High, Scheme: b.Scheme, Links: b.Links, OnUs: b.Issuer != "", IssuerProfile: b.Issuer}
+		ranges[i] = route.Range{Line: i + 1, Low: b.Low, High: b.High, Scheme: b.Scheme, Links: b.Links, OnUs: b.Issuer != "", IssuerProfile: b.Issuer, StandIn: b.StandIn}
 	}
 	table, err := route.New(ranges)
 	return table, issuers, err
@@ -388,7 +399,7 @@ func (n *Node) terminals() (*fleet.Fleet, error) {
 	for i, c := range n.cfg.Terminals {
 		m := merchants[c.Merchant]
 		if m == nil {
-			m = &fleet.Merchant{ID: c.Merchant, Status: fleet.Active}
+			m = &fleet.Merchant{ID: c.Merchant, Category: c.MerchantType, Status: fleet.Active}
 			merchants[c.Merchant] = m
 		}
 		tmk, err := n.key(c.TMK, hsm.TMK)

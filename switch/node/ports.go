@@ -43,6 +43,7 @@ func (t terminals) Authenticate(ctx context.Context, in *txn.Request) error {
 		return terminalRefusal(err)
 	}
 	in.PINKey, in.MACKey = set.PIN, set.MAC
+	in.MerchantType = merchantType(who.Merchant.Category)
 	return nil
 }
 

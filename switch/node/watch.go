@@ -63,6 +63,7 @@ func sets(cfg *config.Config) observe.Sets {
 	for _, why := range txn.BatchReasons() {
 		s.Reasons = append(s.Reasons, string(why))
 	}
+	s.Reasons = append(s.Reasons, string(txn.StandInYes))
 	for _, why := range txn.CaseReasons() {
 		s.Cases = append(s.Cases, string(why))
 	}
@@ -215,6 +216,7 @@ func (n *Node) gauges() {
 		n.observer.History(h.Up, h.Records, h.Behind)
 	}
 	n.observer.InFlight(n.admission.InFlight())
+	n.observer.Counters(n.counters.Len())
 	open := 0
 	for _, l := range n.listeners {
 		open += l.Connections()

@@ -17,6 +17,7 @@ type Metrics struct {
 	paymentSeconds []prometheus.Observer
 	inFlight       prometheus.Gauge
 	repeats        prometheus.Counter
+	counters       prometheus.Gauge
 
 	connections prometheus.Gauge
 	refused     *family // reason
@@ -83,6 +84,7 @@ func (b builder) payments(m *Metrics, s Sets) {
 	m.payments = b.family("tapswitch_flow_payments_total", "messages answered, by class, outcome and reason", l, "class", "outcome", "reason")
 	m.paymentSeconds = b.histograms("tapswitch_flow_seconds", "from the first byte of a request to its answer", "class", l.set[0])
 	m.inFlight = b.gauge("tapswitch_flow_in_flight", "payments being worked on")
+	m.counters = b.gauge("tapswitch_chip_counters", "cards whose transaction counters are known, of at most payment.counters")
 	m.repeats = b.counter("tapswitch_flow_repeats_total", "messages answered from what was told before")
 }
 
@@ -133,6 +135,9 @@ func (m *Metrics) countPayment(e Event) {
 
 // InFlight sets the number of payments being worked on.
 func (m *Metrics) InFlight(n int) { m.inFlight.Set(float64(n)) }
+
+// Counters sets the number of cards whose transaction counters are known.
+func (m *Metrics) Counters(n int) { m.counters.Set(float64(n)) }
 
 // Connections sets the number of open terminal connections.
 func (m *Metrics) Connections(n int) { m.connections.Set(float64(n)) }

@@ -40,7 +40,10 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		if err != nil {
 			return p, err
 		}
-		p.Answer = o.Answer
+		if o.Event != txn.NotSent || p.State != txn.Advising { // a withdrawn advice keeps what it said
+			p.Answer = o.Answer
+		}
+		p.StoodIn = p.StoodIn || o.Event == txn.StoodIn
 		return p, move(p, o.Event)
 	case KindUndo:
 		u, err := ParseUndo(r.Body)

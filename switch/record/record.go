@@ -26,9 +26,11 @@ const (
 	KindBatch                     // how a terminal's batch stands
 	KindAdvice                    // what has happened and is owed to the acquirer, with what the terminal is told
 	KindAdvised                   // the acquirer acknowledged an advice
+	KindCounter                   // used counters of a card or a DUKPT device
+	KindStandIn                   // a payment that the switch approved itself, in the day of its card
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

@@ -142,6 +142,8 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_refund.txt", refunds())
 	golden(t, "testdata/v2_part.txt", parts())
 	golden(t, "testdata/v2_cashback.txt", cashbacks())
+	golden(t, "testdata/v2_counter.txt", counters())
+	golden(t, "testdata/v2_standin.txt", standIns())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -310,6 +312,9 @@ func TestFollowUpsFit(t *testing.T) {
 	if end := max(size(advices()[1]), size(cases()[0])); end > AdviceRoom {
 		t.Errorf("the end of an advice takes %d of %d bytes", end, AdviceRoom)
 	}
+	if end := size(MakeOutcome(full(), Outcome{Event: txn.NotSent, Answer: txn.Refusal(txn.DeclineOriginalDiffers, answer().At)})); end > AdviceRoom {
+		t.Errorf("the end of an advice that is withdrawn takes %d of %d bytes", end, AdviceRoom)
+	}
 	if undoing > UndoRoom {
 		t.Errorf("undo and what ends it take %d of %d bytes", undoing, UndoRoom)
 	}
@@ -359,7 +364,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), counters(), standIns()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

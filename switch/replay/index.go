@@ -80,8 +80,8 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
-		return nil // projections of switch/pin, switch/number and switch/settle
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised:
 	default:
@@ -183,8 +183,10 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	if r.Kind == record.KindRefused {
 		return nil
 	}
-	x.sent[NewLinkKey(p.Link, p.Numbers)] = k
-	x.rrns[p.Numbers.RRN] = k
+	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
+		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
+		x.rrns[p.Numbers.RRN] = k
+	}
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
@@ -305,7 +307,9 @@ func (x *Index) forget() {
 // held.
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
-		delete(x.sent, NewLinkKey(e.p.Link, e.p.Numbers))
+		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
+			delete(x.sent, l)
+		}
 		if x.rrns[e.p.Numbers.RRN] == k {
 			delete(x.rrns, e.p.Numbers.RRN)
 		}

@@ -4,7 +4,7 @@
 //
 // Promise: what is left after a purge brings back every payment that is not
 // final, has an open case or is younger than the retention period, the totals of every batch, every wrong PIN that still counts,
-// and the numbers as they were. A kind of record without a rule here, or a record
+// every used counter, what was decided in an issuer's place today, and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
 // How: one replay folds the journal into a Plan. A payment goes with all its
@@ -15,7 +15,7 @@
 // unknown to the switch at that moment gets no further record but those of a new
 // life of its key; records up to the end of the fold are seen.
 //
-// Imported by: node, cmd. Imports: switch/{journal,record,txn,number}.
+// Imported by: node, cmd. Imports: switch/{journal,record,txn,number,window}.
 package retain
 
 import (
@@ -47,6 +47,7 @@ type Plan struct {
 	closed bool   // a young record was seen: before does not move any more
 	lives  map[txn.Key]*life
 	tries  map[[16]byte]tries
+	counts counters
 	given  number.State
 	batches
 }
@@ -85,7 +86,7 @@ type tries struct {
 
 // Fold reads the whole journal.
 func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
-	p := &Plan{cfg: cfg, before: 1, lives: map[txn.Key]*life{}, tries: map[[16]byte]tries{}, batches: newBatches()}
+	p := &Plan{cfg: cfg, before: 1, lives: map[txn.Key]*life{}, tries: map[[16]byte]tries{}, batches: newBatches(), counts: counters{}}
 	err := j.Replay(func(seq uint64, r journal.Record) error {
 		p.Records++
 		if err := p.apply(seq, r); err != nil {
@@ -124,6 +125,10 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 		return err != nil || needed
 	case record.KindBatch:
 		return p.needsBatch(seq, r)
+	case record.KindCounter:
+		return p.counts.keep(seq, r)
+	case record.KindStandIn:
+		return standInCounts(r, p.cfg.Before)
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -167,6 +172,11 @@ func (p *Plan) apply(seq uint64, r journal.Record) error {
 		}
 		p.age(seq, at)
 		return nil
+	case record.KindCounter:
+		return p.counts.apply(seq, r)
+	case record.KindStandIn:
+		_, _, err := record.ParseStandIn(r.Key, r.Body)
+		return err
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {

@@ -47,6 +47,7 @@ type Range struct {
 	Links         []string // candidates in order of preference
 	OnUs          bool     // the issuer's keys are here
 	IssuerProfile string   // which keys and rules, exactly when OnUs
+	StandIn       string   // mandate by which the switch may decide itself, empty for none
 }
 
 // Decision is where a payment goes.
@@ -55,6 +56,7 @@ type Decision struct {
 	Link          string // empty only for an on-us range without links
 	OnUs          bool
 	IssuerProfile string
+	StandIn       string
 }
 
 // entry is a range as it is searched.
@@ -208,7 +210,7 @@ func (t *Table) Choose(pan secret.PAN, healthy func(link string) bool) (Decision
 	if r == nil {
 		return Decision{}, ErrNoRoute
 	}
-	d := Decision{Scheme: r.Scheme, OnUs: r.OnUs, IssuerProfile: r.IssuerProfile}
+	d := Decision{Scheme: r.Scheme, OnUs: r.OnUs, IssuerProfile: r.IssuerProfile, StandIn: r.StandIn}
 	if len(r.Links) == 0 {
 		return d, nil
 	}

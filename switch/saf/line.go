@@ -42,6 +42,7 @@ type item struct {
 	tries int
 	again bool // asked for once more while it was being delivered
 	taken bool // being delivered
+	fresh bool // of this process: no delivery of it was begun before
 }
 
 // chain is what belongs to one original, in the order in which it came.

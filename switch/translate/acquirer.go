@@ -171,7 +171,7 @@ func (a *Acquirer) request(dst []byte, p *txn.Payment, card *txn.CardData, pin s
 	w.grow()
 	a.common(&w, p, p.Numbers)
 	w.text(itemPAN, card.PAN.Reveal(secret.ForWire))
-	w.set(itemMCC, a.profile.MerchantType)
+	a.merchantType(&w, p)
 	w.text(23, p.PSN[:])
 	w.text(25, p.Cond[:])
 	if !card.Track2.IsZero() {
@@ -199,6 +199,15 @@ func (a *Acquirer) request(dst []byte, p *txn.Payment, card *txn.CardData, pin s
 		w.part = a.profile.Part
 	}
 	return a.append(dst, &w, as.mti|a.t.edition, p.Numbers.At, true)
+}
+
+// merchantType sets field 18: the merchant's type, or the link's when it has none.
+func (a *Acquirer) merchantType(w *Work, p *txn.Payment) {
+	if p.MerchantType == ([4]byte{}) {
+		w.set(itemMCC, a.profile.MerchantType)
+		return
+	}
+	w.text(itemMCC, p.MerchantType[:])
 }
 
 // room is what the items of a message take: the longest chip data, and twice
@@ -242,13 +251,14 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 
 // Advice appends the advice of p, or its repeat (1987: 0220 and 0221), with the
 // authorization that was given for it and, when it is about an earlier payment o,
-// that one's numbers; its MAC is the last eight bytes.
+// that one's numbers; its MAC is the last eight bytes. The payment that an advice
+// of stand-in is about was never sent: the advice has its numbers and names nothing.
 func (a *Acquirer) Advice(dst []byte, p *txn.Payment, pan secret.PAN, o *txn.Payment, repeat bool) ([]byte, error) {
 	as, _ := asks(p.Key.Class)
 	if !a.Serves(p.Key.Class) || p.Key.Class.Ending() != txn.EndAdvise {
 		return dst, fmt.Errorf("dialect %s does not carry %s as an advice", a.t.name, p.Key.Class)
 	}
-	if (o == nil) != (p.Original == txn.Key{}) || o != nil && p.Original != o.Key {
+	if named := p.Original != (txn.Key{}) && p.Key.Class != txn.StandIn; (o != nil) != named || o != nil && p.Original != o.Key {
 		return dst, fmt.Errorf("the original is not the one that the %s names", p.Key.Class)
 	}
 	mti := as.mti | a.t.edition
@@ -260,7 +270,7 @@ func (a *Acquirer) Advice(dst []byte, p *txn.Payment, pan secret.PAN, o *txn.Pay
 	w.grow()
 	a.common(&w, p, p.Numbers)
 	w.text(itemPAN, pan.Reveal(secret.ForWire))
-	w.set(itemMCC, a.profile.MerchantType)
+	a.merchantType(&w, p)
 	w.text(23, p.PSN[:])
 	w.text(25, p.Cond[:])
 	w.text(38, p.Answer.Auth[:])
@@ -273,7 +283,12 @@ func (a *Acquirer) Advice(dst []byte, p *txn.Payment, pan secret.PAN, o *txn.Pay
 // names sets what names o as the original of another message.
 func (a *Acquirer) names(w *Work, o *txn.Payment) {
 	as, _ := asks(o.Key.Class)
-	w.set(itemOriginalMTI, as.mti.String())
+	mti := as.mti
+	if o.StoodIn { // the acquirer has heard of it by its advice
+		as, _ = asks(txn.StandIn)
+		mti = as.mti
+	}
+	w.set(itemOriginalMTI, mti.String())
 	w.number(itemOriginalTrace, uint64(o.Numbers.STAN), 6)
 	w.time(itemOriginalSent, o.Numbers.At, sentForm)
 	w.time(itemOriginalLocal, o.Numbers.At, localForm)

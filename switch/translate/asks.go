@@ -36,7 +36,7 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0220, "200000"}, true
 	case txn.Balance:
 		return ask{0x0200, "310000"}, true
-	case txn.OfflineSale:
+	case txn.OfflineSale, txn.StandIn:
 		return ask{0x0220, "000000"}, true
 	case txn.PreAuth:
 		return ask{0x0100, "030000"}, true

@@ -327,6 +327,9 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	if a.Settled != nil {
 		b.SetText(48, settled(v, a.Settled))
 	}
+	if text := notice(a); text != "" {
+		b.SetString(63, text)
+	}
 	if a.Batch != 0 {
 		b.SetText(60, batchOf(v, a.Batch))
 	}

@@ -22,12 +22,13 @@ const (
 	PreAuthVoid    // cancels a pre-authorization, whole: its hold is released
 	Completion     // takes what a pre-authorization holds, once, up to a percentage of it
 	CompletionVoid // takes a completion back, whole: the hold stands again
+	StandIn        // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
 	Cashback       // purchase of which the customer gets a part in cash
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "cashback"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "cashback"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -62,7 +63,7 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale:
+	case OfflineSale, StandIn:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -100,3 +101,10 @@ func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == C
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.
 func (c Class) Refundable() bool { return c == Purchase }
+
+// StandInKey is the key under which the acquirer is told of the purchase of k: the
+// same but for the class.
+func StandInKey(k Key) Key {
+	k.Class = StandIn
+	return k
+}

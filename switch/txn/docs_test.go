@@ -58,7 +58,7 @@ func eventDocs() map[Event]string {
 	return map[Event]string{
 		Refuse:         "refused before the intent",
 		Journaled:      "the intent is durable",
-		NotSent:        "surely not a byte left",
+		NotSent:        "surely not a byte left; of an advice: its payment was undone before",
 		Forwarded:      "handed to the link; a byte may have left",
 		SaidYes:        "the acquirer approved, and the answer passed its checks; also when it came late",
 		SaidNo:         "the acquirer declined; also when it came late",
@@ -76,6 +76,7 @@ func eventDocs() map[Event]string {
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
 		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",
+		StoodIn:        "surely not a byte left, and the switch said yes by the mandate of the card's issuer ([stand-in](../operating/stand-in.md)); the journal has an advice with it",
 	}
 }
 

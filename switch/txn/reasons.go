@@ -31,11 +31,11 @@ var (
 	CodeUnsupported   = Code{'4', '0'}
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
+	CodeNotPermitted  = Code{'5', '8'}
 	CodeForgedCard    = Code{'5', '9'}
 	CodeAmountLimit   = Code{'6', '1'}
+	CodeSecurity      = Code{'6', '3'}
 	CodeOriginal      = Code{'6', '4'}
-	CodeNotPermitted  = Code{'5', '8'}
-	CodeLimit         = Code{'6', '1'}
 	CodePINTries      = Code{'7', '5'}
 	CodeBatch         = Code{'7', '7'}
 	CodeIssuerDown    = Code{'9', '1'}
@@ -111,6 +111,9 @@ var (
 	// Card and PIN.
 	DeclineCryptogram  = reason(CodeForgedCard, "cryptogram_wrong")
 	DeclineChipData    = reason(CodeForgedCard, "chip_data_missing_or_inconsistent")
+	DeclineATCSeen     = reason(CodeSecurity, "atc_used_before")
+	DeclineATCWindow   = reason(CodeSecurity, "atc_outside_window")
+	DeclineCounters    = reason(CodeMalfunction, "no_room_for_counter")
 	DeclinePIN         = reason(CodeWrongPIN, "pin_wrong")
 	DeclinePINTries    = reason(CodePINTries, "pin_tries_exceeded")
 	DeclinePINBlock    = reason(CodePINFormat, "pin_block_malformed")
@@ -134,7 +137,14 @@ var (
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
 	// What a terminal or a link may do.
 	DeclineCashbackNone  = reason(CodeNotPermitted, "cashback_not_permitted")
-	DeclineCashbackLimit = reason(CodeLimit, "cashback_above_limit")
+	DeclineCashbackLimit = reason(CodeAmountLimit, "cashback_above_limit")
+	// Why the switch does not decide in the place of an issuer out of reach.
+	DeclineStandInChip   = reason(CodeIssuerDown, "stand_in_without_chip")
+	DeclineStandInAmount = reason(CodeIssuerDown, "stand_in_amount")
+	DeclineStandInType   = reason(CodeIssuerDown, "stand_in_merchant_type")
+	DeclineStandInPIN    = reason(CodeIssuerDown, "stand_in_without_pin")
+	DeclineStandInCount  = reason(CodeIssuerDown, "stand_in_count")
+	DeclineStandInSum    = reason(CodeIssuerDown, "stand_in_sum")
 	// Said by the acquirer.
 	DeclineAcquirer = reason(CodeMalfunction, "declined_by_acquirer")
 	// What a void, a refund or a completion names.
@@ -169,6 +179,10 @@ const (
 // BatchReasons is the closed set of them, for metrics labels and documentation.
 func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal} }
 
+// StandInYes is the reason of an approval that the switch gave in the place of the
+// card's issuer. Other approvals have none.
+const StandInYes Reason = "stood_in"
+
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
@@ -176,9 +190,11 @@ func Reasons() []*Decline {
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
-		DeclineCryptogram, DeclineChipData, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
+		DeclineCryptogram, DeclineChipData, DeclineATCSeen, DeclineATCWindow, DeclineCounters, DeclinePIN, DeclinePINTries, DeclinePINBlock, DeclinePINMissing, DeclineNoReference,
 		DeclineHSM, DeclineHSMBusy, DeclineKey,
-		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent, DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
+		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent,
+		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
+		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,

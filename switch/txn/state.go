@@ -59,13 +59,14 @@ const (
 	Happened                        // an advice is durable: its money has moved already
 	AdviceAcked                     // the acquirer has it
 	Stands                          // its yes was not told and is not undone: a repeat is told
+	StoodIn                         // nothing was sent, and the switch said yes in the issuer's place
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
-	"happened", "advice_acked", "stands",
+	"happened", "advice_acked", "stands", "stood_in",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -86,7 +87,7 @@ func to(s State) arrow { return arrow{s, true} }
 // the payment anywhere but along its reversal.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
-	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined)},
+	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined), StoodIn: to(Approved)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
 		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
@@ -100,8 +101,9 @@ var next = [numStates][numEvents]arrow{
 	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
 	// What happened is not undone by the acquirer's no: it is told until the
-	// acquirer has it, or a person does.
-	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed)},
+	// acquirer has it, or a person does. One that did not leave is not owed any more
+	// when its payment is undone.
+	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed), NotSent: to(Declined)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
 	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
 }

@@ -48,6 +48,7 @@ var sides = [numClasses]Side{
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
 	Cashback:       OnDebit,
+	StandIn:        OnNeither, // its purchase counts
 }
 
 // Side is where a payment of class c counts while it is in force.

@@ -90,6 +90,8 @@ type Request struct {
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
 	PINKey, MACKey *hsm.Key
+	// The merchant's type (ISO 18245, field 18), set with them; zero when it is not known.
+	MerchantType [4]byte
 
 	MAC      [8]byte
 	HasMAC   bool
@@ -143,38 +145,40 @@ type Numbers struct {
 // Payment is what the switch remembers of a payment. It never holds
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
-	Key         Key
-	Original    Key  // what a void, a refund or a completion is about, zero for others
-	OfRRN       RRN  // the original's reference number: keys come again
-	Undoes      bool // Refund: its link takes reversals of refunds
-	Fingerprint Fingerprint
-	Masked      string   // card number, first six and last four
-	Token       [16]byte // keyed token of the card number
-	SealedPAN   []byte   // AES-GCM under an HSM key
-	Amount      money.Amount
-	Cash        money.MinorUnits // of Amount, what the customer gets in cash
-	Expiry      [4]byte
-	PSN         [3]byte
-	Entry       [3]byte
-	Cond        [2]byte
-	PINGiven    bool
-	ChipRead    bool
-	TakesPart   bool // the terminal takes an approval of a part of Amount
-	Link        string
-	Numbers     Numbers // of the request to the acquirer
-	Undo        Numbers // of the reversal, zero when none
-	UndoWhy     Reason
-	Case        Case // of a payment that is Disputed, zero for others
-	State       State
-	Answer      Answer
-	Reserved    int // journal room still kept for its outcome and undo, bytes
+	Key          Key
+	Original     Key  // what a void, a refund or a completion is about, zero for others
+	OfRRN        RRN  // the original's reference number: keys come again
+	Undoes       bool // Refund: its link takes reversals of refunds
+	Fingerprint  Fingerprint
+	Masked       string   // card number, first six and last four
+	Token        [16]byte // keyed token of the card number
+	SealedPAN    []byte   // AES-GCM under an HSM key
+	Amount       money.Amount
+	Cash         money.MinorUnits // of Amount, what the customer gets in cash
+	Expiry       [4]byte
+	PSN          [3]byte
+	Entry        [3]byte
+	Cond         [2]byte
+	PINGiven     bool
+	ChipRead     bool
+	TakesPart    bool    // the terminal takes an approval of a part of Amount
+	StoodIn      bool    // approved in the place of its issuer
+	MerchantType [4]byte // not stored; zero when it is not known
+	Link         string
+	Numbers      Numbers // of the request to the acquirer
+	Undo         Numbers // of the reversal, zero when none
+	UndoWhy      Reason
+	Case         Case // of a payment that is Disputed, zero for others
+	State        State
+	Answer       Answer
+	Reserved     int // journal room still kept for its outcome and undo, bytes
 }
 
 // NewPayment takes what may be remembered from a request.
 func NewPayment(r *Request) *Payment {
 	return &Payment{
 		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Cash: r.Cash, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
-		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, State: Received,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, MerchantType: r.MerchantType, State: Received,
 	}
 }
 

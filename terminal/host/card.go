@@ -97,6 +97,7 @@ type Result struct {
 	Auth    string           // field 38
 	Date    string           // field 13, MMDD: what a later message names it by
 	Part    money.MinorUnits // what was approved, when it is a part of the amount
+	Notice  string           // texts of field 63 for the receipt
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }

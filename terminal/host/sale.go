@@ -220,7 +220,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 // settle makes the verdict durable and only then tells of it.
 func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
 	r.Outcome, r.Reason, r.Code, r.Part = j.outcome, j.reason, j.code, j.part
-	r.Auth, r.RRN, r.Date = text(v, 38), text(v, 37), text(v, 13)
+	r.Auth, r.RRN, r.Date, r.Notice = text(v, 38), text(v, 37), text(v, 13), notice(v)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc
 	}

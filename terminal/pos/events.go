@@ -40,6 +40,7 @@ type Event struct {
 	TVR         string           `json:"tvr,omitempty"`
 	TSI         string           `json:"tsi,omitempty"`
 	Code        string           `json:"code,omitempty"`
+	Notice      string           `json:"notice,omitempty"` // of a result: what the host wants printed
 	Outcome     string           `json:"outcome,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 	Why         string           `json:"why,omitempty"`     // of a reversal: 98, A0, 06
@@ -142,7 +143,7 @@ func (p *printer) human(e Event) string {
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
 	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason))
+		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason), e.Notice)
 }
 
 // batch is on receipts of which a later message may name it.

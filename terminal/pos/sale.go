@@ -64,7 +64,7 @@ func (t *Till) pay(ctx context.Context, e *Event, c command) {
 	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
 		e.Trace, e.Batch = r.Trace, r.Batch
 	}
-	e.RRN, e.Auth, e.Code, e.PartMinor = r.RRN, r.Auth, r.Code, r.Part
+	e.RRN, e.Auth, e.Code, e.PartMinor, e.Notice = r.RRN, r.Auth, r.Code, r.Part, r.Notice
 	if c.kind() != host.KindSale { // what a later message names it by
 		e.Date = r.Date
 	}
