@@ -16,6 +16,7 @@ type audit struct {
 	voids    map[string]Entry            // that gave a debit back and are in force
 	refunds  map[string]Entry            // that gave a part of a debit back and are in force
 	refunded map[string]money.MinorUnits // of a debit, by those
+	adjusted map[string]bool             // adjustments that had their effect
 	deltas   money.MinorUnits            // sum of what balances moved by
 	effects  money.MinorUnits            // sum of credits less debits
 	holds    auditedHolds
@@ -27,7 +28,7 @@ type audit struct {
 // the refunds of a debit are never more than it. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
 	a := audit{balances: map[string]money.MinorUnits{}, debits: map[string]Entry{}, credited: map[string]bool{}, voids: map[string]Entry{},
-		refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
+		adjusted: map[string]bool{}, refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -83,6 +84,9 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	}
 	if e.MAC != StateOK || e.AmountMinor <= 0 {
 		return 0, fmt.Errorf("an effect of an unauthenticated or empty message")
+	}
+	if e.Effect == EffectAdjust {
+		return e.WasMinor - e.AmountMinor, a.adjust(e)
 	}
 	if g, of := a.refunds[e.Original]; e.isRefund() || of && isReversal(e.MTI) {
 		return a.refund(e, g)

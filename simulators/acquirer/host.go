@@ -364,6 +364,8 @@ func (h *Host) Summary() Summary {
 		switch e.Effect {
 		case EffectDebit:
 			s.DebitsMinor += e.AmountMinor
+		case EffectAdjust:
+			s.DebitsMinor += e.AmountMinor - e.WasMinor
 		case EffectCredit:
 			s.CreditsMinor += e.AmountMinor
 		}

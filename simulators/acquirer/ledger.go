@@ -130,6 +130,8 @@ func (l *ledger) apply(e Entry) error {
 		a.balance -= e.AmountMinor
 	case e.Effect == EffectCredit:
 		a.balance += e.AmountMinor
+	case e.Effect == EffectAdjust:
+		a.balance += e.WasMinor - e.AmountMinor
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
@@ -192,6 +194,8 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 			e.BalanceMinor -= e.AmountMinor
 		case EffectCredit:
 			e.BalanceMinor += e.AmountMinor
+		case EffectAdjust:
+			e.BalanceMinor += e.WasMinor - e.AmountMinor
 		}
 		e.HeldMinor = l.heldAfter(a, e)
 	}

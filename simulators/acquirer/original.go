@@ -62,6 +62,8 @@ func (l *ledger) touch(d *decision, e Entry) {
 	o := l.decisions[d.entry.Original] // of a void or a refund
 	switch {
 	case e.Effect == EffectNone:
+	case e.isAdjustment():
+		d.adjust(e)
 	case e.isRefund():
 		d.refunded += e.AmountMinor
 	default:
