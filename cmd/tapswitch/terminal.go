@@ -36,6 +36,8 @@ then takes commands, one a line:
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
+  tip AMOUNT_MINOR    the last sale comes to more: the whole, with the tip
+  adjust AMOUNT_MINOR the last sale comes to another amount, more or less
   offline AMOUNT_MINOR AUTHORIZATION
                       a sale that was authorised by telephone: good at once, and
                       the switch is told as soon as it can be

@@ -20,6 +20,8 @@ const (
 	KindPreAuthVoid    Kind = "preauth-void"  // releases what is held, whole
 	KindCompletion     Kind = "complete"      // takes what is held
 	KindCompletionVoid Kind = "complete-void" // gives that back, whole
+	KindAdjust         Kind = "adjust"        // an earlier sale comes to another amount
+	KindTip            Kind = "tip"           // it comes to more
 	KindCashback       Kind = "cashback"      // a sale of which the customer gets a part in cash
 )
 
@@ -42,6 +44,10 @@ func (k Kind) form() (form, bool) {
 		return form{mtiSale, processingSale, conditionHold, "20"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
+	case KindAdjust:
+		return form{mtiOffline, processingSale, conditionSale, "32"}, true
+	case KindTip:
+		return form{mtiOffline, processingSale, conditionSale, "34"}, true
 	case KindCashback:
 		return form{mtiSale, "090000", conditionSale, typeSale}, true
 	}
@@ -74,6 +80,9 @@ func (o Original) field61() string {
 	return fmt.Sprintf("%s%06d%s", batch, o.Trace, o.Date)
 }
 
+// told says whether the switch is told of k, as of an offline sale, and not asked.
+func (k Kind) told() bool { return k == KindAdjust || k == KindTip }
+
 // names says what is missing of an original for a kind, "" when nothing is.
 func (k Kind) names(o Original) error {
 	if _, known := k.form(); !known {
@@ -85,6 +94,8 @@ func (k Kind) names(o Original) error {
 		if o != (Original{}) {
 			return errors.New("sales and pre-authorizations are about nothing earlier")
 		}
+	case k.told():
+		return errors.New("an adjustment is kept and told, not asked for: KeepAdjustment")
 	case len(o.Auth) != 6 || !digits(o.Date, 4):
 		return errors.New("the original's authorization code has 6 characters, its date is MMDD")
 	case k == KindCompletionVoid && (!whole || len(o.RRN) != 12):

@@ -55,6 +55,8 @@ type reversal struct {
 	Entry   string           `json:"entry"` // field 22 as it was sent
 	Auth    string           `json:"auth"`
 	ICC     []byte           `json:"icc"`               // the short list
+	RRN     string           `json:"rrn,omitempty"`     // of an approved sale: field 37 of its answer
+	Changed bool             `json:"changed,omitempty"` // of an approved sale: it was adjusted since, so it is not reversed
 	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
 	pan     secret.PAN
 }
@@ -202,7 +204,7 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
-	for _, r := range []*reversal{next.pending, next.last} {
+	for _, r := range append([]*reversal{next.pending, next.last}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
 		}

@@ -32,6 +32,7 @@ type Offline struct {
 // Told is what became of telling the switch of one offline sale. Refused means that
 // it said no for good: the sale stays in the memory until Discard.
 type Told struct {
+	Kind    Kind // KindSale for an offline sale
 	Trace   uint32
 	Batch   string
 	Amount  money.MinorUnits
@@ -72,9 +73,13 @@ func (h *Host) KeepOffline(ctx context.Context, s Offline) Result {
 		return r.because(ReasonSaleMalformed, err)
 	}
 	record.Auth, record.ICC, record.Why = s.Auth, nil, ""
-	next := h.mem.now
+	return h.keep(ctx, r, h.mem.now, record)
+}
+
+// keep makes durable what the switch is to be told.
+func (h *Host) keep(ctx context.Context, r Result, next state, record *reversal) Result {
 	next.trace, next.offline = r.Trace, append(next.offline[:len(next.offline):len(next.offline)], record)
-	err = h.mem.save(ctx, next)
+	err := h.mem.save(ctx, next)
 	h.mem.skip(r.Trace)
 	if err != nil {
 		return r.because(ReasonMemory, err)
@@ -103,7 +108,7 @@ func (h *Host) Upload(ctx context.Context, refused bool) (all []Told, err error)
 			continue
 		}
 		if reason, err := h.online(ctx); err != nil {
-			return append(all, Told{Trace: due.Trace, Batch: due.Batch, Amount: due.Amount, Reason: reason}), err
+			return append(all, Told{Kind: due.Kind, Trace: due.Trace, Batch: due.Batch, Amount: due.Amount, Reason: reason}), err
 		}
 		told, err := h.tell(ctx, i)
 		all = append(all, told)
@@ -123,12 +128,16 @@ func (h *Host) Upload(ctx context.Context, refused bool) (all []Told, err error)
 func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 	ctx = context.WithoutCancel(ctx)
 	due := h.mem.now.offline[at]
-	told = Told{Trace: due.Trace, Batch: due.Batch, Amount: due.Amount}
+	told = Told{Kind: due.Kind, Trace: due.Trace, Batch: due.Batch, Amount: due.Amount}
 	var b iso8583.Builder
 	b.Reset(h.layout, mtiOffline)
 	h.common(&b, due)
 	b.SetString(38, due.Auth)
-	b.SetString(60, typeOffline+due.Batch+codeSale+capability)
+	if due.Kind.told() {
+		b.SetString(37, due.Original.RRN)
+	} else {
+		b.SetString(60, typeOffline+due.Batch+codeSale+capability)
+	}
 	request, err := h.sealed(ctx, &b)
 	defer clear(request)
 	if err != nil {

@@ -234,7 +234,7 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		record.Why = j.undo
 		next.pending = &record
 	case j.outcome == Approved:
-		record.Why, record.Auth = whyOther, r.Auth
+		record.Why, record.Auth, record.RRN = whyOther, r.Auth, r.RRN
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil

@@ -21,7 +21,7 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
-	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void, cashback; none for a sale
+	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void, cashback, adjust, tip; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
@@ -133,7 +133,11 @@ func (p *printer) human(e Event) string {
 		if e.Done != nil && *e.Done {
 			state = "told"
 		}
-		return words("offline sale", number(e.Trace), "batch", e.Batch, p.amount(e), state, optional("code", e.Code), optional("ref", e.RRN))
+		what := "offline sale"
+		if e.Kind != "" {
+			what = e.Kind
+		}
+		return words(what, number(e.Trace), "batch", e.Batch, p.amount(e), state, optional("code", e.Code), optional("ref", e.RRN))
 	case EventReady:
 		return words("terminal", e.Terminal, "ready, batch", e.Batch)
 	}

@@ -24,6 +24,8 @@ const (
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
 	cmdEcho    = "echo"
+	cmdAdjust  = string(host.KindAdjust)
+	cmdTip     = string(host.KindTip)
 	cmdOffline = "offline"
 	cmdUpload  = "upload"
 	cmdDiscard = "discard"
@@ -44,8 +46,8 @@ type command struct {
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-void, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
-	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-void, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errAmount  = errors.New("sale, adjust and tip need a whole amount in minor units, 1 to 999999999999")
 	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
 	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
@@ -103,7 +105,7 @@ func parse(line []byte) (c command, ok bool) {
 		return c, true
 	}
 	switch c.name {
-	case cmdSale:
+	case cmdSale, cmdAdjust, cmdTip:
 		if len(words) != 2 {
 			return command{err: errAmount}, true
 		}

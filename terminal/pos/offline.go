@@ -38,6 +38,22 @@ func (t *Till) offline(ctx context.Context, c command) {
 	}
 }
 
+// adjust has the last sale come to another amount, as the voucher says.
+func (t *Till) adjust(ctx context.Context, c command) {
+	began := t.now()
+	r := t.host.KeepAdjustment(ctx, host.Kind(c.name), c.amount)
+	e := Event{Event: EventResult, Kind: c.name, AmountMinor: c.amount}
+	if r.Outcome == host.Kept {
+		e.Trace, e.Batch = r.Trace, r.Batch
+	}
+	e.end(string(r.Outcome), string(r.Reason), r.Err)
+	e.MSTotal = milliseconds(t.now().Sub(began))
+	t.say.emit(e)
+	if r.Outcome == host.Kept {
+		t.upload(ctx, false)
+	}
+}
+
 // upload tells the switch of the offline sales that it does not have yet.
 func (t *Till) upload(ctx context.Context, refused bool) {
 	if t.host.Kept() == 0 {
@@ -47,7 +63,7 @@ func (t *Till) upload(ctx context.Context, refused bool) {
 	all, err := t.host.Upload(ctx, refused)
 	t.signedOn(before)
 	for i, told := range all {
-		e := Event{Event: EventAdvice, Trace: told.Trace, Batch: told.Batch, AmountMinor: told.Amount, Code: told.Code, RRN: told.RRN,
+		e := Event{Event: EventAdvice, Kind: string(told.Kind), Trace: told.Trace, Batch: told.Batch, AmountMinor: told.Amount, Code: told.Code, RRN: told.RRN,
 			Done: &told.Done, Reason: string(told.Reason)}
 		if err != nil && i == len(all)-1 {
 			e.Message = err.Error()

@@ -164,6 +164,8 @@ func (t *Till) job(c command) func(context.Context) {
 		return func(ctx context.Context) { t.sale(ctx, c) }
 	case c.name == cmdReverse:
 		return t.reverse
+	case c.name == cmdAdjust, c.name == cmdTip:
+		return func(ctx context.Context) { t.adjust(ctx, c) }
 	case c.name == cmdOffline:
 		return func(ctx context.Context) { t.offline(ctx, c) }
 	case c.name == cmdUpload:
