@@ -146,6 +146,7 @@ type Link struct {
 	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	TipPercent   int           `key:"tip_percent" min:"0" max:"100" help:"above what was approved, that a tip or an adjustment may bring a sale to; 0: adjustments may only lower it"`
 	Cashback     int64         `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that one purchase may bring with it at this acquirer, in minor units; 0: none"`
 	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
 	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`

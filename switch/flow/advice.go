@@ -35,16 +35,27 @@ func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 
 	// From here on the merchant counts on it. The end of this call queues it.
 	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: in.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
-	if told := f.keep(p); told != nil {
+	if told := f.keep(p, nil); told != nil {
 		return *told
 	}
 	r.step(StepAdvised)
 	return p.Answer
 }
 
-// checkAdvice is the ladder of what an offline sale must be. Whether the card has
-// expired since is not asked: the goods have gone.
+// checkAdvice is the ladder of what an offline sale must be.
 func (f *Flow) checkAdvice(in *txn.Request) error {
+	if err := f.checkHappened(in); err != nil {
+		return err
+	}
+	if in.Auth == [6]byte{} {
+		return txn.DeclineAuthMissing
+	}
+	return nil
+}
+
+// checkHappened is the part of the ladder that every advice climbs. Whether the card
+// has expired since is not asked: the goods have gone.
+func (f *Flow) checkHappened(in *txn.Request) error {
 	switch {
 	case in.Amount.Minor <= 0:
 		return txn.DeclineAmount
@@ -54,8 +65,6 @@ func (f *Flow) checkAdvice(in *txn.Request) error {
 		return txn.DeclinePAN
 	case !in.Card.PIN.IsZero():
 		return txn.DeclinePINGiven
-	case in.Auth == [6]byte{}:
-		return txn.DeclineAuthMissing
 	}
 	return nil
 }
@@ -74,11 +83,18 @@ func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
 
 // keep makes an advice durable. Told is what to say when it is not: a refusal
 // when surely nothing was stored, and nothing when that is not known, since a no
-// to what will be delivered makes the cashier do it twice.
-func (f *Flow) keep(p *txn.Payment) (told *txn.Answer) {
-	_, err := f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
+// to what will be delivered makes the cashier do it twice. One that has an original is
+// kept in the original's turn too, which may has the last word about.
+func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
+	_, err := f.changeInTurn(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
+		}
+		if may != nil {
+			if err := may(p, of); err != nil {
+				return nil, err
+			}
+			p.Was = comes(of).Minor
 		}
 		return []journal.Record{record.Advice(p)}, nil
 	})
@@ -91,4 +107,12 @@ func (f *Flow) keep(p *txn.Payment) (told *txn.Answer) {
 		no = txn.Answer{Reason: no.Reason}
 	}
 	return &no
+}
+
+// changeInTurn is a change of k, in the turn of its original too when it has one.
+func (f *Flow) changeInTurn(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error) {
+	if original != (txn.Key{}) {
+		return f.Payments.ChangeBoth(k, original, decide)
+	}
+	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
 }

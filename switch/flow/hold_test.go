@@ -15,14 +15,14 @@ import (
 // completed, and again when that is undone.
 
 // types60 are the types of the message (field 60.1), the sale's for others.
-var types60 = map[txn.Class]uint8{
+var types60 = map[txn.Class]uint8{txn.Adjustment: 32,
 	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.Refund: 25,
 }
 
 // classOf is a word of a transcript, a purchase unless it says otherwise.
 func classOf(word string) txn.Class {
 	c, ok := map[string]txn.Class{"cash": txn.Cash, "balance": txn.Balance, "void": txn.Void,
-		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback}[word]
+		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment}[word]
 	if !ok {
 		return txn.Purchase
 	}

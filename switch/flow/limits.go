@@ -20,7 +20,8 @@ type TerminalLimits struct {
 
 // LinkLimits are what the acquirer of a link agreed to.
 type LinkLimits struct {
-	Cashback money.MinorUnits // in cash with one purchase
+	TipPercent int              // above what was approved, that an adjustment may come to
+	Cashback   money.MinorUnits // in cash with one purchase
 }
 
 // checkCash is the part of the ladder about cash that goes with a purchase: it is

@@ -79,6 +79,7 @@ type Payments interface {
 	FindRRN(n txn.RRN) (txn.Key, bool)
 	FindAuth(a replay.AuthKey) []txn.Key
 	Find(k txn.Key) (txn.Payment, bool)
+	View(k txn.Key) replay.View
 	Await(k txn.Key, until env.Mono)
 	ChangeBoth(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error)
 }

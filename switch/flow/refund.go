@@ -36,7 +36,7 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := refundable(p, replay.View{Payment: &original}); err != nil {
+	if err := refundable(p, f.found(&original)); err != nil {
 		return f.refuse(err)
 	}
 	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
@@ -99,7 +99,7 @@ func refundable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineNotRefundable
 	case o.Amount.Currency != p.Amount.Currency, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
-	case p.Amount.Minor > o.Worth().Minor:
+	case p.Amount.Minor > comes(of).Minor:
 		return txn.DeclineRefundExceeds
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
@@ -108,7 +108,7 @@ func refundable(p *txn.Payment, of replay.View) error {
 	case o.State != txn.Completed:
 		return txn.DeclineOriginalState
 	}
-	return within(p.Amount.Minor, o.Worth().Minor, of.Later)
+	return within(p.Amount.Minor, comes(of).Minor, of.Later)
 }
 
 // within says whether what is left of an original is enough for one more refund.

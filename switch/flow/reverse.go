@@ -86,6 +86,9 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		return nil, nil // nothing is held that could be undone
 	}
+	if adjusted(now) {
+		return nil, txn.DeclineOriginalAdjusted
+	}
 	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err
 	}

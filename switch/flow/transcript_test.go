@@ -87,12 +87,10 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) {
+	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) || w.adviceCommand(words[0], args, trace, amount) {
 		return
 	}
 	switch words[0] {
-	case "offline":
-		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "purchase", "cash", "cashback", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
@@ -107,9 +105,6 @@ func (w *world) command(line string) {
 	case "meanwhile": // while the acquirer holds the next purchase
 		rest := strings.Join(words[1:], " ")
 		w.during = func() { w.during = nil; w.command(rest) }
-	case "limits":
-		w.may = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
-		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0))}
 	case "hold": // how long one lasts
 		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":

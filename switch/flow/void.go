@@ -34,7 +34,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := voidable(p, replay.View{Payment: &original}); err != nil {
+	if err := voidable(p, f.found(&original)); err != nil {
 		return f.refuse(err)
 	}
 	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
@@ -107,7 +107,7 @@ func voidable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineOriginalUnknown
 	case !p.Key.Class.Names(o.Key.Class):
 		return txn.DeclineOriginalState
-	case o.Worth() != p.Amount, o.Token != p.Token:
+	case comes(of) != p.Amount, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
 	}
 	return inForce(of)
@@ -116,6 +116,14 @@ func voidable(p *txn.Payment, of replay.View) error {
 // inForce says that a payment was approved, told, and nothing took it back or
 // made use of it since.
 func inForce(of replay.View) error {
+	if err := standing(of); err != nil {
+		return err
+	}
+	return untouched(of)
+}
+
+// standing says that a payment was approved and told.
+func standing(of replay.View) error {
 	switch o := of.Payment; {
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
@@ -124,7 +132,7 @@ func inForce(of replay.View) error {
 	case o.State != txn.Completed:
 		return txn.DeclineOriginalState
 	}
-	return untouched(of)
+	return nil
 }
 
 // untouched says that nothing about a payment is in force or under way: no void

@@ -101,7 +101,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, mcc: [4]byte([]byte("5411")), may: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, mcc: [4]byte([]byte("5411")), may: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400, TipPercent: 20}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -142,31 +142,6 @@ func (w *world) start() {
 		}
 		w.say("recovered: %d payments, %d reversed, %d reversing, %d presumed delivered%s", sum.Payments, sum.Reversed, sum.Reversing, sum.Delivered, closed)
 	}
-}
-
-// waits makes events whose waiting is played: what the transcript says happens
-// meanwhile, one line a wait; when there is none left, the time passes.
-type waits struct{ w *world }
-
-type event struct {
-	w     *world
-	woken bool
-}
-
-func (w waits) NewEvent() env.Event { return &event{w: w.w} }
-
-func (e *event) Wake() { e.woken = true }
-
-func (e *event) Wait(until env.Mono) bool {
-	for !e.woken && len(e.w.waiting) > 0 {
-		next := e.w.waiting[0]
-		e.w.waiting = e.w.waiting[1:]
-		next()
-	}
-	if !e.woken {
-		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))
-	}
-	return e.woken
 }
 
 // purge takes payments that the switch has forgotten out of the journal.
@@ -315,9 +290,6 @@ func (w *world) Next() (txn.Numbers, error) {
 	w.next++
 	return txn.Numbers{STAN: txn.STAN(w.next), At: w.clock.Now(), RRN: txn.RRN([]byte(fmt.Sprintf("%012d", w.next)))}, nil
 }
-
-func (w *world) Terminal(txn.TerminalID) TerminalLimits { return w.may }
-func (w *world) Link(string) LinkLimits                 { return w.agreed }
 
 func (w *world) act() string {
 	if len(w.mood) == 0 {

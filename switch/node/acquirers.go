@@ -99,7 +99,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 	var body []byte
 	if kind == saf.Advice {
 		n = p.Numbers
-		body, err = a.dialect.Advice(room, &p, pan, nil, repeat)
+		body, err = a.dialect.Advice(room, &p, pan, original(&p), repeat)
 	} else {
 		body, err = a.dialect.Reversal(room, &p, pan, repeat)
 	}
@@ -111,6 +111,15 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 		err = fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
 	return answer.Code, err
+}
+
+// original is what an adjustment is about, as far as its acquirer is told; nil for
+// other advices. It may be forgotten: the adjustment has what is needed.
+func original(p *txn.Payment) *txn.Payment {
+	if p.Key.Class != txn.Adjustment {
+		return nil
+	}
+	return &txn.Payment{Key: p.Original, Numbers: p.Of}
 }
 
 // Up reports whether the link can carry a message now.

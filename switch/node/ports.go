@@ -247,7 +247,7 @@ func newLimits(c *config.Config) limits {
 		l.terminals[id] = flow.TerminalLimits{Cashback: money.MinorUnits(t.Cashback)}
 	}
 	for _, k := range c.Links {
-		l.links[k.Name] = flow.LinkLimits{Cashback: money.MinorUnits(k.Cashback)}
+		l.links[k.Name] = flow.LinkLimits{Cashback: money.MinorUnits(k.Cashback), TipPercent: k.TipPercent}
 	}
 	return l
 }

@@ -44,12 +44,14 @@ const (
 	tagOfRRN
 	tagPart
 	tagCash
+	tagOf
+	tagWas
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagCash
+	lastTag        = tagWas
 )
 
 const (
@@ -177,6 +179,8 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
 	e.fixed(tagOfRRN, p.OfRRN[:])
+	e.numbers(tagOf, p.Of)
+	e.minor(tagWas, p.Was)
 	return e.buf
 }
 
@@ -249,6 +253,10 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		p.SealedPAN = append([]byte(nil), v...)
 	case tagAmount:
 		return setAmount(&p.Amount, v)
+	case tagOf:
+		return setNumbers(&p.Of, v)
+	case tagWas:
+		return setMinor(&p.Was, v)
 	case tagCash:
 		return setMinor(&p.Cash, v)
 	case tagExpiry:

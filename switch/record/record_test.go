@@ -133,6 +133,22 @@ func cashbacks() []journal.Record {
 	return []journal.Record{Intent(p)}
 }
 
+// adjustments are records of an adjustment.
+func adjustments() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Answer, p.PINGiven, p.ChipRead = txn.Adjustment, 34, answer(), false, false
+	p.Original, p.OfRRN, p.Of, p.Was = full().Key, full().Numbers.RRN, full().Numbers, money.Max-1
+	return []journal.Record{Advice(p)}
+}
+
+// What an adjustment is about is read as it was written.
+func TestAdjustment(t *testing.T) {
+	p, err := ParsePayment(full().Key, adjustments()[0].Body)
+	if err != nil || p.Of != full().Numbers || p.Was != money.Max-1 || p.Original != full().Key || p.OfRRN != full().Numbers.RRN {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
@@ -142,6 +158,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_refund.txt", refunds())
 	golden(t, "testdata/v2_part.txt", parts())
 	golden(t, "testdata/v2_cashback.txt", cashbacks())
+	golden(t, "testdata/v2_adjustment.txt", adjustments())
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
 }
@@ -364,7 +381,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), counters(), standIns()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), counters(), standIns()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

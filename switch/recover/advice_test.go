@@ -17,6 +17,9 @@ import (
 func (h *host) advised(p txn.Payment) (txn.Code, error) {
 	n := p.Numbers.STAN
 	h.use(n, fmt.Sprintf("advice of trace %d", p.Key.Trace))
+	if p.Key.Class == txn.Adjustment {
+		return h.adjusted(p)
+	}
 	again := h.debits[n] != 0
 	h.debits[n] = int64(p.Amount.Minor)
 	switch {

@@ -42,6 +42,8 @@ func businesses() []business {
 		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
 		{0x0220, 30, "000", "000000", "00", txn.OfflineSale, 0},
+		{0x0220, typeAdjust, "000", "000000", "00", txn.Adjustment, 0},
+		{0x0220, typeTip, "000", "000000", "00", txn.Adjustment, 0},
 		{0x0220, 25, "000", "200000", "00", txn.Refund, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
@@ -113,6 +115,10 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		return r, cashOf(&r, v)
 	case txn.Void, txn.Refund, txn.CompletionVoid:
 		return r, original(&r, v)
+	case txn.Adjustment:
+		r.Tip = r.Key.Type == typeTip
+		copy(r.OfAuth[:], v.Raw(38))
+		return r, original(&r, v)
 	case txn.PreAuthVoid, txn.Completion:
 		return r, preAuth(&r, v)
 	case txn.Reversal:
@@ -125,6 +131,12 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	}
 	return r, nil
 }
+
+// The types of an adjustment (60.1).
+const (
+	typeAdjust = 32
+	typeTip    = 34
+)
 
 // partDigit is where the digits behind field 60.3 say that the terminal takes
 // approvals of a part (60.6).

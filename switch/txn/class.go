@@ -24,11 +24,12 @@ const (
 	CompletionVoid // takes a completion back, whole: the hold stands again
 	StandIn        // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
 	Cashback       // purchase of which the customer gets a part in cash
+	Adjustment     // advice of what an earlier sale of the batch comes to: a tip, or a correction
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "cashback"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "cashback", "adjustment"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -63,7 +64,7 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale, StandIn:
+	case OfflineSale, StandIn, Adjustment:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -97,6 +98,10 @@ func (c Class) Follows() bool {
 
 // TakesBack says whether c undoes what its original did, and moves nothing else.
 func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == CompletionVoid }
+
+// Adjustable says whether an adjustment may change what a payment of class c comes
+// to. Of the others no dialect says what an adjustment of them means.
+func (c Class) Adjustable() bool { return c == Purchase || c == OfflineSale }
 
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.

@@ -158,6 +158,12 @@ var (
 	DeclineRefundExceeds    = reason(CodeOriginal, "refund_exceeds_original")
 	DeclineOriginalBusy     = reason(CodeMalfunction, "original_payment_being_changed")
 	DeclineOriginalCase     = reason(CodeBadTxn, "original_payment_in_dispute")
+	// What an adjustment names, and to how much.
+	DeclineNotAdjustable    = reason(CodeBadTxn, "original_payment_not_adjustable")
+	DeclineAdjustBatch      = reason(CodeOriginal, "original_payment_of_another_batch")
+	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
+	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
+	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -198,6 +204,7 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
+		DeclineNotAdjustable, DeclineAdjustBatch, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}

@@ -79,8 +79,9 @@ type Request struct {
 	Entry     [3]byte          // field 22
 	Cond      [2]byte          // field 25
 	Original  Key              // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
-	OfRRN     RRN              // Void, Refund, CompletionVoid: the reference number of what is given back
-	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent
+	Tip       bool             // Adjustment: more than the original, never less
+	OfRRN     RRN              // Void, Refund, CompletionVoid, Adjustment: the reference number of what is given back
+	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent; Adjustment: the original's, zero when absent
 	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
 	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
 	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
@@ -146,9 +147,11 @@ type Numbers struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key          Key
-	Original     Key  // what a void, a refund or a completion is about, zero for others
-	OfRRN        RRN  // the original's reference number: keys come again
-	Undoes       bool // Refund: its link takes reversals of refunds
+	Original     Key              // what a void, a refund or a completion is about, zero for others
+	OfRRN        RRN              // the original's reference number: keys come again
+	Of           Numbers          // Adjustment: those of the original's request to the acquirer
+	Was          money.MinorUnits // Adjustment: what the original came to before; Amount is what it comes to from then on
+	Undoes       bool             // Refund: its link takes reversals of refunds
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
 	Token        [16]byte // keyed token of the card number
