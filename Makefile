@@ -100,11 +100,12 @@ bench-iso: ## the codec beside moov-io/iso8583, and translation, least of COUNT 
 bench-hsm: ## the HSM driver beside bare miekg/pkcs11 and a C loop, least of COUNT runs; SoftHSM, then 1 ms a call
 	@$(GO) test ./hsm/pkcs11 -run '^$$' -bench '^Benchmark(Alone|Crowd|Slow)$$' -benchtime 0.3s -count $(COUNT) | awk -f hsm/pkcs11/testdata/table.awk
 
-bench-journal: ## the journal beside a bare file and bbolt, and recovery, best of COUNT rounds on this folder's disk: make bench-journal COUNT=3
-	@mkdir -p bin/disk; for package in journal/segment recover; do $(GO) test -c -o bin/$$(basename $$package).test ./switch/$$package || exit 1; done
+bench-journal: ## the journal beside a bare file and bbolt, recovery, and purchases with and without it, best of COUNT rounds on this folder's disk: make bench-journal COUNT=3
+	@mkdir -p bin/disk; for package in journal/segment recover node; do $(GO) test -c -o bin/$$(basename $$package).test ./switch/$$package || exit 1; done
 	@for round in $$(seq $(COUNT)); do \
 		TMPDIR=$(CURDIR)/bin/disk bin/segment.test -test.run '^$$' -test.bench '^BenchmarkAppend$$' -test.benchtime 0.3s || echo FAIL; \
 		TMPDIR=$(CURDIR)/bin/disk bin/recover.test -test.run '^$$' -test.bench '^BenchmarkRecovery$$' -test.benchtime 1x || echo FAIL; \
+		TMPDIR=$(CURDIR)/bin/disk bin/node.test -test.run '^$$' -test.bench '^BenchmarkPurchase$$' -test.benchtime 10000x -test.count 2 || echo FAIL; \
 	done | awk -f switch/journal/segment/testdata/table.awk
 
 mutants: ## break the switch on purpose, each way of simulators/mutants: the checker must find all: make mutants ARGS="-only 'no-*'"

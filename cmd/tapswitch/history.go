@@ -164,9 +164,9 @@ func showLife(out io.Writer, format string, l past.Life) error {
 	}
 	line("state", l.State)
 	line("answer", l.Code+" "+l.Reason)
-	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON")
+	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON\tBY")
 	for _, s := range l.Steps {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\n", s.Seq, s.Kind, s.Event, s.At, s.STAN, s.Code, s.Reason)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, s.Event, s.At, s.STAN, s.Code, s.Reason, s.By)
 	}
 	return w.Flush()
 }

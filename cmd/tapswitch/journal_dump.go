@@ -37,6 +37,7 @@ type line struct {
 	Event    string `json:"event,omitempty"`
 	Code     string `json:"code,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	By       string `json:"by,omitempty"` // of an operator's act, whose reason is in the operator's own words
 	Tries    *uint8 `json:"tries,omitempty"`
 	Totals   string `json:"totals,omitempty"` // of a batch
 	At       string `json:"at,omitempty"`
@@ -162,6 +163,9 @@ func printer(format string, out io.Writer) (show func(line) error, flush func() 
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "SEQ\tKIND\tTERMINAL\tTRACE\tCARD\tAMOUNT\tLINK\tSTAN\tEVENT\tCODE\tREASON")
 		return func(l line) error {
+			if l.By != "" {
+				l.Reason = l.By + ": " + l.Reason
+			}
 			_, err := fmt.Fprintf(w, "%d\t%s\t%s\t%06d\t%s\t%d\t%s\t%06d\t%s\t%s\t%s\n",
 				l.Seq, l.Kind, l.Terminal, l.Trace, l.Card, l.Amount, l.Link, l.STAN, l.Event, l.Code, l.Reason)
 			return err
@@ -241,8 +245,20 @@ func describeStep(l line, k txn.Key, r journal.Record) (line, error) {
 		}
 		l.Event, l.Code = txn.AdviceAcked.String(), a.Code.String()
 		l.setTime(a.At)
+	case record.KindAct:
+		return l, l.setAct(r.Body)
 	}
 	return l, nil
+}
+
+func (l *line) setAct(body []byte) error {
+	a, err := record.ParseAct(body)
+	if err != nil {
+		return err
+	}
+	l.Event, l.Code, l.Reason, l.By = a.What.String(), a.Code.String(), a.Why, a.By
+	l.setTime(a.At)
+	return nil
 }
 
 // describeBatch tells how a batch stands: the state as the event, the totals in words.

@@ -31,6 +31,8 @@ then takes commands, one a line:
                       release it, whole; as the receipt has it, date MMDD
   complete AMOUNT_MINOR AUTHORIZATION DATE [BATCH TRACE]
                       take it, or less, or a little more
+  complete-offline AMOUNT_MINOR AUTHORIZATION DATE [BATCH TRACE]
+                      the same, good at once: the switch is told as soon as it can be
   complete-void AMOUNT_MINOR AUTHORIZATION DATE BATCH TRACE REFERENCE
                       give it back: the amount is held again
   pin DIGITS          when the PIN is asked for
@@ -41,8 +43,8 @@ then takes commands, one a line:
   offline AMOUNT_MINOR AUTHORIZATION
                       a sale that was authorised by telephone: good at once, and
                       the switch is told as soon as it can be
-  upload              tell the switch of offline sales again, also of refused ones
-  discard TRACE       forget an offline sale that the switch refused for good: the
+  upload              tell the switch again of what was offline, also of what it refused
+  discard TRACE       forget what was offline and the switch refused for good: the
                       voucher is what is left of it
   sign-on, sign-off, echo, quit`,
 		Example: `  tapswitch terminal --config terminal.yaml

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,8 +19,9 @@ import (
 )
 
 func newTxnCommand() *cobra.Command {
-	c := &cobra.Command{Use: "txn", Short: "Look at payments that a person must settle", Example: "  tapswitch txn cases --journal journal"}
-	c.AddCommand(newTxnCasesCommand())
+	c := &cobra.Command{Use: "txn", Short: "Look at payments that a person must settle, and act on what waits for an acquirer",
+		Example: "  tapswitch txn cases --config switch.yaml\n  tapswitch txn saf list --config switch.yaml"}
+	c.AddCommand(newTxnCasesCommand(), newTxnSAFCommand())
 	return c
 }
 
@@ -45,26 +47,55 @@ type openCase struct {
 	Undo     uint32 `json:"reversal_stan,omitempty"`  // 0: none was sent, as of an advice
 	Undone   string `json:"reversed_since,omitempty"` // of the reversal's numbers
 	UndoWhy  string `json:"reversed_because,omitempty"`
+	By       string `json:"dropped_by,omitempty"`  // who opened it, when an operator did
+	Words    string `json:"dropped_why,omitempty"` // and the operator's own reason
+}
+
+// opening is where a case was opened, and by whom when an operator did.
+type opening struct {
+	seq uint64
+	act txn.Act
+}
+
+// opens says whether a record opens or closes a case.
+func opens(r journal.Record) (o opening, opens, closes bool, err error) {
+	switch r.Kind {
+	case record.KindCase:
+		return o, true, false, nil
+	case record.KindAct:
+		if o.act, err = record.ParseAct(r.Body); err != nil {
+			return o, false, false, err
+		}
+		return o, o.act.What == txn.Drop, o.act.What == txn.FoundUndone || o.act.What == txn.FoundStands, nil
+	}
+	return o, false, false, nil
 }
 
 // openCases folds the payments of a journal that have an open case; they come in
 // the order in which the cases were opened.
 func openCases(j journal.Replayer) ([]openCase, error) {
-	opened, order := map[string]uint64{}, []string{}
+	opened := map[string]opening{}
 	err := j.Replay(func(seq uint64, r journal.Record) error {
-		if key := string(r.Key); r.Kind == record.KindCase {
-			opened[key], order = seq, append(order, key)
+		o, yes, no, err := opens(r)
+		switch key := string(r.Key); {
+		case err != nil:
+			return fmt.Errorf("record %d: %w", seq, err)
+		case yes:
+			o.seq = seq
+			opened[key] = o
+		case no:
+			delete(opened, key)
 		}
 		return nil
 	})
-	if err != nil || len(order) == 0 {
+	if err != nil || len(opened) == 0 {
 		return nil, err
 	}
 	folded := map[string]*txn.Payment{}
 	err = j.Replay(func(seq uint64, r journal.Record) error {
 		key := string(r.Key)
 		last, wanted := opened[key]
-		if !wanted || seq > last || r.Kind == record.KindTombstone {
+		if !wanted || seq > last.seq || r.Kind == record.KindTombstone {
 			return nil
 		}
 		k, err := record.ParseKey(r.Key)
@@ -84,13 +115,16 @@ func openCases(j journal.Replayer) ([]openCase, error) {
 		return nil, err
 	}
 	var all []openCase
-	for _, key := range order {
+	for key, o := range opened {
 		p := folded[key]
 		if p == nil || p.State != txn.Disputed {
-			return nil, fmt.Errorf("record %d is a case of a payment that is not disputed: see tapswitch journal verify", opened[key])
+			return nil, fmt.Errorf("record %d is a case of a payment that is not disputed: see tapswitch journal verify", o.seq)
 		}
-		all = append(all, caseOf(opened[key], p))
+		c := caseOf(o.seq, p)
+		c.By, c.Words = o.act.By, o.act.Why
+		all = append(all, c)
 	}
+	slices.SortFunc(all, func(a, b openCase) int { return cmp.Compare(a.Seq, b.Seq) })
 	return all, nil
 }
 
@@ -109,20 +143,28 @@ func caseOf(seq uint64, p *txn.Payment) openCase {
 }
 
 func newTxnCasesCommand() *cobra.Command {
-	var format, dir string
+	var format, dir, file string
 	c := &cobra.Command{
-		Use:   "cases --journal DIR",
+		Use:   "cases {--config FILE | --journal DIR}",
 		Short: "List the open cases: payments of which a person must ask the acquirer what it holds",
-		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, and refunds without a usable
-answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, and have it settled there. Reads the journal's files and changes nothing, beside a running
-switch too; the newest batch may then look torn. A case cannot be closed in this version: it stays in the list.`,
-		Example: "  tapswitch txn cases --journal journal\n  tapswitch txn cases --journal journal -o json",
+		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, or an operator dropped, and refunds
+without a usable answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, have it settled there, and close the case
+with what was found. The list reads the journal and changes nothing, beside a running switch too; the newest batch of its files may then look torn.`,
+		Example: "  tapswitch txn cases --config switch.yaml\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"table", "json"}, format) {
 				return usageError{fmt.Errorf("output %q: table or json", format)}
 			}
-			all, err := openCases(inFiles{dir})
+			var args []string
+			if dir != "" {
+				args = []string{dir}
+			}
+			j, err := journalOf(args, file)
+			if err != nil {
+				return err
+			}
+			all, err := openCases(j)
 			if err != nil {
 				return err
 			}
@@ -130,8 +172,9 @@ switch too; the newest batch may then look torn. A case cannot be closed in this
 		},
 	}
 	c.Flags().StringVar(&dir, "journal", "", "folder of the journal's files")
+	c.Flags().StringVar(&file, "config", "", "configuration file of the switch, whose journal is read, in files or in PostgreSQL")
 	c.Flags().StringVarP(&format, "output", "o", "table", "table or json, one object a case")
-	required(c, "journal")
+	c.AddCommand(newCasesCloseCommand())
 	return c
 }
 

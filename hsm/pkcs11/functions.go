@@ -22,12 +22,14 @@ func (m *Module) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]b
 		return [16]byte{}, fmt.Errorf("%w: no card number to make a token of", hsm.ErrInput)
 	}
 	c := m.calls.token.take()
-	defer m.calls.token.leave(c)
 	c.with, c.n = key, copy(c.digits[:], pan.Reveal(secret.ForHSM))
-	if err := m.serve(ctx, nil, &c.job); err != nil {
-		return [16]byte{}, err
+	err := m.serve(ctx, nil, &c.job)
+	var out [16]byte
+	if err == nil {
+		out = c.out
 	}
-	return c.out, nil
+	m.calls.token.leave(c)
+	return out, err
 }
 
 // tokenCall is one card number on its way.

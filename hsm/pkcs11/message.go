@@ -29,12 +29,14 @@ func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 		return nil, err
 	}
 	c := m.calls.mac.take()
-	defer m.calls.mac.leave(c)
 	c.prepare(key, alg, data)
-	if err := m.serve(ctx, key, &c.job); err != nil {
-		return nil, err
+	err := m.serve(ctx, key, &c.job)
+	var out []byte
+	if err == nil {
+		out = append(make([]byte, 0, alg.Size()), c.out[:alg.Size()]...)
 	}
-	return append(make([]byte, 0, alg.Size()), c.out[:alg.Size()]...), nil
+	m.calls.mac.leave(c)
+	return out, err
 }
 
 // macCall is one MAC on its way.

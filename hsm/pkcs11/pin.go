@@ -85,12 +85,14 @@ func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.
 		return secret.PINBlock{}, err
 	}
 	c := m.calls.translate.take()
-	defer m.calls.translate.leave(c)
 	c.in, c.to, c.random = in, to, random
-	if err := m.serve(ctx, to.Key, &c.job); err != nil {
-		return secret.PINBlock{}, err
+	err = m.serve(ctx, to.Key, &c.job)
+	var block secret.PINBlock
+	if err == nil {
+		block, err = secret.NewPINBlock(c.out[:to.Format.BlockLen()])
 	}
-	return secret.NewPINBlock(c.out[:to.Format.BlockLen()])
+	m.calls.translate.leave(c)
+	return block, err
 }
 
 // translateCall is one PIN block on its way.
@@ -183,9 +185,10 @@ func (m *Module) VerifyPVV(ctx context.Context, in hsm.EncipheredPIN, ref hsm.PV
 		return err
 	}
 	c := m.calls.pvv.take()
-	defer m.calls.pvv.leave(c)
 	c.in, c.ref = in, ref
-	return m.serve(ctx, ref.Key, &c.job)
+	err := m.serve(ctx, ref.Key, &c.job)
+	m.calls.pvv.leave(c)
+	return err
 }
 
 // pvvCall is one PIN block on its way to be checked.

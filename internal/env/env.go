@@ -77,7 +77,9 @@ type Disk interface {
 	SyncDir(dir string) error // makes creations, renames and removals in dir durable
 }
 
-// Network opens stream connections.
+// Network opens stream connections. An address is host:port, or unix:PATH for a
+// socket in the file system that only its owner may connect to; Close of its
+// listener takes it away.
 type Network interface {
 	Listen(address string) (net.Listener, error)
 	Dial(ctx context.Context, address string) (net.Conn, error)

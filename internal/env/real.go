@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -71,10 +72,16 @@ func (e *realEvent) Wait(until Mono) bool {
 type realNetwork struct{}
 
 func (realNetwork) Listen(address string) (net.Listener, error) {
+	if path, is := unixPath(address); is {
+		return listenUnix(path, os.Geteuid())
+	}
 	return net.Listen("tcp", address)
 }
 
 func (realNetwork) Dial(ctx context.Context, address string) (net.Conn, error) {
+	if path, is := unixPath(address); is {
+		return dialUnix(ctx, path, os.Geteuid())
+	}
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", address)
 }

@@ -51,9 +51,25 @@ type value struct{ p *box }
 
 type box struct{ b *[]byte }
 
+// held is a value in one piece of memory, when it is short.
+type held struct {
+	box
+	b    []byte
+	room [inPlace]byte
+}
+
+// inPlace is as long as most values are: card numbers, PIN blocks, keys, track 2.
+const inPlace = 40
+
 func newValue(b []byte) value {
-	c := append(make([]byte, 0, len(b)), b...)
-	return value{&box{&c}}
+	h := new(held)
+	h.box.b = &h.b
+	if len(b) <= inPlace {
+		h.b = append(h.room[:0:len(b)], b...)
+	} else {
+		h.b = append(make([]byte, 0, len(b)), b...)
+	}
+	return value{&h.box}
 }
 
 func (v value) bytes() []byte {

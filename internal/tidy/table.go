@@ -119,6 +119,7 @@ func tableSwitch() []Row {
 
 		{Packages: "switch/config", May: rooms()},
 		{Packages: "switch/observe", May: rooms()},
+		{Packages: "switch/admin", May: rooms()},
 		{Packages: "switch/node", May: []string{"internal/...", "switch/...", "hsm/...", "iso8583/..."}, Tests: anything()},
 
 		// chip says no in the same words as pin when the module does.

@@ -11,6 +11,22 @@ func isReversal(mti string) bool { return mti == mtiReversal || mti == mtiRevers
 
 func adviceFields() []int { return []int{2, 3, 4, 7, 11, 12, 13, 32, 37, 38, 41, 42, 49} }
 
+// takeAdvice decides a message of this type: a refund is asked by one, a completion
+// that has happened is about a hold.
+func (l *ledger) takeAdvice(m *message, malformed string, s *session, e *Entry) {
+	switch {
+	case e.isRefund():
+		if !l.refusedAtDoor(m, malformed, s, saleFields(), e) {
+			l.decideSale(m, e)
+		}
+	case l.refusedAtDoor(m, malformed, s, adviceFields(), e):
+	case e.Condition == conditionHold:
+		l.decideHold(m, e)
+	default:
+		l.decideAdvice(m, e)
+	}
+}
+
 // decideAdvice books what has happened, once per key. Nobody is asked for leave:
 // neither funds nor the card's PIN or chip are looked at, and an account may be
 // overdrawn by it. What is refused was not booked, and is for people to sort out.

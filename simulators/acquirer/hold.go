@@ -56,6 +56,9 @@ func (e Entry) held() kindOfHold {
 		return cancels
 	case struct{ mti, procedure, condition string }{mtiFinancial, procPurchase, conditionHold}:
 		return completes
+	case struct{ mti, procedure, condition string }{mtiAdvice, procPurchase, conditionHold},
+		struct{ mti, procedure, condition string }{mtiAdviceRepeat, procPurchase, conditionHold}:
+		return completes // it has happened
 	case struct{ mti, procedure, condition string }{mtiFinancial, procVoid, conditionHold}:
 		return voidsCompletion
 	}
@@ -89,6 +92,9 @@ func (l *ledger) decideHold(m *message, e *Entry) {
 		e.Effect, e.Reason = EffectRelease, "released"
 	case completes:
 		e.Effect, e.Reason = EffectDebit, "completed"
+		if isAdvice(e.MTI) {
+			e.Reason, e.AuthCode = "completed_as_advised", m.fields[38]
+		}
 	case voidsCompletion:
 		e.Effect, e.Reason = EffectCredit, "completion_voided"
 	}
@@ -159,7 +165,7 @@ func (l *ledger) judgeHeld(m *message, a *account, e *Entry) (code, reason strin
 		return codeAboveLimit, "completion_above_limit"
 	case e.Time.Sub(o.Time) > time.Duration(l.cfg.HoldDays)*24*time.Hour:
 		return codeExpired, "hold_expired"
-	case a.available()+o.AmountMinor < e.AmountMinor:
+	case !isAdvice(e.MTI) && a.available()+o.AmountMinor < e.AmountMinor: // what has happened overdraws
 		return codeNoFunds, "balance_too_low"
 	}
 	return codeApproved, "completed"
@@ -168,8 +174,8 @@ func (l *ledger) judgeHeld(m *message, a *account, e *Entry) (code, reason strin
 // judgeCompletion finds the completion that a void takes back, whole.
 func (l *ledger) judgeCompletion(m *message, e *Entry) (code, reason string) {
 	mti, key, ok := m.names()
-	if !ok || mti != mtiFinancial {
-		return codeFormat, "field_90_names_no_0200"
+	if !ok || mti != mtiFinancial && mti != mtiAdvice {
+		return codeFormat, "field_90_names_no_completion"
 	}
 	e.Original = key
 	d := l.decisions[key]
@@ -287,7 +293,7 @@ func (l *ledger) applyHold(a *account, e Entry) bool {
 	case EffectHold:
 		h.released = false
 	case EffectDebit:
-		if h.taken = e.Key(); e.MTI != mtiFinancial { // a void is reversed
+		if h.taken = e.Key(); e.held() == notHeld { // a void is reversed
 			h.taken = d.entry.Original
 		}
 	case EffectCredit:

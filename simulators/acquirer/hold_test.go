@@ -82,7 +82,6 @@ func TestHolds(t *testing.T) {
 	r.start()
 	r.c = r.signedOn()
 	ask("0200", by(13, "200000", "0200", 7, upTo(more)), "00", "completion_voided", full, amount)
-	ask("0200", by(14, "200000", "0200", 7, upTo(more)), "12", "original_not_in_force", full, amount)
 	ask("0400", undo(15, "0200", 7, upTo(more)), "00", "voided_already", full, amount)
 	ask("0400", undo(16, "0200", 13, upTo(more), set(3, "200000")), "00", "original_reversed_since", full, amount)
 
@@ -96,6 +95,14 @@ func TestHolds(t *testing.T) {
 	ask("0200", by(23, "000000", "0100", 1), "00", "completed", full-amount, 0)
 	ask("0400", undo(24, "0200", 22, set(3, "200000")), "00", "hold_used_since", full-amount, 0)
 	ask("0200", by(25, "200000", "0200", 23), "00", "completion_voided", full, amount)
+
+	ask("0220", by(31, "000000", "0100", 1, upTo(more+1)), "61", "completion_above_limit", full, amount) // it has happened, or so it says
+	ask("0220", by(32, "000000", "0100", 1, upTo(more)), "00", "completed_as_advised", full-more, 0)
+	ask("0221", by(32, "000000", "0100", 1, upTo(more)), "00", "duplicate", full-more, 0)
+	ask("0220", by(33, "000000", "0100", 1), "12", "original_not_in_force", full-more, 0)
+	ask("0200", by(35, "200000", "0220", 32, upTo(more)), "00", "completion_voided", full, amount)
+	ask("0400", undo(36, "0200", 35, upTo(more), set(3, "200000")), "00", "void_reversed", full-more, 0)
+	ask("0200", by(37, "200000", "0220", 32, upTo(more)), "00", "completion_voided", full, amount)
 
 	ask("0100", by(26, "200000", "0100", 1), "00", "released", full, 0)
 	ask("0400", undo(27, "0100", 26, set(3, "200000")), "00", "cancel_reversed", full, amount)
@@ -120,6 +127,8 @@ func TestHoldsBindFunds(t *testing.T) {
 		t.Errorf("available %q", got[54])
 	}
 	r.ask("0200", ofHold(5, "000000", about("0100", 1), r.coded(1), set(4, "000001000001")), "51", "balance_too_low", full, amount)
+	r.ask("0220", ofHold(11, "000000", about("0100", 1), r.coded(1), set(4, "000001000001")), "00", "completed_as_advised", -1, 0) // what has happened overdraws
+	r.ask("0200", ofHold(12, "200000", about("0220", 11), r.coded(11), set(4, "000001000001")), "00", "completion_voided", full, amount)
 	r.ask("0400", reversal(6, 7, about("0100", 7), set(3, "030000")), "25", reasonUnknownOriginal, full, amount)
 	r.ask("0100", ofHold(7, "030000"), "94", "reversed_before_arrival", full, amount)
 	r.ask("0100", ofHold(8, "000000"), "12", "processing_code_not_served", full, amount)

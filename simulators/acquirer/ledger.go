@@ -173,13 +173,7 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 			l.decideSale(m, &e)
 		}
 	case mtiAdvice, mtiAdviceRepeat:
-		if e.isRefund() {
-			if !l.refusedAtDoor(m, malformed, s, saleFields(), &e) {
-				l.decideSale(m, &e)
-			}
-		} else if !l.refusedAtDoor(m, malformed, s, adviceFields(), &e) {
-			l.decideAdvice(m, &e)
-		}
+		l.takeAdvice(m, malformed, s, &e)
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
 			l.decideReversal(m, &e)
@@ -216,7 +210,7 @@ func (l *ledger) describe(m *message, now time.Time) Entry {
 	e := Entry{Time: now, Seq: l.seq + 1, MTI: m.mti, Procedure: m.fields[3], STAN: m.fields[11], RRN: m.fields[37], F7: m.fields[7], Institution: m.fields[32], Network: m.fields[70],
 		Terminal: strings.TrimSpace(m.fields[41]), Merchant: strings.TrimSpace(m.fields[42]), Currency: m.fields[49],
 		MAC: m.mac, PIN: StateNone, ARQC: StateNone, Effect: EffectNone}
-	if c := m.fields[25]; c != "00" && (m.mti == mtiFinancial || m.mti == mtiAuthorization) {
+	if c := m.fields[25]; c != "00" && (m.mti == mtiFinancial || m.mti == mtiAuthorization || isAdvice(m.mti) && c == conditionHold) {
 		e.Condition = c
 	}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {

@@ -12,7 +12,7 @@
 // other, defaults.go has every default. The machine's files and environment
 // come in as functions.
 //
-// Imported by: node, cmd. Imports: internal/secret, iso8583 and its
+// Imported by: node, cmd. Imports: internal/{secret,env}, iso8583 and its
 // dialects, go.yaml.in/yaml/v3.
 package config
 
@@ -47,6 +47,7 @@ type Config struct {
 	Terminals   []Terminal `key:"terminals" max:"65536" help:"terminals that may speak to us"`
 	Reversal    Reversal   `key:"reversal" help:"how reversals are repeated until acknowledged"`
 	Observe     Observe    `key:"observe" help:"metrics, health and the log"`
+	Admin       Admin      `key:"admin" help:"the operator's port of the running switch"`
 	PAN         PAN        `key:"pan" help:"card numbers at rest"`
 	ISO         ISO        `key:"iso" help:"message formats besides the shipped ones"`
 
@@ -203,6 +204,11 @@ type Observe struct {
 	LogLevel string `key:"log_level" of:"debug info warn error" help:"info is one line per payment"`
 }
 
+// Admin is where operators act on a running switch.
+type Admin struct {
+	Socket string `key:"socket" kind:"path" help:"socket in the file system that tapswitch txn saf and cases close ask; only the user of the switch may connect (mode 0600), 107 bytes of path at most; empty: no port"`
+}
+
 // PAN names the keys that protect card numbers at rest.
 type PAN struct {
 	Seal  string `key:"seal" kind:"key" help:"key that enciphers card numbers"`
@@ -248,6 +254,12 @@ func Load(path string, from Source) (*Config, error) {
 func Check(path string, from Source) error {
 	_, err := load(path, from, false)
 	return err
+}
+
+// Read is Load without opening the secrets, which stay empty: for commands that
+// need none.
+func Read(path string, from Source) (*Config, error) {
+	return load(path, from, false)
 }
 
 // File is the path the configuration was loaded from.

@@ -43,6 +43,8 @@ func defaults(section any) {
 		s.Retry, s.MaxRetry, s.MaxAge = time.Second, 30*time.Second, 72*time.Hour // three days: a long weekend
 	case *Observe:
 		s.Address, s.Log, s.LogLevel = "127.0.0.1:9100", "stderr", "info"
+	case *Admin:
+		s.Socket = "tapswitch.sock"
 	case *PAN:
 		s.Seal, s.Token = "store/pan-seal", "store/pan-token"
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"tapswitch/internal/env"
 )
 
 // relate compares values with each other. One rule is one line or one helper;
@@ -32,6 +34,9 @@ func (d *decoder) relate(c *Config) {
 	if d.sound("history.store") && c.History.Store == "postgres" {
 		d.problem(Problem{Code: NotOneOf, Message: "a history on PostgreSQL is not built in this version", Why: "it would be searched and not be there",
 			Fix: "write `store: sqlite`, or leave it out"}, "history.store", d.at["history.store"])
+	}
+	if n := len(c.Admin.Socket); n > env.PathMax && d.sound("admin.socket") {
+		d.contradiction("admin.socket", fmt.Sprintf("the path of admin.socket has %d bytes", n), fmt.Sprintf("a socket's path has at most %d", env.PathMax), "name a shorter one by its whole path, or none by `socket: \"\"`")
 	}
 	for i, l := range c.Listeners {
 		at := fmt.Sprintf("listeners[%d]", i)

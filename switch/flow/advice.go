@@ -42,20 +42,9 @@ func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return p.Answer
 }
 
-// checkAdvice is the ladder of what an offline sale must be.
+// checkAdvice is the ladder of what an advice must be. Whether the card has expired
+// since is not asked: the goods have gone.
 func (f *Flow) checkAdvice(in *txn.Request) error {
-	if err := f.checkHappened(in); err != nil {
-		return err
-	}
-	if in.Auth == [6]byte{} {
-		return txn.DeclineAuthMissing
-	}
-	return nil
-}
-
-// checkHappened is the part of the ladder that every advice climbs. Whether the card
-// has expired since is not asked: the goods have gone.
-func (f *Flow) checkHappened(in *txn.Request) error {
 	switch {
 	case in.Amount.Minor <= 0:
 		return txn.DeclineAmount
@@ -65,14 +54,19 @@ func (f *Flow) checkHappened(in *txn.Request) error {
 		return txn.DeclinePAN
 	case !in.Card.PIN.IsZero():
 		return txn.DeclinePINGiven
+	case in.Auth == [6]byte{} && !in.Key.Class.Follows(): // else it is its original's
+		return txn.DeclineAuthMissing
 	}
 	return nil
 }
 
-// address chooses link and numbers of an advice.
+// address chooses link and numbers of an advice; one that has an original goes where
+// that went.
 func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
-	if p.Link, err = f.Routes.Home(in.Card.PAN, in.Key.Class); err != nil {
-		return err
+	if p.Link == "" {
+		if p.Link, err = f.Routes.Home(in.Card.PAN, in.Key.Class); err != nil {
+			return err
+		}
 	}
 	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
 		return txn.DeclineLinkClass
@@ -81,12 +75,12 @@ func (f *Flow) address(in *txn.Request, p *txn.Payment) (err error) {
 	return err
 }
 
-// keep makes an advice durable. Told is what to say when it is not: a refusal
+// keep makes an advice durable, in the turn of its original when it has one, which
+// may says whether it may be. Told is what to say when it is not: a refusal
 // when surely nothing was stored, and nothing when that is not known, since a no
-// to what will be delivered makes the cashier do it twice. One that has an original is
-// kept in the original's turn too, which may has the last word about.
+// to what will be delivered makes the cashier do it twice.
 func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
-	_, err := f.changeInTurn(p.Key, p.Original, func(now, of replay.View) ([]journal.Record, error) {
+	decide := func(now, of replay.View) ([]journal.Record, error) {
 		if now.Tombstone {
 			return nil, txn.DeclineTombstone // its reversal overtook it
 		}
@@ -94,10 +88,15 @@ func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
 			if err := may(p, of); err != nil {
 				return nil, err
 			}
-			p.Was = comes(of).Minor
 		}
 		return []journal.Record{record.Advice(p)}, nil
-	})
+	}
+	var err error
+	if may != nil {
+		_, err = f.Payments.ChangeBoth(p.Key, p.Original, decide)
+	} else {
+		_, err = f.Payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
+	}
 	if err == nil {
 		p.State = txn.Advising
 		return nil
@@ -107,12 +106,4 @@ func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
 		no = txn.Answer{Reason: no.Reason}
 	}
 	return &no
-}
-
-// changeInTurn is a change of k, in the turn of its original too when it has one.
-func (f *Flow) changeInTurn(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error) {
-	if original != (txn.Key{}) {
-		return f.Payments.ChangeBoth(k, original, decide)
-	}
-	return f.Payments.Change(k, func(now replay.View) ([]journal.Record, error) { return decide(now, replay.View{}) })
 }

@@ -55,8 +55,6 @@ func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount 
 			in.Key.Type = 34
 		}
 		w.names(in, args)
-		in.Original.Batch = number(args["of-batch"], 1)
-		copy(in.OfAuth[:], args["auth"])
 	}
 	w.lastKey = in.Key
 	w.last = run(context.Background(), in)
@@ -68,6 +66,9 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 	mti := "0220"
 	if repeat {
 		mti = "0221"
+	}
+	if p.Key.Class == txn.CompletionAdvice {
+		return w.completed(p, w.act(), mti)
 	}
 	n, of := p.Numbers.STAN, ""
 	if p.Key.Class == txn.Adjustment {

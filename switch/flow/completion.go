@@ -67,6 +67,46 @@ func (f *Flow) Complete(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return f.exchange(ctx, r, in, p, card)
 }
 
+// AdviseCompletion is a completion of which the terminal asks nobody's leave: the
+// hold was its leave. By the same rules as a request it is taken in or refused by
+// name; from then on its life is an advice's, in the turn of the pre-authorization:
+// the money is taken whatever the acquirer says, who is told until it is known.
+func (f *Flow) AdviseCompletion(ctx context.Context, in *txn.Request) (ans txn.Answer) {
+	defer in.Card.Wipe()
+	r := f.report(ctx, in)
+	defer func() { r.end(ans) }()
+
+	// Who asks, is it sensible, is there room; the same advice again gets the
+	// stored answer.
+	p, end, told := f.begin(ctx, r, in, f.checkAdvice)
+	if told != nil {
+		return *told
+	}
+	defer func() { end(ans) }()
+
+	// What it completes; the numbers it goes by, to the original's link.
+	original, err := f.preAuth(in, p)
+	if err != nil {
+		return f.refuse(err)
+	}
+	may := f.completable(original.Link)
+	if err := may(p, replay.View{Payment: &original}); err != nil {
+		return f.refuse(err)
+	}
+	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
+	if err := f.address(in, p); err != nil {
+		return f.refuse(err)
+	}
+
+	// From here on the merchant counts on it. The end of this call queues it.
+	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: original.Answer.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
+	if told := f.keep(p, may); told != nil {
+		return *told
+	}
+	r.step(StepAdvised)
+	return p.Answer
+}
+
 // completable is the ladder of what a pre-authorization must be to be completed.
 func (f *Flow) completable(link string) ladder {
 	terms := f.Holds.HoldTerms(link)

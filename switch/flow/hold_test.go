@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,14 +16,14 @@ import (
 // completed, and again when that is undone.
 
 // types60 are the types of the message (field 60.1), the sale's for others.
-var types60 = map[txn.Class]uint8{txn.Adjustment: 32,
-	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.Refund: 25,
+var types60 = map[txn.Class]uint8{
+	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.CompletionAdvice: 24, txn.Refund: 25, txn.Adjustment: 32,
 }
 
 // classOf is a word of a transcript, a purchase unless it says otherwise.
 func classOf(word string) txn.Class {
 	c, ok := map[string]txn.Class{"cash": txn.Cash, "balance": txn.Balance, "void": txn.Void,
-		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment}[word]
+		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "complete-advice": txn.CompletionAdvice, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment}[word]
 	if !ok {
 		return txn.Purchase
 	}
@@ -82,6 +83,31 @@ func (w *world) complete(s Send, act string) (txn.Answer, error) {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrChecks, txn.DeclineAnswer)
 	}
 	return a, nil
+}
+
+// completed is the acquirer for completions that have happened: the hold is taken, once.
+func (w *world) completed(p txn.Payment, act string, mti string) (txn.Code, error) {
+	o, known := w.index.Find(p.Original)
+	if !known {
+		w.t.Fatal("an advice about what is not known")
+	}
+	w.say("to acquirer: %s %s stan=%d amount=%d auth=%s original=%d", mti, p.Key.Class, p.Numbers.STAN, p.Amount.Minor, p.Answer.Auth[:], o.Numbers.STAN)
+	n := p.Numbers.STAN
+	switch act {
+	case "lost":
+		return txn.Code{}, errors.New("no answer")
+	case "decline":
+		return txn.Code{'9', '6'}, nil
+	case "refuse":
+		return txn.CodeBadTxn, nil
+	}
+	if w.books[o.Numbers.STAN] > 0 {
+		w.taken[n], w.books[o.Numbers.STAN], w.books[n] = o.Numbers.STAN, 0, int64(p.Amount.Minor)
+	}
+	if act == "silent" {
+		return txn.Code{}, errors.New("no answer")
+	}
+	return txn.CodeApproved, nil
 }
 
 // untake reverses what took o: o is in force again, unless it was undone itself.

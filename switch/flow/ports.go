@@ -21,6 +21,7 @@ type Flow struct {
 	Admission Admission
 	Cards     Cards
 	Payments  Payments
+	Past      Past // nil: what the index has forgotten is not found
 	Batches   Batches
 	Routes    Routes
 	Chips     Chips
@@ -81,7 +82,19 @@ type Payments interface {
 	Find(k txn.Key) (txn.Payment, bool)
 	View(k txn.Key) replay.View
 	Await(k txn.Key, until env.Mono)
+	Keep(k txn.Key) (release func())
+	Naming(k txn.Key, n txn.RRN) []txn.Payment
 	ChangeBoth(k, original txn.Key, decide func(now, of replay.View) ([]journal.Record, error)) (replay.View, error)
+}
+
+// Past knows the payments that the index has forgotten. What it gives has all that
+// was durable at the moment of the call, else it is an error; errors are refusals.
+type Past interface {
+	// Named gives the payment that has a reference number, and merchant, batch and
+	// trace of original.
+	Named(ctx context.Context, n txn.RRN, original txn.Key, until env.Mono) (txn.Payment, error)
+	// Since gives p as it stands, and what names it.
+	Since(ctx context.Context, p *txn.Payment, until env.Mono) (now txn.Payment, later []txn.Payment, err error)
 }
 
 // Batches closes the batches of terminals.

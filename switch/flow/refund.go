@@ -32,14 +32,18 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer func() { end(ans) }()
 
 	// 4: what it gives back, before a PIN is tried for it.
-	original, err := f.refunded(in)
+	o, err := f.originOf(ctx, in)
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := refundable(p, f.found(&original)); err != nil {
+	defer o.release()
+	if !txn.NearDate(o.payment.Numbers.At, in.OfDate) {
+		return f.refuse(txn.DeclineOriginalDiffers)
+	}
+	if err := refundable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
+	p.Original, p.OfRRN, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Link
 	p.Undoes = f.Acquirers.Undoes(p.Link, txn.Refund)
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
@@ -47,10 +51,10 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if told != nil {
 		return *told
 	}
-	card.original = &original
+	card.original = &o.payment
 
 	// 8: the intent, in the original's turn, and with it the amount is taken.
-	if err := f.intendOn(p, card.pin, refundable); err != nil {
+	if err := f.intendOn(p, card.pin, f.over(o, refundable)); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -68,25 +72,6 @@ func (f *Flow) checkRefund(in *txn.Request) error {
 		return txn.DeclineAmount
 	}
 	return f.checkCard(in)
-}
-
-// refunded finds the payment that a refund names by its reference number, by
-// merchant, batch and trace, and by its date when there is one: all must fit. One
-// whose answer is on its way is waited for.
-func (f *Flow) refunded(in *txn.Request) (txn.Payment, error) {
-	k, ok := f.Payments.FindRRN(in.OfRRN)
-	if !ok || k.Merchant != in.Original.Merchant || k.Batch != in.Original.Batch || k.Trace != in.Original.Trace {
-		return txn.Payment{}, txn.DeclineOriginalUnknown
-	}
-	f.Payments.Await(k, in.Deadline)
-	p, ok := f.Payments.Find(k)
-	switch {
-	case !ok: // forgotten just now
-		return txn.Payment{}, txn.DeclineOriginalUnknown
-	case !txn.NearDate(p.Numbers.At, in.OfDate):
-		return txn.Payment{}, txn.DeclineOriginalDiffers
-	}
-	return p, nil
 }
 
 // refundable is the ladder of what an original must be for p, one rule a line.
@@ -125,7 +110,7 @@ func within(asked, left money.MinorUnits, later []txn.Payment) error {
 			continue
 		}
 		switch {
-		case l.State == txn.Completed, l.State == txn.Approved && !l.Undoes: // which stands, whatever its answer meets
+		case l.State.InForce(), l.State == txn.Approved && !l.Undoes: // which stands, whatever its answer meets
 			left -= l.Amount.Minor
 		case l.State == txn.Disputed:
 			open += l.Amount.Minor

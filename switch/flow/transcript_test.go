@@ -87,11 +87,11 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) || w.standInCommand(words, w.keyOf(args, trace, amount)) || w.adviceCommand(words[0], args, trace, amount) {
+	if w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, w.keyOf(args, trace, amount)) || w.adviceCommand(words[0], args, trace, amount) {
 		return
 	}
 	switch words[0] {
-	case "purchase", "cash", "cashback", "balance", "void", "refund", "preauth", "cancel", "complete", "void-completion":
+	case "purchase", "cash", "cashback", "balance", "void", "refund", "preauth", "cancel", "complete", "complete-advice", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
@@ -112,8 +112,7 @@ func (w *world) command(line string) {
 	case "late": // the acquirer's yes comes late
 		w.late(w.keyOf(args, trace, amount))
 	case "saf":
-		for w.saf.Deliver(context.Background(), "acq") {
-		}
+		w.deliver()
 	case "advance":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -122,6 +121,8 @@ func (w *world) command(line string) {
 		w.clock.Advance(d)
 	case "restart":
 		w.start()
+	case "operator":
+		w.operator(words[1], w.keyOf(args, trace, amount))
 	case "journal":
 		w.journal.full, w.journal.broken = words[1] == "full", words[1] == "broken"
 	case "hsm":
@@ -136,6 +137,33 @@ func (w *world) command(line string) {
 	default:
 		w.t.Fatal(fmt.Errorf("transcript: unknown command %q", words[0]))
 	}
+}
+
+// operator is what an operator does to a payment.
+func (w *world) operator(what string, k txn.Key) {
+	a := txn.Act{By: "ann", Why: "as told", At: w.clock.Now(), What: map[string]txn.Deed{
+		"hold": txn.Hold, "retry": txn.Retry, "drop": txn.Drop, "undone": txn.FoundUndone, "stands": txn.FoundStands}[what]}
+	var err error
+	if a.What == txn.FoundUndone || a.What == txn.FoundStands {
+		_, err = w.flow.CloseCase(k, a)
+	} else {
+		_, err = w.saf.Act("acq", k, a, w.clock.Mono())
+	}
+	if err != nil {
+		w.say("to operator: %v", err)
+	}
+}
+
+// deliver sends what waits for the acquirer until nothing can be sent now. That
+// must come to an end: what is answered goes, or waits for its time.
+func (w *world) deliver() {
+	const many = 100
+	for range many {
+		if !w.saf.Deliver(context.Background(), "acq") {
+			return
+		}
+	}
+	w.t.Fatal("saf: what waits does not become less")
 }
 
 // late is a yes that nobody waits for, of what the acquirer carried out unless it
@@ -189,6 +217,9 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	case txn.Completion:
 		run = w.flow.Complete
 		w.namesHold(in, args)
+	case txn.CompletionAdvice:
+		run = w.flow.AdviseCompletion
+		w.namesHold(in, args)
 	case txn.Refund:
 		run = w.flow.Refund
 		if args["original"] != "none" {
@@ -200,17 +231,19 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	w.answered(w.last)
 }
 
-// names sets what a void or a refund gives back: original=TRACE, rrn=NUMBER when
-// that is not the original's own, and date=MMDD.
+// names sets what a void or a refund gives back: original=TRACE, the newest with
+// that, in=BATCH when it is another than the message's, rrn=NUMBER when that is not
+// the original's own, and date=MMDD.
 func (w *world) names(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = in.Key
 	in.Original.Class, in.Original.Type, in.Original.Trace = 0, 0, txn.STAN(trace)
-	w.index.Each(func(p txn.Payment) {
+	in.Original.Batch = number(args["in"], in.Key.Batch)
+	for _, p := range w.lives(-1) {
 		if p.Key.Trace == in.Original.Trace {
 			in.OfRRN = p.Numbers.RRN
 		}
-	})
+	}
 	copy(in.OfAuth[:], args["auth"])
 	copy(in.OfDate[:], args["date"])
 	if n, ok := args["rrn"]; ok {

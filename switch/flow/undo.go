@@ -165,7 +165,7 @@ func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 
 // undoRecords gives the undo record unless the payment is undone already.
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
-	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Disputed || s == txn.Unmatched && e != txn.SaidYes {
+	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Disputed || s == txn.Upheld || s == txn.Unmatched && e != txn.SaidYes {
 		return nil, nil
 	}
 	if n.STAN == 0 {

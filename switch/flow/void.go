@@ -23,31 +23,35 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	defer func() { r.end(ans) }()
 
 	// 1 to 3, as for a payment.
-	p, end, told := f.begin(ctx, r, in, f.check)
+	p, end, told := f.begin(ctx, r, in, f.checkVoid)
 	if told != nil {
 		return *told
 	}
 	defer func() { end(ans) }()
 
 	// 4: what it takes back, before a PIN is tried for it.
-	original, err := f.original(in)
+	o, err := f.originOf(ctx, in)
 	if err != nil {
 		return f.refuse(err)
 	}
-	if err := voidable(p, f.found(&original)); err != nil {
+	defer o.release()
+	if !f.coded(in, &o.payment) {
+		return f.refuse(txn.DeclineOriginalDiffers)
+	}
+	if err := voidable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
+	p.Original, p.OfRRN, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Link
 
 	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
 	card, told := f.card(ctx, r, in, p)
 	if told != nil {
 		return *told
 	}
-	card.original = &original
+	card.original = &o.payment
 
 	// 8: the intent, in the original's turn: whoever comes later finds it there.
-	if err := f.intendOn(p, card.pin, voidable); err != nil {
+	if err := f.intendOn(p, card.pin, f.over(o, voidable)); err != nil {
 		return f.refuse(err)
 	}
 	r.step(StepIntended)
@@ -56,23 +60,13 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	return f.exchange(ctx, r, in, p, card)
 }
 
-// original finds the payment that a void names by its reference number and by
-// terminal, merchant, batch and trace: all must fit. One whose answer is on its
-// way is waited for.
-func (f *Flow) original(in *txn.Request) (txn.Payment, error) {
-	k, ok := f.Payments.FindRRN(in.OfRRN)
-	if !ok || k.Terminal != in.Original.Terminal || k.Merchant != in.Original.Merchant || k.Batch != in.Original.Batch || k.Trace != in.Original.Trace {
-		return txn.Payment{}, txn.DeclineOriginalUnknown
+// checkVoid is the ladder of what a void must be: of the batch that the terminal
+// is in. What was settled is given back by a refund.
+func (f *Flow) checkVoid(in *txn.Request) error {
+	if in.Original.Batch != in.Key.Batch {
+		return txn.DeclineOriginalBatch
 	}
-	f.Payments.Await(k, in.Deadline)
-	p, ok := f.Payments.Find(k)
-	if !ok { // forgotten just now
-		return txn.Payment{}, txn.DeclineOriginalUnknown
-	}
-	if !f.coded(in, &p) {
-		return txn.Payment{}, txn.DeclineOriginalDiffers
-	}
-	return p, nil
+	return f.check(in)
 }
 
 // ladder is what an original must be for p to be about it, one rule a line.
@@ -125,11 +119,11 @@ func inForce(of replay.View) error {
 // standing says that a payment was approved and told.
 func standing(of replay.View) error {
 	switch o := of.Payment; {
-	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
+	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved, o.State == txn.Advising: // the acquirer does not have it yet
 		return txn.DeclineOriginalBusy
 	case o.State == txn.Disputed:
 		return txn.DeclineOriginalCase
-	case o.State != txn.Completed:
+	case o.State != txn.Completed && !o.Acknowledged():
 		return txn.DeclineOriginalState
 	}
 	return nil
@@ -156,7 +150,7 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 	for i := range beyond {
 		switch b := &beyond[i]; {
 		case b.Original != l.Key || b.Key.Class != txn.CompletionVoid:
-		case b.State == txn.Completed:
+		case b.State.InForce():
 			return nil
 		case b.State == txn.Disputed:
 			return txn.DeclineOriginalCase
@@ -171,11 +165,12 @@ func without(l *txn.Payment, beyond []txn.Payment) error {
 // ended without effect, or was reversed to the end, is as if it had not been.
 func alone(l *txn.Payment) error {
 	switch s := l.State; {
-	case s == txn.Completed && l.Key.Class == txn.Refund:
+	case s.InForce() && l.Key.Class == txn.Refund:
 		return txn.DeclineOriginalRefunded
-	case s == txn.Completed && l.Key.Class == txn.Completion:
+	case s.InForce() && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || l.Acknowledged()):
 		return txn.DeclineOriginalCompleted
-	case s == txn.Completed:
+	case l.Acknowledged(): // an advice of what names it takes nothing back
+	case s.InForce():
 		return txn.DeclineOriginalVoided
 	case s == txn.Disputed: // whether it is in force a person must find out
 		return txn.DeclineOriginalCase

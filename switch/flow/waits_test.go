@@ -23,6 +23,9 @@ func (e *event) Wait(until env.Mono) bool {
 		e.w.waiting = e.w.waiting[1:]
 		next()
 	}
+	if !e.woken && until == env.Never {
+		e.w.t.Fatal("a wait that nothing ends")
+	}
 	if !e.woken {
 		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))
 	}

@@ -32,6 +32,7 @@ import (
 // memory is a journal in memory; full and broken are its moods.
 type memory struct {
 	records      []journal.Record
+	all          []journal.Record // also what was purged
 	full, broken bool
 	hear         func(journal.Record)
 }
@@ -45,7 +46,7 @@ func (m *memory) Append(rs ...journal.Record) error {
 	if m.broken {
 		return journal.ErrBroken
 	}
-	m.records = append(m.records, rs...)
+	m.records, m.all = append(m.records, rs...), append(m.all, rs...)
 	for _, r := range rs {
 		m.hear(r)
 	}
@@ -77,6 +78,7 @@ type world struct {
 	mcc     [4]byte // of the merchant
 	saf     *saf.Queue
 	flow    *Flow
+	past    *past // nil: no history is kept
 	next    uint32
 	out     []string
 	mood    []string // what the acquirer does, one per message; "approve" when used up
@@ -122,6 +124,7 @@ func (w *world) start() {
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
+	w.wirePast()
 	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
@@ -179,6 +182,9 @@ func describe(r journal.Record) string {
 	case record.KindCase:
 		c, _ := record.ParseCase(r.Body)
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", name, c.Why, c.Code))
+	case record.KindAct:
+		a, _ := record.ParseAct(r.Body)
+		return strings.TrimSpace(fmt.Sprintf("%s %s by %s %s", name, a.What, a.By, a.Code))
 	case record.KindBatch:
 		id, b, _ := record.ParseBatch(r)
 		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))

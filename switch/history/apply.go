@@ -32,6 +32,9 @@ type projection struct {
 	seq  uint64 // number of the last record that is committed
 	hash []byte
 
+	whole     uint64 // from this number on no record is missing
+	committed uint64 // whole as it is committed
+
 	tx      *sql.Tx
 	pending int                 // records in tx
 	last    uint64              // number of the last record in tx
@@ -48,8 +51,8 @@ type living struct {
 // newProjection reads how far the file has come.
 func newProjection(db *sql.DB, batch int) (*projection, error) {
 	p := &projection{db: db, batch: batch, open: map[txn.Key]*living{}}
-	err := db.QueryRow("SELECT seq, hash FROM progress").Scan(&p.seq, &p.hash)
-	p.last = p.seq
+	err := db.QueryRow("SELECT seq, hash, whole FROM progress").Scan(&p.seq, &p.hash, &p.whole)
+	p.last, p.committed = p.seq, p.whole
 	return p, err
 }
 
@@ -85,6 +88,9 @@ func (p *projection) take(seq uint64, r journal.Record) error {
 	if err := p.apply(seq, r); err != nil {
 		return fmt.Errorf("journal record %d: %w", seq, err)
 	}
+	if seq != p.last+1 { // the journal lost those between before they were read
+		p.whole = seq
+	}
 	p.last, p.digest = seq, digest
 	if p.pending++; p.pending >= p.batch {
 		return p.commit()
@@ -97,14 +103,14 @@ func (p *projection) commit() error {
 	if p.tx == nil {
 		return nil
 	}
-	if _, err := p.tx.Exec("UPDATE progress SET seq = ?, hash = ?", int64(p.last), p.digest); err != nil {
+	if _, err := p.tx.Exec("UPDATE progress SET seq = ?, hash = ?, whole = ?", int64(p.last), p.digest, int64(p.whole)); err != nil {
 		return err
 	}
 	if err := p.tx.Commit(); err != nil {
 		return err
 	}
 	p.tx, p.pending = nil, 0
-	p.seq, p.hash = p.last, p.digest
+	p.seq, p.hash, p.committed = p.last, p.digest, p.whole
 	return nil
 }
 
@@ -114,7 +120,7 @@ func (p *projection) abandon() error {
 		return nil
 	}
 	err := p.tx.Rollback()
-	p.tx, p.pending, p.last = nil, 0, p.seq
+	p.tx, p.pending, p.last, p.whole = nil, 0, p.seq, p.committed
 	clear(p.open)
 	return err
 }
@@ -124,7 +130,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // not of a payment's life
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised:
+		record.KindAdvice, record.KindAdvised, record.KindAct:
 	default:
 		return fmt.Errorf("kind %d is not known to this version", r.Kind)
 	}

@@ -60,7 +60,7 @@ type Query struct {
 // States are the words that Query.State may have.
 func States() []string {
 	all := []string{Tombstone}
-	for _, s := range []txn.State{txn.Intended, txn.Approved, txn.Declined, txn.Refused, txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Advising, txn.Advised} {
+	for _, s := range []txn.State{txn.Intended, txn.Approved, txn.Declined, txn.Refused, txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Advising, txn.Advised, txn.Upheld} {
 		all = append(all, s.String())
 	}
 	return all

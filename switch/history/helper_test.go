@@ -121,17 +121,34 @@ func lives(seed uint64, n int) *pages {
 				continue
 			}
 			next(p, record.MakeUndo(p.Key, undo(p, txn.UndoAsked)))
-		case txn.Reversing:
-			if chance.IntN(3) == 0 {
-				next(p, record.MakeCase(p, txn.Case{Why: txn.CaseReasons()[chance.IntN(2)], Code: txn.CodeFormat, At: noon.Add(time.Duration(i) * time.Hour)}))
+		case txn.Disputed:
+			if found := txn.FoundUndone + txn.Deed(chance.IntN(4)); found.Known() {
+				next(p, record.MakeAct(p, act(found, i)))
 				break
 			}
-			next(p, record.MakeUndone(p, record.Undone{Event: []txn.Event{txn.UndoAcked, txn.UndoUnknown}[chance.IntN(2)], Code: txn.CodeApproved}))
+			open = append(open[:at], open[at+1:]...)
+		case txn.Reversing:
+			next(p, afterUndo(p, chance, i))
 		default:
 			open = append(open[:at], open[at+1:]...)
 		}
 	}
 	return out
+}
+
+// afterUndo is what may become of a payment that is being reversed.
+func afterUndo(p *txn.Payment, chance *rand.Rand, i int) journal.Record {
+	switch chance.IntN(6) {
+	case 0:
+		return record.MakeAct(p, act(txn.Hold+txn.Deed(chance.IntN(3)), i))
+	case 1, 2:
+		return record.MakeCase(p, txn.Case{Why: txn.CaseReasons()[chance.IntN(2)], Code: txn.CodeFormat, At: noon.Add(time.Duration(i) * time.Hour)})
+	}
+	return record.MakeUndone(p, record.Undone{Event: []txn.Event{txn.UndoAcked, txn.UndoUnknown}[chance.IntN(2)], Code: txn.CodeApproved})
+}
+
+func act(d txn.Deed, hour int) txn.Act {
+	return txn.Act{What: d, By: "ann", Why: "asked the acquirer", At: noon.Add(time.Duration(hour) * time.Hour)}
 }
 
 func undo(p *txn.Payment, e txn.Event) record.Undo {

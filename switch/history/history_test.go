@@ -219,7 +219,7 @@ func lifeBreaks(p *pages) bool {
 		switch r.Kind {
 		case record.KindIntent, record.KindRefused:
 			known[string(r.Key)] = true
-		case record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase:
+		case record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindAct:
 			if !known[string(r.Key)] {
 				return true
 			}

@@ -98,6 +98,7 @@ type Step struct {
 	STAN   uint32 `json:"stan,omitempty"`
 	Code   string `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	By     string `json:"by,omitempty"` // of an operator's act, whose reason is in the operator's own words
 }
 
 // Life is a payment with all that became of it.
@@ -182,6 +183,10 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 		var a record.Advised
 		a, err = record.ParseAdvised(e.Body)
 		s.Event, s.At, code = txn.AdviceAcked.String(), stamp(a.At), a.Code
+	case record.KindAct:
+		var a txn.Act
+		a, err = record.ParseAct(e.Body)
+		s.Event, s.At, s.Reason, s.By, code = a.What.String(), stamp(a.At), a.Why, a.By, a.Code
 	default:
 		err = fmt.Errorf("kind %d is not known to this version", e.Kind)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,8 @@ type Writer struct {
 	seq   uint64
 	level env.Mono // when it was last seen level with the journal
 	ever  bool     // it was level since the start
+	away  bool     // a session ended: nothing is written for a while
+	waits []await  // for records to be written
 }
 
 // NewWriter makes a writer; Run does the work.
@@ -191,7 +194,13 @@ func (w *Writer) open() (p *projection, closers []io.Closer, err error) {
 func (w *Writer) show(b *Book) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.book = b
+	w.book, w.away = b, b == nil
+	if w.away {
+		for _, a := range w.waits {
+			a.written.Wake()
+		}
+		w.waits = nil
+	}
 }
 
 // errLater ends a round that may not take longer.
@@ -249,4 +258,10 @@ func (w *Writer) wrote(seq uint64, level bool) {
 	if level {
 		w.ever, w.level = true, w.world.Clock.Mono()
 	}
+	w.waits = slices.DeleteFunc(w.waits, func(a await) bool {
+		if a.seq <= seq {
+			a.written.Wake()
+		}
+		return a.seq <= seq
+	})
 }

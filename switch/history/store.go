@@ -32,15 +32,16 @@ var (
 // change of the schema is a new version: the file is made anew from the journal.
 const (
 	applicationID = 0x74735748 // "tsWH"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema: payment has one row for each life of a key, numbered by the journal's
 // number of its first record; event has the records of its life as the journal
-// stored them. Times are nanoseconds since 1970 (UTC).
+// stored them. progress.whole is the number of the record from which on none is
+// missing: what was purged before it was read is not here. Times are nanoseconds since 1970 (UTC).
 const schema = `
-CREATE TABLE progress (seq INTEGER NOT NULL, hash BLOB NOT NULL);
-INSERT INTO progress VALUES (0, x'');
+CREATE TABLE progress (seq INTEGER NOT NULL, hash BLOB NOT NULL, whole INTEGER NOT NULL);
+INSERT INTO progress VALUES (0, x'', 1);
 CREATE TABLE payment (
 	id       INTEGER PRIMARY KEY,
 	key      BLOB    NOT NULL,

@@ -10,6 +10,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/link"
@@ -35,6 +36,7 @@ type acquirer struct {
 	numbers flow.Numbers
 	clock   env.Clock
 	cards   *cards
+	find    func(txn.Key) (txn.Payment, bool) // an earlier payment
 
 	merchantType func(txn.Key) [4]byte
 }
@@ -99,7 +101,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 	var body []byte
 	if kind == saf.Advice {
 		n = p.Numbers
-		body, err = a.dialect.Advice(room, &p, pan, original(&p), repeat)
+		body, err = a.advice(room, &p, pan, repeat)
 	} else {
 		body, err = a.dialect.Reversal(room, &p, pan, repeat)
 	}
@@ -113,13 +115,19 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 	return answer.Code, err
 }
 
-// original is what an adjustment is about, as far as its acquirer is told; nil for
-// other advices. It may be forgotten: the adjustment has what is needed.
-func original(p *txn.Payment) *txn.Payment {
-	if p.Key.Class != txn.Adjustment {
-		return nil
+// advice builds the advice of p, with what it is about.
+func (a *acquirer) advice(room []byte, p *txn.Payment, pan secret.PAN, repeat bool) ([]byte, error) {
+	if p.Original == (txn.Key{}) || p.Key.Class == txn.StandIn { // which has its payment's numbers
+		return a.dialect.Advice(room, p, pan, nil, repeat)
 	}
-	return &txn.Payment{Key: p.Original, Numbers: p.Of}
+	if p.Key.Class == txn.Adjustment { // it has what is needed of its original, which may be of the past
+		return a.dialect.Advice(room, p, pan, &txn.Payment{Key: p.Original, Numbers: p.Of}, repeat)
+	}
+	o, ok := a.find(p.Original)
+	if !ok { // the index keeps an original until what names it rests
+		return nil, fmt.Errorf("what the %s is about is no longer known", p.Key.Class)
+	}
+	return a.dialect.Advice(room, p, pan, &o, repeat)
 }
 
 // Up reports whether the link can carry a message now.

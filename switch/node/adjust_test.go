@@ -27,8 +27,8 @@ func adjustment(kind string, of uint32, rrn string) []func(*iso8583.Builder) {
 func twenty(c *config.Config) { c.Links[0].TipPercent, c.Links[1].TipPercent = 20, 20 }
 
 // Tips and adjustments over the wire: told yes while the acquirer is down, the books
-// follow in order, through a silent answer and a restart; the latest holds, and the
-// void gives back what the sale comes to.
+// follow through a silent answer and a restart; one after the other, the latest holds,
+// and the void gives back what the sale comes to.
 func TestAdjustment(t *testing.T) {
 	r := newRig(t, twenty)
 	w := r.wire(0)
@@ -46,16 +46,18 @@ func TestAdjustment(t *testing.T) {
 	}
 	w.expect("a tip that lowers", adjust("34", 4, 900), "13", true)
 	w.expect("too much", adjust("32", 5, 1201), "61", true)
-	w.expect("an adjustment", adjust("32", 6, 1100), "00", true)
-	w.expect("a void meanwhile", w.sale(0x0200, 7, 1100, r.tap("unionpay", 1100), as("200000", "23"), adjustment("23", 2, rrn)[1], as("200000", "23")), "96", true)
-	w.expect("its reversal", w.sale(0x0400, 6, 1100, c, as("000000", "32")), "40", false)
+	void := func(trace uint32, amount int64) []byte {
+		return w.sale(0x0200, trace, amount, r.tap("unionpay", amount), adjustment("23", 2, rrn)[1], as("200000", "23"))
+	}
+	w.expect("another adjustment meanwhile", adjust("32", 6, 1100), "96", true)
+	w.expect("a void meanwhile", void(7, 1150), "96", true)
+	w.expect("its reversal", w.sale(0x0400, 3, 1100, c, as("000000", "32")), "40", false)
 	r.restartWith("silent once")
+	r.settled()
+	w.expect("another adjustment", adjust("32", 6, 1100), "00", true)
 	r.settled()
 	if p, _ := r.find(0, 6); p.State != txn.Advised || p.Was != 1150 || r.a.taken() != 1100 {
 		t.Errorf("%s, %d before, %d taken", p.State, p.Was, r.a.taken())
-	}
-	void := func(trace uint32, amount int64) []byte {
-		return w.sale(0x0200, trace, amount, r.tap("unionpay", amount), adjustment("23", 2, rrn)[1], as("200000", "23"))
 	}
 	w.expect("reversal of the purchase", w.sale(0x0400, 2, 1000, c), "64", true)
 	w.expect("void of what was approved", void(8, 1000), "64", true)

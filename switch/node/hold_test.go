@@ -144,9 +144,86 @@ func TestCompletion(t *testing.T) {
 	balances("after the completion was reversed", 0, 5000)
 	w.expect("completion at last", complete(0x0200, 9, 4000), "00", true)
 	balances("completed for less", 4000, 0)
-	w.expect("as an advice", w.message(0x0220, 10, 4000, "000000", "24", false, names(auth, "000000000000"+date)), "40", false)
 	if s := r.a.host.Summary(); s.Check != "ok" {
 		t.Error(s.Check)
 	}
 	r.agree()
+}
+
+// A completion as an advice over the wire: told yes while the acquirer is down, booked
+// once when it is back, through a silent answer and a restart; then it is voided.
+func TestCompletionAdvice(t *testing.T) {
+	r := newRig(t)
+	w := holder{r.wire(0), r.tap("unionpay", 5000)}
+	w.signOn(w.dial(), 1)
+	got := w.expect("pre-authorization", w.message(0x0100, 2, 5000, "030000", "10", true), "00", true)
+	auth, date := text(got, 38), text(got, 13)
+	complete := func(trace uint32, amount int64) []byte {
+		return w.message(0x0220, trace, amount, "000000", "24", false, names(auth, "000000000000"+date))
+	}
+	r.a.mood("down")
+	w.expect("above the percentage", complete(3, 5751), "61", true)
+	got = w.expect("while the acquirer is down", complete(4, 5750), "00", true)
+	if rrn := text(got, 37); got.MTI() != 0x0230 || text(got, 38) != auth || len(rrn) != 12 {
+		t.Fatalf("answer %s, authorization %q, reference %q", got.MTI(), text(got, 38), rrn)
+	}
+	rrn := text(got, 37)
+	w.expect("its repeat", complete(4, 5750), "00", true)
+	w.expect("its reversal", w.message(0x0400, 4, 5750, "000000", "24", false, names(auth, "000000000000"+date)), "40", false)
+	w.expect("another", complete(5, 100), "12", true)
+	w.expect("as a request", w.message(0x0200, 6, 100, "000000", "20", false, names(auth, "000000000000"+date)), "12", true)
+	void := func(trace uint32) []byte {
+		return w.message(0x0200, trace, 5750, "200000", "21", false, names(auth, "000001000004"+date), func(b *iso8583.Builder) { b.SetString(37, rrn) })
+	}
+	w.expect("its void before the acquirer has it", void(7), "96", true)
+	r.stop()
+	r.a.mood("silent once")
+	r.a.listen(r.a.addr)
+	r.start()
+	w.wire = r.wire(0)
+	w.signOn(w.dial(), 8)
+	r.settled()
+	if p, _ := r.find(0, 4); p.State != txn.Advised || r.a.taken() != 5750 || r.a.held() != 0 {
+		t.Fatalf("%s, %d taken, %d held", p.State, r.a.taken(), r.a.held())
+	}
+	w.expect("its void", void(9), "00", true)
+	r.settled()
+	if r.a.taken() != 0 || r.a.held() != 5000 {
+		t.Errorf("voided: %d taken, %d held", r.a.taken(), r.a.held())
+	}
+	if s := r.a.host.Summary(); s.Check != "ok" {
+		t.Error(s.Check)
+	}
+	r.agree()
+}
+
+// The terminal's program keeps a completion while the switch is away, and tells it when
+// it is back.
+func TestCompletionOfATerminalOffline(t *testing.T) {
+	r := newRig(t)
+	till := r.term(0)
+	card := r.tap("unionpay", 5000)
+	if _, reason, err := till.host.Ready(t.Context()); err != nil {
+		t.Fatal(reason, err)
+	}
+	held := till.host.Sale(t.Context(), host.Sale{Kind: host.KindPreAuth, Amount: 5000, Card: card})
+	if held.Outcome != host.Approved {
+		t.Fatalf("%+v", held)
+	}
+	r.stop()
+	kept := till.host.KeepOffline(t.Context(), host.Offline{Kind: host.KindCompletionAdvice, Amount: 5500, Card: card, Auth: held.Auth,
+		Original: host.Original{Auth: held.Auth, Date: held.Date, Batch: held.Batch, Trace: held.Trace}})
+	if kept.Outcome != host.Kept {
+		t.Fatalf("%+v", kept)
+	}
+	r.start()
+	till.reopen()
+	told, err := till.host.Upload(t.Context(), false)
+	if err != nil || len(told) != 1 || !told[0].Done || told[0].Kind != host.KindCompletionAdvice || till.host.Kept() != 0 {
+		t.Errorf("%+v, %v", told, err)
+	}
+	r.settled()
+	if p, _ := r.find(0, kept.Trace); p.State != txn.Advised || r.a.taken() != 5500 || r.a.held() != 0 {
+		t.Errorf("%s, %d taken, %d held", p.State, r.a.taken(), r.a.held())
+	}
 }

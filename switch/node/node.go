@@ -27,6 +27,7 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/hsm/keystore"
 	"tapswitch/internal/env"
+	"tapswitch/switch/admin"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
@@ -104,7 +105,8 @@ type Node struct {
 	admission *admission
 	flow      *flow.Flow
 	listeners []*listen.Server
-	history   *past // nil when none is configured
+	desk      *admin.Server // nil when no operator's port is configured
+	history   *past         // nil when none is configured
 	serving   atomic.Bool
 	serves    map[string]bool // tokens of the group, as the log has it; of the goroutine that refreshes the gauges
 
@@ -154,7 +156,8 @@ func (n *Node) build() error {
 	if n.keys, err = keystore.Open(n.world.Disk, n.cfg.HSM.Keystore); err != nil {
 		return err
 	}
-	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow}, n.world, durable)
+	bytes, _ := n.journal.Used()
+	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Expect: recover.Expect(bytes)}, n.world, durable)
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
@@ -282,6 +285,9 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Stop:      n.stop,
 		Opened:    n.opened,
 	}
+	if n.history != nil {
+		n.flow.Past = former{n.history}
+	}
 	return nil
 }
 
@@ -300,7 +306,7 @@ func (n *Node) buildLinks(nums numbers, vault *cards) error {
 		a := &acquirer{
 			name: c.Name, dialect: dialect, timeout: c.Timeout, undoes: c.Unanswered == "reverse", ended: n.observer.Exchange,
 			holds: flow.HoldTerms{Percent: c.CompletionPercent, Lasts: time.Duration(c.HoldDays) * 24 * time.Hour},
-			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault, merchantType: n.merchantTypeOf,
+			macer: n.module, numbers: nums, clock: n.world.Clock, cards: vault, find: n.index.Find, merchantType: n.merchantTypeOf,
 		}
 		if a.zpk, err = n.key(c.ZPK, hsm.ZPK); err != nil {
 			return err

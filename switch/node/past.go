@@ -3,10 +3,13 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"sync"
 
 	"tapswitch/internal/env"
 	"tapswitch/switch/history"
+	"tapswitch/switch/txn"
 )
 
 // past is the history that is written behind the journal. What happens to it is
@@ -47,4 +50,34 @@ func (p *past) stop() {
 	}
 	p.ended.Wake()
 	p.done.Wait()
+}
+
+// former is the history as the flow asks it.
+type former struct{ *past }
+
+// Named implements flow.Past.
+func (f former) Named(ctx context.Context, n txn.RRN, original txn.Key, until env.Mono) (txn.Payment, error) {
+	p, err := f.Writer.Named(ctx, n, original, until)
+	return p, notTold(err)
+}
+
+// Since implements flow.Past.
+func (f former) Since(ctx context.Context, p *txn.Payment, until env.Mono) (txn.Payment, []txn.Payment, error) {
+	found, err := f.Writer.Since(ctx, p, until)
+	return found.Payment, found.Later, notTold(err)
+}
+
+// notTold is the refusal for what the history does not tell.
+func notTold(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, history.ErrNotFound):
+		return txn.DeclineOriginalUnknown.Why(err)
+	case errors.Is(err, history.ErrAmbiguous):
+		return txn.DeclineOriginalMany.Why(err)
+	case errors.Is(err, history.ErrGap):
+		return txn.DeclineHistoryGap.Why(err)
+	}
+	return txn.DeclineHistory.Why(err)
 }

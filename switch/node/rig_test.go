@@ -44,13 +44,15 @@ const patience = 10 * time.Second
 // rig is a switch between terminals and two acquirers, in one process. The
 // switch can be stopped and started again over the same disk.
 type rig struct {
-	*testing.T
-	cfg    *config.Config
-	world  env.Env
-	soft   *soft.Module
-	module *shaky
-	a, b   *bank
-	cards  *card.Counters
+	testing.TB
+	cfg     *config.Config
+	world   env.Env
+	soft    *soft.Module
+	module  *shaky
+	a, b    *bank
+	cards   *card.Counters
+	ledgers string // the folder of the acquirers' books, "" for a new one
+	tills   int    // terminals beyond terminalsMax
 
 	node   *Node
 	addr   string
@@ -137,20 +139,20 @@ func (s *shaky) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]by
 
 // bank is an acquirer's host on an address that it keeps.
 type bank struct {
-	*testing.T
+	testing.TB
 	cfg  sim.Config
 	host *sim.Host
 	addr string
 }
 
-func startBank(t *testing.T, cfg sim.Config) *bank {
+func startBank(t testing.TB, cfg sim.Config) *bank {
 	t.Helper()
 	h, err := sim.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	b := &bank{T: t, cfg: cfg, host: h}
+	b := &bank{TB: t, cfg: cfg, host: h}
 	b.listen("127.0.0.1:0")
 	return b
 }
@@ -206,9 +208,16 @@ func (b *bank) count(mti string) (n int) {
 }
 
 // newRig starts everything.
-func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
+func newRig(t testing.TB, edits ...func(*config.Config)) *rig {
 	t.Helper()
-	r := &rig{T: t, world: env.Real()}
+	return newRigWith(t, func(*rig) {}, edits...)
+}
+
+// newRigWith starts everything after prepare.
+func newRigWith(t testing.TB, prepare func(*rig), edits ...func(*config.Config)) *rig {
+	t.Helper()
+	r := &rig{TB: t, world: env.Real()}
+	prepare(r)
 	var err error
 	if r.soft, err = soft.New(r.world.Rand, r.world.Clock); err != nil {
 		t.Fatal(err)
@@ -218,8 +227,8 @@ func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
 		t.Fatal(err)
 	}
 	keys := card.TestKeys()
-	r.a = startBank(t, bankConfig(t, "acq-a", "40000001", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(keys.UnionPayIMK)}}))
-	r.b = startBank(t, bankConfig(t, "acq-b", "40000002", panB, nil))
+	r.a = startBank(t, bankConfig(t, r.ledgers, "acq-a", "40000001", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(keys.UnionPayIMK)}}))
+	r.b = startBank(t, bankConfig(t, r.ledgers, "acq-b", "40000002", panB, nil))
 	r.cfg = r.config(t.TempDir())
 	for _, edit := range edits {
 		edit(r.cfg)
@@ -234,9 +243,12 @@ func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
 	return r
 }
 
-func bankConfig(t *testing.T, name, institution, pan string, issuers []sim.Issuer) sim.Config {
+func bankConfig(t testing.TB, books, name, institution, pan string, issuers []sim.Issuer) sim.Config {
+	if books == "" {
+		books = t.TempDir()
+	}
 	return sim.Config{
-		Version: 1, Name: name, Books: filepath.Join(t.TempDir(), name), Institution: institution, Issuers: issuers,
+		Version: 1, Name: name, Books: filepath.Join(books, name), Institution: institution, Issuers: issuers,
 		Keys:     sim.Keys{ZPK: sim.NewKey("1F1E1D1C1B1A19181716151413121110"), ZAK: sim.NewKey("76850752AD7307ADE554D06D3BA73279")},
 		Accounts: []sim.Account{{ID: "holder", PAN: sim.NewPAN(pan), PIN: sim.NewPIN(card.TestKeys().PIN), BalanceMinor: openingFen}},
 	}
@@ -269,7 +281,7 @@ func (r *rig) config(dir string) *config.Config {
 		Observe:  config.Observe{LogLevel: "info"},
 		PAN:      config.PAN{Seal: "store/pan-seal", Token: "store/pan-token"},
 	}
-	for i := range terminalsMax {
+	for i := range max(terminalsMax, r.tills) {
 		t := config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"}
 		if i == terminalsMax-1 {
 			t.Status = "blocked"
@@ -317,7 +329,7 @@ func (r *rig) loadKeys() {
 	load("issuer/visa/pvk", hsm.PVK, hsm.TDES2, card.TestKeys().PVK)
 	load("store/pan-seal", hsm.PANSeal, hsm.AES256, storageHex)
 	load("store/pan-token", hsm.PANToken, hsm.AES256, storageHex)
-	for i := range terminalsMax {
+	for i := range max(terminalsMax, r.tills) {
 		load("terminal/"+terminalID(i)+"/tmk", hsm.TMK, hsm.TDES2, tmkHex)
 	}
 	if err := store.Close(); err != nil {

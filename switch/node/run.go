@@ -26,7 +26,10 @@ func (n *Node) Run(ctx context.Context) error {
 	n.history.start()
 	ended := n.world.Waits.NewEvent()
 	n.Connect(background)
-	err := n.open()
+	err := n.openDesk()
+	if err == nil {
+		err = n.open()
+	}
 	if err == nil {
 		n.spawn(func() { n.refresh(ended) })
 		if n.cfg.Journal.Retention > 0 {
@@ -158,6 +161,7 @@ func (n *Node) shutdown(stop func()) {
 	}
 	n.saf.Close()
 	n.delivery.Wait()
+	n.closeDesk()
 	for _, c := range n.cfg.Links {
 		n.links[c.Name].link.Close(n.world.Clock.Mono().Add(linkClose))
 	}

@@ -27,7 +27,7 @@ import (
 
 // term is a terminal program with its own disk, which outlives the program.
 type term struct {
-	*testing.T
+	testing.TB
 	rig  *rig
 	id   int
 	soft *soft.Module
@@ -39,7 +39,7 @@ type term struct {
 
 func (r *rig) term(i int, edits ...func(*host.Config)) *term {
 	r.Helper()
-	t := &term{T: r.T, rig: r, id: i, disk: fake.NewDisk(), net: r.world.Net}
+	t := &term{TB: r.TB, rig: r, id: i, disk: fake.NewDisk(), net: r.world.Net}
 	if len(edits) > 0 {
 		t.edit = edits[0]
 	}
@@ -163,7 +163,7 @@ func (t *term) drained() {
 
 // wire is a terminal that says what a test wants, byte by byte.
 type wire struct {
-	*testing.T
+	testing.TB
 	rig      *rig
 	id       int
 	soft     *soft.Module
@@ -175,7 +175,7 @@ type wire struct {
 
 func (r *rig) wire(i int) *wire {
 	r.Helper()
-	w := &wire{T: r.T, rig: r, id: i, layout: unionpaypos.New()}
+	w := &wire{TB: r.TB, rig: r, id: i, layout: unionpaypos.New()}
 	var err error
 	if w.soft, err = soft.New(r.world.Rand, r.world.Clock); err != nil {
 		r.Fatal(err)

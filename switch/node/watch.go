@@ -201,16 +201,11 @@ func (n *Node) gauges() {
 	n.observer.HSMUp(n.module.Health() == nil)
 	n.tokens()
 	n.observer.JournalRoom(n.journal.Used())
-	depth, oldest := 0, time.Duration(0)
-	for _, name := range n.saf.Links() { // also links that are no longer configured
-		depth += n.saf.Depth(name)
-		oldest = max(oldest, n.saf.Oldest(name))
-	}
+	n.waiting()
 	for _, c := range n.cfg.Links {
 		l := n.links[c.Name].link
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
-	n.observer.SAF(depth, oldest, n.index.Cases())
 	if n.history != nil {
 		h := n.history.Status()
 		n.observer.History(h.Up, h.Records, h.Behind)
@@ -223,6 +218,34 @@ func (n *Node) gauges() {
 	}
 	n.observer.Connections(open)
 }
+
+// waiting tells how much waits for the acquirers, all in all and by link.
+func (n *Node) waiting() {
+	type queue struct {
+		depth, held int
+		oldest      time.Duration
+	}
+	add := func(a, b queue) queue { return queue{a.depth + b.depth, a.held + b.held, max(a.oldest, b.oldest)} }
+	var all, gone queue
+	by := map[string]queue{}
+	for _, name := range n.saf.Links() {
+		q := queue{n.saf.Depth(name), n.saf.HeldCount(name), n.saf.Oldest(name)}
+		if all = add(all, q); n.links[name] == nil { // a link that is no longer configured
+			gone = add(gone, q)
+			continue
+		}
+		by[name] = q
+	}
+	n.observer.SAF(all.depth, all.oldest, n.index.Cases())
+	for _, c := range n.cfg.Links {
+		q := by[c.Name]
+		n.observer.SAFLink(c.Name, q.depth, q.held, q.oldest)
+	}
+	n.observer.SAFLink(noLink, gone.depth, gone.held, gone.oldest)
+}
+
+// noLink stands in metrics for all links that are not configured.
+const noLink = "other"
 
 // tokens tells of the failover group: which of its tokens serve, and in the log
 // when that changes. It is called by one goroutine.

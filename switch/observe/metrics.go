@@ -49,6 +49,9 @@ type Metrics struct {
 	safAttempts *family // link, outcome
 	safCases    *family // link, reason
 	safOpen     prometheus.Gauge
+	linkDepth   []prometheus.Gauge
+	linkHeld    []prometheus.Gauge
+	linkOldest  []prometheus.Gauge
 
 	eventsWritten prometheus.Counter
 	eventsDropped prometheus.Counter
@@ -97,6 +100,9 @@ func (b builder) links(m *Metrics, s Sets) {
 	m.lateAnswers = b.family("tapswitch_link_late_answers_total", "answers that nobody waited for any more", newLabels(s.Links), "link")
 	m.linkEvents = b.family("tapswitch_link_events_total", "what a link counts besides: connections lost, frames refused, strange answers", newLabels(s.Links, s.LinkEvents), "link", "event")
 	m.safAttempts = b.family("tapswitch_saf_attempts_total", "deliveries of reversals and advices by how they ended", newLabels(s.Links, s.Attempts), "link", "outcome")
+	m.linkDepth = b.gauges("tapswitch_saf_link_depth", "reversals and advices that wait for this link; other: for links that are not configured", "link", l.set[0])
+	m.linkHeld = b.gauges("tapswitch_saf_link_held", "how many of them an operator holds back", "link", l.set[0])
+	m.linkOldest = b.gauges("tapswitch_saf_link_oldest_seconds", "age of the oldest of them", "link", l.set[0])
 	m.safCases = b.family("tapswitch_saf_cases_total", "payments that ended with a case for a person, by why", newLabels(s.Links, s.Cases), "link", "reason")
 }
 
@@ -208,6 +214,15 @@ func (m *Metrics) History(up bool, records uint64, behind time.Duration) {
 
 // SAFCase counts a reversal or an advice that ended with a case.
 func (m *Metrics) SAFCase(link, why string) { m.safCases.of(link, why).Inc() }
+
+// SAFLink sets how many messages wait for a link, how many of them are held, and
+// for how long the oldest has waited.
+func (m *Metrics) SAFLink(link string, depth, held int, oldest time.Duration) {
+	l := m.exchanges.labels.index(0, link)
+	m.linkDepth[l].Set(float64(depth))
+	m.linkHeld[l].Set(float64(held))
+	m.linkOldest[l].Set(oldest.Seconds())
+}
 
 // SAF sets how many reversals wait, for how long the oldest has, and how many
 // cases are open.

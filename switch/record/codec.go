@@ -42,6 +42,9 @@ const (
 	tagTold
 	tagTheirs
 	tagOfRRN
+	tagDeed
+	tagBy
+	tagWhy
 	tagPart
 	tagCash
 	tagOf
@@ -418,6 +421,36 @@ func ParseAdvised(body []byte) (a Advised, err error) {
 		return false
 	})
 	if err == nil && !acked {
+		err = ErrForm
+	}
+	return a, err
+}
+
+// ParseAct reads the body of KindAct.
+func ParseAct(body []byte) (a txn.Act, err error) {
+	err = fields(body, func(tag byte, v []byte) (ok bool) {
+		switch tag {
+		case tagDeed:
+			if len(v) != 1 {
+				return false
+			}
+			a.What = txn.Deed(v[0])
+			return true
+		case tagBy:
+			a.By = string(v)
+			return len(v) <= txn.ByMax
+		case tagWhy:
+			a.Why = string(v)
+			return len(v) <= txn.WhyMax
+		case tagCode:
+			return fill(a.Code[:], v)
+		case tagAt:
+			a.At, ok = parseTime(v)
+			return ok
+		}
+		return false
+	})
+	if err == nil && (!a.What.Known() || a.By == "" || a.Why == "" || a.At.IsZero()) {
 		err = ErrForm
 	}
 	return a, err

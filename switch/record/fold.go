@@ -17,7 +17,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase and KindAdvised.
+// KindUndo, KindUndone, KindCase, KindAdvised and KindAct.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	if Begins(r.Kind) {
 		if p != nil {
@@ -26,7 +26,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		return begin(k, r)
 	}
 	switch r.Kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -64,6 +64,12 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 			return p, err
 		}
 		return p, move(p, txn.AdviceAcked)
+	case KindAct:
+		a, err := ParseAct(r.Body)
+		if err != nil {
+			return p, err
+		}
+		return p, act(p, a)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {
@@ -80,6 +86,27 @@ func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused |
 // approval is presumed delivered; one with an open case is never forgotten.
 func Over(p *txn.Payment) bool {
 	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
+}
+
+// act takes what an operator did.
+func act(p *txn.Payment, a txn.Act) error {
+	switch a.What {
+	case txn.Hold, txn.Retry:
+		if !p.State.Owes() {
+			return fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
+		}
+		p.Held = nil
+		if a.What == txn.Hold {
+			p.Held = &a
+		}
+		return nil
+	case txn.Drop:
+		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
+	case txn.FoundUndone, txn.FoundStands:
+		p.Case = txn.Case{}
+	}
+	e, _ := a.What.Event()
+	return move(p, e)
 }
 
 // begin reads a payment's first record.
@@ -103,6 +130,9 @@ func move(p *txn.Payment, e txn.Event) error {
 	s, ok := txn.Follow(p.State, e)
 	if !ok {
 		return fmt.Errorf("event %s cannot happen in state %s", e, p.State)
+	}
+	if p.State != s {
+		p.Held = nil // it was the debt of that state that was held
 	}
 	p.State = s
 	return nil

@@ -28,9 +28,10 @@ const (
 	KindAdvised                   // the acquirer acknowledged an advice
 	KindCounter                   // used counters of a card or a DUKPT device
 	KindStandIn                   // a payment that the switch approved itself, in the day of its card
+	KindAct                       // an operator held, retried or dropped what a payment owes, or closed its case
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {
@@ -164,6 +165,22 @@ func MakeAdvised(p *txn.Payment, a Advised) journal.Record {
 	e.bytes(tagCode, a.Code[:])
 	e.time(tagAt, a.At)
 	return journal.Record{Kind: KindAdvised, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: -p.Reserved}
+}
+
+// MakeAct makes the record of what an operator did to p. What ends a debt uses the
+// room that was kept for its end; the others find room of their own or are refused.
+func MakeAct(p *txn.Payment, a txn.Act) journal.Record {
+	e := newEncoder(nil)
+	e.byte(tagDeed, byte(a.What))
+	e.bytes(tagBy, []byte(a.By))
+	e.bytes(tagWhy, []byte(a.Why))
+	e.fixed(tagCode, a.Code[:])
+	e.time(tagAt, a.At)
+	r := journal.Record{Kind: KindAct, Key: AppendKey(nil, p.Key), Body: e.buf, Reserve: admission}
+	if a.What == txn.Drop {
+		r.Reserve = -p.Reserved
+	}
+	return r
 }
 
 // Tombstone makes the record that k was reversed before it was known.

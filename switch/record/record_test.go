@@ -149,6 +149,20 @@ func TestAdjustment(t *testing.T) {
 	}
 }
 
+// acts are records of the kind that came with the operator's tools, each as long
+// as it can be.
+func acts() (all []journal.Record) {
+	at := time.Date(2026, 11, 29, 3, 12, 0, 7, time.UTC)
+	for d := txn.Hold; d.Known(); d++ {
+		a := txn.Act{What: d, By: strings.Repeat("b", txn.ByMax), Why: strings.Repeat("w", txn.WhyMax), At: at}
+		if d == txn.Drop {
+			a.Code = txn.CodeMalfunction
+		}
+		all = append(all, MakeAct(full(), a))
+	}
+	return all
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
@@ -161,6 +175,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_adjustment.txt", adjustments())
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
+	golden(t, "testdata/v2_act.txt", acts())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {
@@ -321,12 +336,12 @@ func TestFollowUpsFit(t *testing.T) {
 	const overhead = journal.Overhead
 	size := func(r journal.Record) int { return len(r.Key) + len(r.Body) + overhead }
 	rs := records()
-	rs[2] = records2()[0]                                       // the longest outcome
-	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0])) // a case ends an undo instead
-	if all := size(rs[2]) + undoing + 256; all > FollowUps {    // 256: field 55 of an answer may be longer than tag 91
+	rs[2] = records2()[0]                                                                        // the longest outcome
+	undoing := size(rs[3]) + max(size(rs[4]), size(cases()[0]), size(acts()[txn.Drop-txn.Hold])) // a case or a drop ends an undo instead
+	if all := size(rs[2]) + undoing + 256; all > FollowUps {                                     // 256: field 55 of an answer may be longer than tag 91
 		t.Errorf("follow-ups take %d of %d bytes", all, FollowUps)
 	}
-	if end := max(size(advices()[1]), size(cases()[0])); end > AdviceRoom {
+	if end := max(size(advices()[1]), size(cases()[0]), size(acts()[txn.Drop-txn.Hold])); end > AdviceRoom {
 		t.Errorf("the end of an advice takes %d of %d bytes", end, AdviceRoom)
 	}
 	if end := size(MakeOutcome(full(), Outcome{Event: txn.NotSent, Answer: txn.Refusal(txn.DeclineOriginalDiffers, answer().At)})); end > AdviceRoom {
@@ -381,7 +396,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), counters(), standIns()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), counters(), standIns(), acts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {
@@ -394,6 +409,7 @@ func FuzzParse(f *testing.F) {
 		ParseUndone(body)
 		ParseCase(body)
 		ParseAdvised(body)
+		ParseAct(body)
 		ParseTries(key, body)
 	})
 }

@@ -70,10 +70,9 @@ func adjusting(t *testing.T, keep fake.Keep, mood string) (all []moment) {
 			received[trace] = a
 		}
 		take("after the answer")
-		if h.mood = mood; trace == 3 {
-			n.drain()
-			take("after a drain")
-		}
+		h.mood = mood
+		n.drain()
+		take("after a drain")
 	}
 	take("at the end")
 	return all
@@ -126,8 +125,8 @@ func afterAdjusting(t *testing.T, name string, m moment) {
 		if a := n.adjust(clock, trace, m.received[1].RRN); !a.Approved() {
 			t.Errorf("%s: trace %d is told %s %s in the end", name, trace, a.Code, a.Reason)
 		}
+		n.drain()
 	}
-	n.drain()
 	in := step{trace: 90, class: txn.Settle}.request(clock)
 	in.Card.Wipe()
 	in.Totals = txn.Totals{Debits: 1, DebitMinor: sums()[4]}

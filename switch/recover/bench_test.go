@@ -23,7 +23,7 @@ import (
 // journal read and verified, replayed into index, PIN tries and numbers, and
 // what was in flight resolved. The files are in the page cache.
 func BenchmarkRecovery(b *testing.B) {
-	for _, records := range []int{200_000, 1_000_000} {
+	for _, records := range []int{200_000, 1_000_000, 4_000_000} {
 		b.Run(fmt.Sprintf("records=%d", records), func(b *testing.B) {
 			cfg := segment.Config{Dir: b.TempDir()}
 			past := writePast(b, cfg, records)
@@ -126,7 +126,8 @@ func recoverOnce(b *testing.B, cfg segment.Config, past past) (open, all time.Du
 		b.Fatal(err)
 	}
 	open = time.Since(began)
-	index := replay.New(replay.Config{Max: 2_000_000, Window: 24 * time.Hour}, world, j)
+	bytes, _ := j.Used()
+	index := replay.New(replay.Config{Max: 2_000_000, Window: 24 * time.Hour, Expect: recover.Expect(bytes)}, world, j)
 	var blocks given
 	if _, err := recover.Replay(j, index, pin.New(module{}, 3), &blocks); err != nil {
 		b.Fatal(err)

@@ -55,14 +55,40 @@ func (g *given) Apply(r journal.Record) error {
 	return g.State.Apply(r.Body)
 }
 
+// alone makes events for a switch that one goroutine works in: nobody else ends a
+// wait, so that its time passes at once, and one without an end fails the test.
+type alone struct{ clock *fake.Clock }
+
+type lone struct {
+	clock *fake.Clock
+	woken bool
+}
+
+func (a alone) NewEvent() env.Event { return &lone{clock: a.clock} }
+
+func (e *lone) Wake() { e.woken = true }
+
+func (e *lone) Wait(until env.Mono) bool {
+	if !e.woken && until == env.Never {
+		panic("a wait that nothing ends")
+	}
+	if !e.woken {
+		e.clock.Advance(until.Sub(e.clock.Mono()))
+	}
+	return e.woken
+}
+
+// remembers is for how long the switch remembers a payment.
+const remembers = time.Hour
+
 // boot starts a switch on what a disk holds.
 func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
-	n := &node{world: env.Env{Clock: clock, Waits: clock, Disk: disk, Rand: fake.NewRand(1)}}
+	n := &node{world: env.Env{Clock: clock, Waits: alone{clock}, Disk: disk, Rand: fake.NewRand(1)}}
 	var err error
 	if n.journal, err = segment.Open(n.world, segment.Config{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 1 << 20, OnBroken: n.broke}); err != nil {
 		return nil, err
 	}
-	n.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, n.journal)
+	n.index = replay.New(replay.Config{Max: 100, Window: remembers}, n.world, n.journal)
 	n.batches = settle.New(settle.Config{Max: 100}, n.world, n.journal)
 	n.index.Account(n.batches)
 	n.tries = pin.New(module{}, 3)
@@ -78,7 +104,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	s := still{n.tries}
 	n.flow = &flow.Flow{
 		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Limits: s, Acquirers: h, Reversals: n.saf,
-		Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
+		Past: archive{n}, Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
 	_, err = recover.Resolve(n.index, n.Next, n.saf.Enqueue)
 	return n, err
@@ -139,8 +165,13 @@ func (n *node) run(clock *fake.Clock, h *host, s step) txn.Answer {
 
 // drain delivers all reversals.
 func (n *node) drain() {
-	for n.saf.Deliver(context.Background(), "acq") {
+	const many = 100
+	for range many {
+		if !n.saf.Deliver(context.Background(), "acq") {
+			return
+		}
 	}
+	panic("saf: what waits does not become less")
 }
 
 // session is a day in the life: each way a payment can go, one after another.
@@ -301,7 +332,7 @@ func done(a txn.Answer) bool { return a.Code == txn.CodeApproved || a.Code == tx
 // running switch has.
 func sameAgain(t *testing.T, name string, n *node, m moment) {
 	t.Helper()
-	fresh := replay.New(replay.Config{Max: 100, Window: time.Hour}, n.world, nil)
+	fresh := replay.New(replay.Config{Max: 100, Window: remembers}, n.world, nil)
 	accounts := settle.New(settle.Config{Max: 100}, n.world, nil)
 	fresh.Account(accounts)
 	if _, err := recover.Replay(n.journal, fresh, accounts); err != nil {
@@ -319,7 +350,7 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		if p.State == txn.Approved && p.Reserved != record.UndoRoom {
 			t.Errorf("%s: the approval of trace %d keeps %d bytes for its undo", name, p.Key.Trace, p.Reserved)
 		}
-		if !ok || q.State != p.State || q.Reserved != p.Reserved {
+		if !ok || q.State != p.State || q.Reserved != p.Reserved || (q.Held == nil) != (p.Held == nil) {
 			t.Errorf("%s: promise 8: trace %d is %s in memory and %s in the journal", name, p.Key.Trace, p.State, q.State)
 		}
 	})

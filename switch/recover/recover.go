@@ -30,6 +30,18 @@ type Projection interface {
 	Apply(r journal.Record) error
 }
 
+// Of a journal the first bytes are not counted by Expect: files are made larger
+// than what is in them, and small maps grow fast. Of the rest the records of one
+// payment take paymentBytes at least.
+const (
+	uncounted    = 256 << 20
+	paymentBytes = 600
+)
+
+// Expect is about how many payments a journal of so many bytes holds, 0 when they
+// are few.
+func Expect(bytes int64) int { return int(max(0, bytes-uncounted) / paymentBytes) }
+
 // Replay hands every record of j to every projection.
 func Replay(j journal.Replayer, to ...Projection) (records int, err error) {
 	err = j.Replay(func(seq uint64, r journal.Record) error {

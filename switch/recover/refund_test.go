@@ -20,8 +20,8 @@ func (n *node) refund(clock *fake.Clock, h *host, trace txn.STAN, minor int64, m
 	in := step{trace: trace, class: txn.Refund}.request(clock)
 	in.Key.Type, in.Amount.Minor = 25, money.MinorUnits(minor)
 	in.Original.Trace = 1
-	p, _ := n.index.Find(in.Original)
-	in.OfRRN = p.Numbers.RRN
+	all, _ := archive{n}.lives()
+	in.OfRRN = all[0].Numbers.RRN
 	key := in.Key
 	a := n.flow.Refund(context.Background(), in)
 	n.flow.Delivered(key, a, d)
@@ -34,8 +34,8 @@ func (n *node) refund(clock *fake.Clock, h *host, trace txn.STAN, minor int64, m
 // part is what the refund of these tests gives back of a purchase.
 const part = amount * 6 / 10
 
-// refunding is a purchase and its refund, and every moment of the refund.
-func refunding(t *testing.T, keep fake.Keep, undoes bool, mood string, d flow.Delivery) (all []moment) {
+// refunding is a purchase and, a while later, its refund, and every moment of the refund.
+func refunding(t *testing.T, keep fake.Keep, undoes bool, mood string, d flow.Delivery, while time.Duration) (all []moment) {
 	t.Helper()
 	clock, disk, h := fake.NewClock(), fake.NewDisk(), newHost()
 	h.undoes = undoes
@@ -51,7 +51,8 @@ func refunding(t *testing.T, keep fake.Keep, undoes bool, mood string, d flow.De
 		all = append(all, moment{op: op, disk: disk.CrashClone(keep, uint64(len(all))), host: h.clone(), received: map[txn.STAN]txn.Answer{2: told}})
 	}
 	disk.OnOp(func(o fake.Op) { take(fmt.Sprintf("%d %v %s", o.K, o.Kind, o.Name)) })
-	clock.Advance(time.Second)
+	clock.Advance(while)
+	n.index.Forget()
 	told = n.refund(clock, h, 2, part, mood, d)
 	take("after the answer")
 	n.drain()
@@ -68,12 +69,12 @@ func TestCrashWhileRefunding(t *testing.T) {
 		for _, mood := range []string{"", "decline", "silent", "lost"} {
 			for _, d := range []flow.Delivery{flow.Written, flow.NotWritten} {
 				for _, undoes := range []bool{false, true} {
-					all := refunding(t, keep, undoes, mood, d)
+					all := refunding(t, keep, undoes, mood, d, time.Second)
 					if len(all) < 4 {
 						t.Fatalf("only %d moments: the disk is not being written", len(all))
 					}
 					for _, m := range all {
-						afterRefund(t, fmt.Sprintf("keep %s, %q, delivery %d, undoes %v, %s", keep, mood, d, undoes, m.op), m)
+						afterRefund(t, fmt.Sprintf("keep %s, %q, delivery %d, undoes %v, %s", keep, mood, d, undoes, m.op), m, 10*time.Minute)
 					}
 				}
 			}
@@ -83,16 +84,21 @@ func TestCrashWhileRefunding(t *testing.T) {
 
 // afterRefund restarts from a moment, sends the refund again, then asks for the
 // whole purchase, and for the rest, and judges.
-func afterRefund(t *testing.T, name string, m moment) {
+func afterRefund(t *testing.T, name string, m moment, later time.Duration) {
 	t.Helper()
 	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute) // within the replay window
+	clock.Advance(later)
 	n, err := boot(clock, m.disk, m.host)
 	if err != nil {
 		t.Errorf("%s: the switch does not start: %v", name, err)
 		return
 	}
 	sameAgain(t, name, n, m)
+	if n.state(2) == txn.Reversing { // until the host says that it is reversed, it may be in force
+		if a := n.refund(clock, m.host, 6, part+1, "", flow.Written); a.Approved() || a.Reason != txn.DeclineOriginalBusy.Reason {
+			t.Errorf("%s: over what is under way %s %s", name, a.Code, a.Reason)
+		}
+	}
 	n.drain()
 	told := m.received[2]
 	switch again := n.refund(clock, m.host, 2, part, "", flow.Written); {

@@ -75,8 +75,7 @@ func (x *Index) Await(k txn.Key, until env.Mono) {
 			x.mu.Unlock()
 			return
 		}
-		e.awaited = true
-		done := e.done
+		done := x.await(e)
 		x.mu.Unlock()
 		if !done.Wait(until) {
 			return
@@ -176,7 +175,7 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 	}
 	from := e.p.Share()
 	switch e.p.State {
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 	default:
 		e.p.State = txn.MustNext(e.p.State, ev)
 	}

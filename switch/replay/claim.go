@@ -41,8 +41,7 @@ func (x *Index) claim(p *txn.Payment) (env.Event, *txn.Answer, error) {
 	}
 	switch {
 	case e.running, e.p != nil && e.p.State == txn.Approved: // or its yes is on the way to the terminal
-		e.awaited = true
-		return e.done, nil, nil
+		return x.await(e), nil, nil
 	case e.p == nil || e.tombstone:
 		return nil, nil, txn.DeclineTombstone
 	case e.p.Fingerprint != p.Fingerprint:
@@ -62,7 +61,7 @@ func (x *Index) repeat(p *txn.Payment) (*txn.Answer, error) {
 		return &txn.Answer{Repeat: true}, nil
 	case txn.Completed, txn.Declined, txn.Refused, txn.Advising, txn.Advised:
 		return &a, nil
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed:
+	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
 		if p.Key.Class.Ending() == txn.EndAdvise { // what has happened stays told, whoever has its case
 			return &a, nil
 		}
@@ -118,27 +117,27 @@ func (x *Index) Finish(k txn.Key) View {
 // settled gives the event of the repeats that wait for e, when they need wait
 // no longer; the lock is held.
 func (x *Index) settled(e *entry) []env.Event {
-	if !e.awaited || e.running || e.p != nil && e.p.State == txn.Approved {
+	if e.done == nil || e.running || e.p != nil && e.p.State == txn.Approved {
 		return nil
 	}
 	done := e.done
-	e.done, e.awaited = x.waits.NewEvent(), false
+	e.done = nil
 	return []env.Event{done}
 }
 
 // drop forgets an entry that holds nothing; the lock is held.
 func (x *Index) drop(k txn.Key, e *entry) {
-	if e.p == nil && !e.running && !e.tombstone && !e.busy {
+	if e.p == nil && !e.running && !e.tombstone && !e.busy && e.held == 0 {
 		delete(x.payments, k)
-		x.dropOrder(k)
+		x.dropOrder(e)
 	}
 }
 
-// dropOrder removes the newest mention of k; claims end soon after they begin,
+// dropOrder removes e; claims end soon after they begin,
 // so it is found near the end.
-func (x *Index) dropOrder(k txn.Key) {
+func (x *Index) dropOrder(e *entry) {
 	for i := len(x.order) - 1; i >= 0; i-- {
-		if x.order[i] == k {
+		if x.order[i] == e {
 			x.order = append(x.order[:i], x.order[i+1:]...)
 			return
 		}

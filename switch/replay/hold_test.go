@@ -90,3 +90,40 @@ func TestViewSeesBeyond(t *testing.T) {
 	}
 	x.Await(p.Key, env.Never)
 }
+
+// What an advice is about is remembered as long as that is owed to the acquirer, also
+// beyond the window: its message names it.
+func TestOriginalIsKeptWhileOwed(t *testing.T) {
+	x, l, clock := newIndex(10)
+	p := held(t, x, 1, 7, "AUTH01")
+	a := newPayment(2)
+	a.Key.Class, a.Original, a.Answer.Code = txn.CompletionAdvice, p.Key, txn.CodeApproved
+	if _, err := x.ChangeBoth(a.Key, p.Key, func(_, _ View) ([]journal.Record, error) {
+		return []journal.Record{record.Advice(a)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	again, _, later := newIndex(10)
+	for _, r := range l.records {
+		if err := again.Apply(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again.Move(p.Key, txn.MaybeWritten)
+	for x, clock := range map[*Index]interface{ Advance(time.Duration) }{x: clock, again: later} {
+		clock.Advance(100 * time.Hour)
+		x.Forget()
+		if _, ok := x.Find(p.Key); !ok || x.Len() != 2 {
+			t.Fatalf("of the hold and its advice %d are left", x.Len())
+		}
+		if _, err := x.Change(a.Key, func(now View) ([]journal.Record, error) {
+			return []journal.Record{record.MakeAdvised(now.Payment, record.Advised{Code: txn.CodeApproved})}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		x.Forget()
+		if x.Len() != 0 || len(x.later) != 0 {
+			t.Errorf("%d payments and %d originals are left", x.Len(), len(x.later))
+		}
+	}
+}

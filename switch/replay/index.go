@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
+	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
 
 // Index is all payments inside the replay window.
@@ -37,9 +38,9 @@ type Index struct {
 	auths    map[AuthKey][]txn.Key // approved pre-authorizations
 	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
 	refused  refusals
-	cases    int       // open ones: nothing closes them yet
-	order    []txn.Key // in order of arrival, for forgetting
-	moves    uint64    // changes of state so far
+	cases    int      // open ones
+	order    []*entry // in order of arrival, for forgetting
+	moves    uint64   // changes of state so far
 }
 
 // LinkKey finds a payment by what its request carried on a link.
@@ -51,7 +52,13 @@ type LinkKey struct {
 
 // NewLinkKey is the key of n on a link.
 func NewLinkKey(link string, n txn.Numbers) LinkKey {
-	return LinkKey{link, n.STAN, n.At.Format("0102150405")}
+	var at [10]byte
+	_, month, day := n.At.Date()
+	hour, minute, second := n.At.Clock()
+	for i, v := range [...]int{int(month), day, hour, minute, second} {
+		at[2*i], at[2*i+1] = byte('0'+v/10), byte('0'+v%10)
+	}
+	return LinkKey{link, n.STAN, string(at[:])}
 }
 
 type entry struct {
@@ -61,8 +68,8 @@ type entry struct {
 	since     time.Time
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
-	done      env.Event // woken when that call is over and its answer delivered
-	awaited   bool      // somebody may wait for done
+	done      env.Event // woken when that call is over and its answer delivered; nil while nobody waits
+	held      int       // who forbid to forget it, and what names it
 
 	busy  bool // somebody has the turn
 	queue []env.Event
@@ -70,9 +77,10 @@ type entry struct {
 
 // New makes an empty index; Apply fills it from the journal before the first Claim.
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
+	n := min(cfg.Expect, cfg.Max)
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry), sent: make(map[LinkKey]txn.Key), rrns: make(map[txn.RRN]txn.Key), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
+		payments: make(map[txn.Key]*entry, n), sent: make(map[LinkKey]txn.Key, n), rrns: make(map[txn.RRN]txn.Key, n), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -83,7 +91,7 @@ func (x *Index) Apply(r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised:
+		record.KindAdvice, record.KindAdvised, record.KindAct:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -91,12 +99,12 @@ func (x *Index) Apply(r journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
 	}
-	if r.Kind == record.KindIntent || r.Kind == record.KindRefused {
-		if p, ok := x.Find(k); ok && p.State == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
-			x.Move(k, txn.MaybeWritten)
-		}
-	}
 	x.mu.Lock()
+	if e := x.payments[k]; e != nil && record.Begins(r.Kind) && e.state() == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
+		x.mu.Unlock()
+		x.Move(k, txn.MaybeWritten)
+		x.mu.Lock()
+	}
 	from, to, err := x.step(k, r)
 	x.mu.Unlock()
 	if err != nil {
@@ -109,42 +117,45 @@ func (x *Index) Apply(r journal.Record) error {
 // step applies a record and tells what the payment came to before it and comes
 // to now; a key that begins a new life came to nothing before.
 func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
+	e := x.payments[k]
 	var before *txn.Payment
-	if e := x.payments[k]; e != nil && r.Kind != record.KindIntent && r.Kind != record.KindRefused {
+	if e != nil && !record.Begins(r.Kind) {
 		before = e.p
 	}
 	from = before.Share()
-	err = x.apply(k, r)
-	if e := x.payments[k]; e != nil {
+	if e, err = x.apply(k, e, r); e != nil {
 		to = e.p.Share()
 	}
 	return from, to, err
 }
 
-func (x *Index) apply(k txn.Key, r journal.Record) error {
-	switch r.Kind {
-	case record.KindTombstone:
-		x.entry(k).tombstone = true
-		return nil
-	case record.KindIntent, record.KindRefused, record.KindAdvice:
-		return x.applyPayment(k, r)
-	}
-	e := x.payments[k]
-	if e == nil {
-		return record.ErrNoIntent
+// apply takes a record into the entry of k, nil when there is none yet.
+func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
+	switch {
+	case r.Kind == record.KindTombstone:
+		e = x.entry(k)
+		e.tombstone = true
+		return e, nil
+	case record.Begins(r.Kind):
+		return x.applyPayment(k, e, r)
+	case e == nil:
+		return nil, record.ErrNoIntent
 	}
 	before := e.state()
 	if _, err := record.Fold(e.p, k, r); err != nil {
-		return err
+		return e, err
 	}
-	if e.state() != before {
+	if after := e.state(); after != before {
 		x.move(e)
-	}
-	if r.Kind == record.KindCase {
-		x.cases++
+		switch {
+		case after == txn.Disputed:
+			x.cases++
+		case before == txn.Disputed:
+			x.cases--
+		}
 	}
 	x.authorized(e.p, r.Kind)
-	return nil
+	return e, nil
 }
 
 // move notes that a record brought e to another state.
@@ -161,8 +172,7 @@ func (e *entry) state() txn.State {
 	return e.p.State
 }
 
-func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
-	e := x.payments[k]
+func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 	if e != nil && (e.tombstone || e.p != nil && record.Over(e.p)) {
 		x.unlink(k, e) // the key has come to a new life: the running switch had forgotten the old one
 	}
@@ -172,16 +182,18 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	}
 	p, err := record.Fold(before, k, r)
 	if err != nil {
-		return err
+		return e, err
 	}
-	e = x.entry(k)
+	if e == nil {
+		e = x.entry(k)
+	}
 	e.p = p
 	x.move(e)
 	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
 		e.since = at
 	}
 	if r.Kind == record.KindRefused {
-		return nil
+		return e, nil
 	}
 	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
 		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
@@ -190,18 +202,36 @@ func (x *Index) applyPayment(k txn.Key, r journal.Record) error {
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
-	return nil
+	return e, nil
+}
+
+// await gives the event that wakes who waits for e; the lock is held.
+func (x *Index) await(e *entry) env.Event {
+	if e.done == nil {
+		e.done = x.waits.NewEvent()
+	}
+	return e.done
 }
 
 // entry finds or makes the entry of k; the lock is held.
 func (x *Index) entry(k txn.Key) *entry {
 	e := x.payments[k]
 	if e == nil {
-		e = &entry{key: k, since: x.clock.Now(), done: x.waits.NewEvent()}
+		e = &entry{key: k, since: x.clock.Now()}
 		x.payments[k] = e
-		x.order = append(x.order, k)
+		x.order = append(x.order, e)
 	}
 	return e
+}
+
+// standing is the state of the payment of k, Received when there is none.
+func (x *Index) standing(k txn.Key) txn.State {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.payments[k]; e != nil {
+		return e.state()
+	}
+	return txn.Received
 }
 
 // Find returns a copy of the payment of k.
@@ -234,10 +264,17 @@ func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
 // Each calls fn with a copy of every payment in order of arrival.
 func (x *Index) Each(fn func(txn.Payment)) {
 	x.mu.Lock()
-	keys := append([]txn.Key(nil), x.order...)
+	all := slices.Clone(x.order)
 	x.mu.Unlock()
-	for _, k := range keys {
-		if p, ok := x.Find(k); ok {
+	for _, e := range all {
+		x.mu.Lock()
+		there := e.p != nil
+		var p txn.Payment
+		if there {
+			p = *e.p
+		}
+		x.mu.Unlock()
+		if there {
 			fn(p)
 		}
 	}
@@ -249,8 +286,8 @@ func (x *Index) Owing(states ...txn.State) []txn.Payment {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var found []*entry
-	for _, k := range x.order {
-		if e := x.payments[k]; e != nil && slices.Contains(states, e.state()) {
+	for _, e := range x.order {
+		if slices.Contains(states, e.state()) {
 			found = append(found, e)
 		}
 	}
@@ -280,7 +317,8 @@ func (x *Index) Cases() int {
 const few = 8
 
 // forget drops resting payments older than the window; the lock is held. What
-// names an original is kept as long as that is: it says what is left of it. One
+// names an original is kept as long as that is: it says what is left of it. An
+// original is kept until what names it rests: its message says what it is about. One
 // with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	oldest := x.clock.Now().Add(-x.cfg.Window)
@@ -288,19 +326,28 @@ func (x *Index) forget() {
 		if len(x.order) == 0 {
 			return
 		}
-		k := x.order[0]
-		e := x.payments[k]
+		e := x.order[0]
 		if e.since.After(oldest) {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil)) {
-			x.order = append(x.order, k)
+		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key))) {
+			x.order = append(x.order, e)
 			continue
 		}
-		x.unlink(k, e)
-		delete(x.payments, k)
+		x.unlink(e.key, e)
+		delete(x.payments, e.key)
 	}
+}
+
+// owed says whether something that names k is not at its end; the lock is held.
+func (x *Index) owed(k txn.Key) bool {
+	for _, l := range x.later[k] {
+		if o := x.payments[l]; o != nil && o.p != nil && !o.p.State.Resting() {
+			return true
+		}
+	}
+	return false
 }
 
 // unlink takes a life out of what finds it; its entry stays, empty. The lock is

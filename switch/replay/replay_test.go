@@ -137,7 +137,8 @@ func TestFullIndexRefusesAndForgetsOnlyWhatIsOld(t *testing.T) {
 	}
 }
 
-// A payment with an open case is never forgotten, counted, and told as undone.
+// A payment with an open case is never forgotten, counted, and told as undone. When
+// the case is closed it is forgotten like any other.
 func TestCaseIsNeverForgotten(t *testing.T) {
 	x, _, clock := newIndex(10)
 	p := newPayment(1)
@@ -160,6 +161,19 @@ func TestCaseIsNeverForgotten(t *testing.T) {
 	}
 	if _, err := x.Claim(newPayment(1), 0); !errors.Is(err, txn.DeclineWasReversed) {
 		t.Errorf("a repeat: %v", err)
+	}
+	if _, err := x.Change(p.Key, func(v View) ([]journal.Record, error) {
+		return []journal.Record{record.MakeAct(v.Payment, txn.Act{What: txn.FoundStands, By: "ann", Why: "asked", At: clock.Now()})}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.Move(p.Key, txn.Written) // told later still
+	if q, _ := x.Find(p.Key); q.State != txn.Upheld || x.Cases() != 0 {
+		t.Errorf("%s, %d open", q.State, x.Cases())
+	}
+	x.Forget()
+	if _, ok := x.Find(p.Key); ok {
+		t.Error("a payment without a case is kept for good")
 	}
 }
 
@@ -494,4 +508,15 @@ func TestSecondLifeOfAKey(t *testing.T) {
 
 func outcome(p *txn.Payment, e txn.Event, c txn.Code) journal.Record {
 	return record.MakeOutcome(p, record.Outcome{Event: e, Answer: txn.Answer{Code: c}})
+}
+
+// The key on a link has field 7 as it is on the wire, whatever the zone.
+func TestLinkKeyIsField7(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC), time.Date(2026, 12, 31, 0, 0, 0, 0, time.FixedZone("", 8*3600)),
+	} {
+		if got := NewLinkKey("acq", txn.Numbers{STAN: 7, At: at}); got != (LinkKey{"acq", 7, at.Format("0102150405")}) {
+			t.Errorf("%v: %+v", at, got)
+		}
+	}
 }

@@ -246,13 +246,15 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		if err != nil {
 			return at, err
 		}
-		event, at, l.held = txn.CaseOpened, c.At, true // nothing closes it in this version
+		event, at, l.held = txn.CaseOpened, c.At, true // until it is closed
 	case record.KindAdvised:
 		a, err := record.ParseAdvised(r.Body)
 		if err != nil {
 			return at, err
 		}
 		event, at = txn.AdviceAcked, a.At
+	case record.KindAct:
+		return l.act(p, k, r)
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
@@ -295,6 +297,24 @@ func (l *life) move(p *Plan, k txn.Key, event txn.Event) error {
 	}
 	l.state = to
 	return nil
+}
+
+// act takes what an operator did. A hold or a retry changes what is sent, and not
+// how the payment stands.
+func (l *life) act(p *Plan, k txn.Key, r journal.Record) (at time.Time, err error) {
+	a, err := record.ParseAct(r.Body)
+	if err != nil {
+		return at, err
+	}
+	event, moves := a.What.Event()
+	if moves {
+		l.held = a.What == txn.Drop
+		return a.At, l.move(p, k, event)
+	}
+	if p.lives[k] == l && !(l.known && l.state.Owes()) {
+		return a.At, fmt.Errorf("%s of a payment that owes nothing", a.What)
+	}
+	return a.At, nil
 }
 
 func later(a, b time.Time) time.Time {

@@ -115,6 +115,10 @@ func (b *book) carry(state txn.BatchState) {
 	b.add(record.MakeBatch(id, txn.Batch{State: state, At: b.at}))
 }
 
+func (b *book) act(p *txn.Payment, d txn.Deed) {
+	b.add(record.MakeAct(p, txn.Act{What: d, By: "ann", Why: "asked the acquirer", At: b.at}))
+}
+
 // filler is declined payments that fill segments, so that those before are closed.
 func (b *book) filler(n int) {
 	for range n {
@@ -141,7 +145,7 @@ func (b *book) state(keys ...txn.Key) string {
 	var s strings.Builder
 	for _, k := range keys {
 		p, ok := x.Find(k)
-		fmt.Fprintln(&s, k.Trace, ok, p.State, p.Reserved, p.Numbers, p.Undo)
+		fmt.Fprintln(&s, k.Trace, ok, p.State, p.Reserved, p.Numbers, p.Undo, p.Held != nil)
 	}
 	for i := range byte(4) {
 		fmt.Fprintln(&s, "tries", i, c.Wrong([16]byte{i}))
@@ -169,6 +173,10 @@ var ends = map[string]struct {
 	"reversing":           {false, func(b *book, p *txn.Payment) { b.undo(p) }},
 	"reversed":            {true, func(b *book, p *txn.Payment) { b.undo(p); b.undone(p) }},
 	"disputed":            {false, func(b *book, p *txn.Payment) { b.undo(p); b.refused(p) }},
+	"held":                {false, func(b *book, p *txn.Payment) { b.undo(p); b.act(p, txn.Hold) }},
+	"dropped":             {false, func(b *book, p *txn.Payment) { b.undo(p); b.act(p, txn.Drop) }},
+	"found undone":        {true, func(b *book, p *txn.Payment) { b.undo(p); b.refused(p); b.act(p, txn.FoundUndone) }},
+	"found to stand":      {true, func(b *book, p *txn.Payment) { b.undo(p); b.act(p, txn.Drop); b.act(p, txn.FoundStands) }},
 	"approved, reversing": {false, func(b *book, p *txn.Payment) { b.outcome(p, txn.SaidYes); b.undo(p) }},
 }
 
@@ -216,7 +224,7 @@ func newHistory(t *testing.T) *history {
 // lasting is the state of what must not change.
 func (h *history) lasting() string {
 	keys := []txn.Key{h.young.Key, h.touched.Key, h.known.Key}
-	for _, name := range []string{"intended", "reversing", "approved, reversing", "disputed"} {
+	for _, name := range []string{"intended", "reversing", "approved, reversing", "disputed", "held", "dropped"} {
 		keys = append(keys, h.old[name].Key)
 	}
 	return h.state(keys...)
@@ -235,7 +243,7 @@ func (h *history) check() {
 	if h.has(h.grave) {
 		h.t.Error("the old tombstone is still there")
 	}
-	if left := h.reservedBefore - h.j.Reserved(); left != record.UndoRoom+1 { // of the approval and of the tombstone that went
+	if left := h.reservedBefore - h.j.Reserved(); left != record.UndoRoom+3 { // of the approval, of the tombstone and of the two closings that went
 		h.t.Errorf("%d bytes of room came back", left)
 	}
 }
@@ -273,7 +281,11 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 	}
 	both, bothVoid := pair()
 	b.outcome(bothVoid, txn.SaidYes)
-	open, openVoid := pair()         // the void has no outcome
+	open, openVoid := pair()       // the void has no outcome
+	settled, settledVoid := pair() // in dispute and found
+	b.undo(settledVoid)
+	b.refused(settledVoid)
+	b.act(settledVoid, txn.FoundStands)
 	disputed, disputedVoid := pair() // the acquirer refused to take the void back
 	b.undo(disputedVoid)
 	b.refused(disputedVoid)
@@ -296,6 +308,7 @@ func TestOriginalsStayWithWhatRefersToThem(t *testing.T) {
 		"voided purchase": {both, false}, "its void": {bothVoid, false},
 		"purchase with an open void": {open, true}, "the open void": {openVoid, true},
 		"purchase with a void in dispute": {disputed, true}, "the void in dispute": {disputedVoid, true},
+		"purchase with a void found to stand": {settled, false}, "the void found to stand": {settledVoid, false},
 		"known purchase": {known, true}, "the void of a known purchase": {knownVoid, true},
 		"purchase voided lately": {late, true}, "the late void": {lateVoid, true},
 	} {

@@ -4,6 +4,7 @@ package saf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -270,8 +271,12 @@ func (l *lottery) Change(k txn.Key, decide func(replay.View) ([]journal.Record, 
 // Up implements Sender.
 func (l *lottery) Up(string) bool { return !l.down }
 
-// Send implements Sender: nothing that came before it in its chain may be owed.
+// Send implements Sender: nothing that came before it in its chain may be owed,
+// and it is not held.
 func (l *lottery) Send(_ context.Context, _ Kind, p txn.Payment, _ bool) (txn.Code, error) {
+	if p.Held != nil {
+		l.Fatalf("trace %d is sent while %s holds it", p.Key.Trace, p.Held.By)
+	}
 	for _, k := range l.debts[:l.last(p.Key)] {
 		if q, _ := l.index.Find(k); chainOf(k) == chainOf(p.Key) && k != p.Key && q.State == txn.Reversing && l.last(k) < l.last(p.Key) {
 			l.Fatalf("trace %d is sent while trace %d of its original still waits", p.Key.Trace, k.Trace)
@@ -360,8 +365,28 @@ func (l *lottery) end(i int, says string) {
 	l.queue.attempt(context.Background(), "acq", it)
 }
 
+// act lets an operator do something to one of the debts, old ones too.
+func (l *lottery) act(k txn.Key, what txn.Deed) {
+	under := slices.ContainsFunc(l.under, func(it *item) bool { return it.key == k })
+	before, _ := l.index.Find(k)
+	got, err := l.queue.Act("acq", k, txn.Act{What: what, By: "ann", Why: "drawn", At: l.clock.Now()}, l.clock.Mono())
+	after, _ := l.index.Find(k)
+	switch {
+	case under:
+		if !errors.Is(err, ErrSending) || after.State != before.State || after.Held != before.Held {
+			l.Fatalf("%s of what is under way: %v, %s", what, err, after.State)
+		}
+	case before.State != txn.Reversing:
+		if !errors.Is(err, ErrNothing) || after.State != before.State {
+			l.Fatalf("%s of what is %s: %v, %s", what, before.State, err, after.State)
+		}
+	case err != nil, (after.State == txn.Disputed) != (what == txn.Drop), (after.Held != nil) != (what == txn.Hold), (got.Place == Held) != (what == txn.Hold):
+		l.Fatalf("%s: %v, %s, held %v, %s", what, err, after.State, after.Held != nil, got.Place)
+	}
+}
+
 // TestChainOrderUnderAnyAnswers: whatever is answered, in whatever order, over
-// restarts and outages, nothing is sent while what came before it in its chain is
+// restarts, outages and what an operator does, nothing is sent while what came before it in its chain is
 // owed, nothing of one chain goes together, and all ends.
 func TestChainOrderUnderAnyAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -382,10 +407,21 @@ func TestChainOrderUnderAnyAnswers(t *testing.T) {
 			"time": func(t *rapid.T) {
 				clock.Advance(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond)
 			},
+			"act": func(t *rapid.T) {
+				if len(l.debts) > 0 {
+					l.act(rapid.SampledFrom(l.debts).Draw(t, "which"), rapid.SampledFrom([]txn.Deed{txn.Hold, txn.Hold, txn.Retry, txn.Drop}).Draw(t, "deed"))
+				}
+			},
 			"link":    func(t *rapid.T) { l.down = rapid.Bool().Draw(t, "down") },
 			"restart": func(t *rapid.T) { l.restart() },
 		})
 		l.down = false
+		for len(l.under) > 0 {
+			l.end(0, "silent")
+		}
+		for _, p := range l.index.Owing(txn.Reversing) {
+			l.act(p.Key, txn.Retry)
+		}
 		for round := 0; l.queue.Depth("acq") > 0; round++ {
 			if round > 5*len(l.debts)+50 {
 				t.Fatalf("%d still wait", l.queue.Depth("acq"))

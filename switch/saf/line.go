@@ -12,9 +12,9 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// line is what waits for one link. A chain is in one of four places: in later
+// line is what waits for one link. A chain is in one of three places: in later
 // while its first item waits for its time, in ready when that may go, nowhere
-// while it is being delivered.
+// while it is being delivered, is in an operator's hand, or is held.
 type line struct {
 	items  map[ident]*item
 	chains map[txn.Key]*chain
@@ -40,15 +40,21 @@ type item struct {
 	since time.Time // owed since
 	due   env.Mono
 	tries int
-	again bool // asked for once more while it was being delivered
-	taken bool // being delivered
-	fresh bool // of this process: no delivery of it was begun before
+	code  txn.Code    // of the last answer, zero when none came
+	err   error       // why the last attempt was none, nil when it was one
+	held  bool        // by an operator: it waits for no time
+	again bool        // asked for once more while it was being delivered
+	taken bool        // being delivered, or in an operator's hand
+	acted bool        // taken by an operator
+	waits []env.Event // of acts that wait for the end of the delivery
+	fresh bool        // of this process: no delivery of it was begun before
 }
 
 // chain is what belongs to one original, in the order in which it came.
 type chain struct {
+	root  txn.Key
 	items []*item
-	in    *chains // where it is, nil while its first item is being delivered
+	in    *chains // where it is, nil while its first item is taken or held
 	at    int
 }
 
@@ -132,9 +138,9 @@ func (l *line) add(it *item) {
 	l.items[it.ident] = it
 	c := l.chains[it.root]
 	if c == nil {
-		c = &chain{items: []*item{it}}
+		c = &chain{root: it.root, items: []*item{it}}
 		l.chains[it.root] = c
-		heap.Push(&l.later, c)
+		l.place(c)
 		return
 	}
 	c.items = append(c.items, it)
@@ -163,24 +169,41 @@ func (l *line) take(now env.Mono) (it *item, until env.Mono) {
 	return it, 0
 }
 
-// remove takes an item that is being delivered out, for good.
+// seize keeps an item that nobody has from being taken: an operator has it.
+func (l *line) seize(it *item) {
+	it.taken, it.acted = true, true
+	l.place(l.chains[it.root])
+}
+
+// remove takes an item that is taken out, for good.
 func (l *line) remove(it *item) {
 	c := l.chains[it.root]
-	if !it.taken || c.first() != it {
+	i := slices.Index(c.items, it)
+	if !it.taken || i < 0 {
 		assert.Fail("saf: %s of trace %06d ends without being delivered", it.kind, it.key.Trace)
 	}
 	delete(l.items, it.ident)
-	if c.items = slices.Delete(c.items, 0, 1); len(c.items) == 0 {
-		delete(l.chains, it.root)
-		return
-	}
-	heap.Push(&l.later, c)
+	c.items = slices.Delete(c.items, i, i+1)
+	l.place(c)
 }
 
-// putBack lets an item that was being delivered wait until due.
+// putBack lets an item that was taken wait until due.
 func (l *line) putBack(it *item, due env.Mono) {
-	it.taken, it.again, it.due = false, false, due
-	heap.Push(&l.later, l.chains[it.root])
+	it.taken, it.acted, it.again, it.due = false, false, false, due
+	l.place(l.chains[it.root])
+}
+
+// place puts a chain where its first item belongs.
+func (l *line) place(c *chain) {
+	if c.in != nil {
+		heap.Remove(c.in, c.at)
+	}
+	switch {
+	case len(c.items) == 0:
+		delete(l.chains, c.root)
+	case !c.first().taken && !c.first().held:
+		heap.Push(&l.later, c)
+	}
 }
 
 // next gives the event of one idle loop, if anything waits that it could take.

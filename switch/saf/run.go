@@ -104,7 +104,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	if over {
 		q.remove(link, it)
 	} else {
-		q.later(link, it)
+		q.later(link, it, code, err)
 	}
 	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: tries + 1, Code: code, Done: over && why == "", Case: why, Err: err})
 }
@@ -123,12 +123,18 @@ func (q *Queue) end(k txn.Key, r rule, event txn.Event, why txn.Reason, s said) 
 	return err
 }
 
-// remove ends an item. One that was asked for meanwhile is a new debt: it goes to
-// the end of its chain.
+// remove ends an item.
 func (q *Queue) remove(link string, it *item) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	l := q.line(link)
+	q.over(q.line(link), it)
+	wake := it.waits
+	q.mu.Unlock()
+	wakeAll(wake)
+}
+
+// over takes an item out. One that was asked for meanwhile is a new debt: it goes
+// to the end of its chain. The lock is held.
+func (q *Queue) over(l *line, it *item) {
 	l.remove(it)
 	if it.again {
 		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), due: q.world.Clock.Mono()})
@@ -136,14 +142,17 @@ func (q *Queue) remove(link string, it *item) {
 }
 
 // later spaces the next attempt: Retry, then double, up to MaxRetry.
-func (q *Queue) later(link string, it *item) {
+func (q *Queue) later(link string, it *item, code txn.Code, err error) {
 	wait := q.cfg.Retry
 	for i := 0; i < it.tries && wait < q.cfg.MaxRetry; i++ {
 		wait *= 2
 	}
 	wait = min(wait, q.cfg.MaxRetry)
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	it.tries++
+	it.tries, it.code, it.err = it.tries+1, code, err
 	q.line(link).putBack(it, q.world.Clock.Mono().Add(wait))
+	wake := it.waits
+	it.waits = nil
+	q.mu.Unlock()
+	wakeAll(wake)
 }

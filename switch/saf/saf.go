@@ -132,7 +132,7 @@ func (q *Queue) Add(link string, kind Kind, k txn.Key) {
 	it := &item{ident: ident{kind, k}, rank: r.rank, since: q.world.Clock.Now()}
 	it.root = k
 	if p, known := q.payments.Find(k); known {
-		it.since, it.root = r.since(&p), q.root(p)
+		it.since, it.root, it.held = r.since(&p), q.root(p), p.Held != nil
 	}
 	q.mu.Lock()
 	l := q.line(link)

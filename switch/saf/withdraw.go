@@ -2,12 +2,7 @@
 
 package saf
 
-import (
-	"container/heap"
-	"slices"
-
-	"tapswitch/switch/txn"
-)
+import "tapswitch/switch/txn"
 
 // EnqueueFresh is Enqueue of an advice that this process has just made durable,
 // and of which surely nothing has left: until it is taken for its first delivery
@@ -33,29 +28,17 @@ func (q *Queue) EnqueueFresh(link string, k txn.Key) {
 // has left, and says whether it did. The caller makes durable that it is not owed
 // any more, or queues it again.
 func (q *Queue) Withdraw(link string, k txn.Key) bool {
-	id := ident{Advice, k}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	l := q.line(link)
-	it := l.items[id]
+	it := l.items[ident{Advice, k}]
 	if it == nil || !it.fresh || it.taken || it.tries > 0 {
+		q.mu.Unlock()
 		return false
 	}
-	l.withdraw(it)
+	it.taken = true
+	l.remove(it)
+	wake := l.next() // it may have been held, and what waited behind it goes
+	q.mu.Unlock()
+	wakeAll(wake)
 	return true
-}
-
-// withdraw takes an item out that is not being delivered.
-func (l *line) withdraw(it *item) {
-	c := l.chains[it.root]
-	delete(l.items, it.ident)
-	c.items = slices.DeleteFunc(c.items, func(o *item) bool { return o == it })
-	switch {
-	case c.in == nil: // its first item is under way, and there is more
-	case len(c.items) == 0:
-		heap.Remove(c.in, c.at)
-		delete(l.chains, it.root)
-	default:
-		heap.Fix(c.in, c.at)
-	}
 }

@@ -85,3 +85,23 @@ func TestWithdrawFromAChain(t *testing.T) {
 	r.clock.Advance(time.Hour)
 	r.want(r.drain())
 }
+
+// An advice that is held has not left: it can be withdrawn, and what waited behind
+// it goes. One that an operator let go has not left either, until it is sent.
+func TestWithdrawWhatIsHeld(t *testing.T) {
+	r := newRig(t)
+	k := r.fresh(1, 9)
+	r.belonging(2, 9)
+	r.act(k, txn.Hold)
+	r.want(r.drain())
+	if !r.queue.Withdraw("acq", k) || r.queue.Depth("acq") != 1 {
+		t.Errorf("a held one was not withdrawn, %d wait", r.queue.Depth("acq"))
+	}
+	r.want(r.drain(), "2/102 repeat=false")
+	k = r.fresh(3, 0)
+	r.act(k, txn.Hold)
+	r.act(k, txn.Retry)
+	if !r.queue.Withdraw("acq", k) || r.queue.Depth("acq") != 0 {
+		t.Errorf("one that was let go was not withdrawn, %d wait", r.queue.Depth("acq"))
+	}
+}

@@ -45,6 +45,32 @@ func TestAdviceOfAnOfflineSale(t *testing.T) {
 	})
 }
 
+// A completion that has happened names its pre-authorization, by field 90 and by the
+// authorization code, and says by field 25 that it is about what is held.
+func TestAdviceOfACompletion(t *testing.T) {
+	eachAcquirer(t, func(t *testing.T, a *Acquirer) {
+		o, card := payment(t)
+		o.Key.Class = txn.PreAuth
+		p, _ := payment(t)
+		p.Key.Class, p.Key.Trace, p.Original, p.Answer.Auth, p.Cond = txn.CompletionAdvice, 9, o.Key, [6]byte([]byte("A00002")), [2]byte{'0', '6'}
+		raw, err := a.Advice(nil, p, card.PAN, o, true)
+		if (err == nil) != a.Serves(txn.CompletionAdvice) {
+			t.Fatalf("served %v, %v", a.Serves(txn.CompletionAdvice), err)
+		}
+		if err != nil {
+			return
+		}
+		v := parsed(t, a.Layout(), raw)
+		says, _ := itemsOf(a.t, v)
+		if v.MTI() != 0x0221 || says[itemProcedure] != "000000" || says[25] != "06" || says[38] != "A00002" || says[itemOriginalMTI] != "0100" || says[itemOriginalTrace] != "000017" {
+			t.Errorf("%s %v", v.MTI(), says)
+		}
+		if _, err := a.Advice(nil, p, card.PAN, nil, false); err == nil {
+			t.Error("without what it is about")
+		}
+	})
+}
+
 // What is no advice is not told as one, nor an advice without the original that it
 // names.
 func TestAdviceIsRefused(t *testing.T) {

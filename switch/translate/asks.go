@@ -36,7 +36,7 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0220, "200000"}, true
 	case txn.Balance:
 		return ask{0x0200, "310000"}, true
-	case txn.OfflineSale, txn.StandIn:
+	case txn.OfflineSale, txn.StandIn, txn.CompletionAdvice: // the last told apart by field 25
 		return ask{0x0220, "000000"}, true
 	case txn.Adjustment: // names its original by field 90
 		return ask{0x0220, "020000"}, true

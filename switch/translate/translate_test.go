@@ -101,7 +101,8 @@ func TestRefusedByName(t *testing.T) {
 		{"void of a completion without the reference number", 0x0200, func(f map[int]string) {
 			f[3], f[25], f[38], f[60], f[61] = "200000", "06", "A1B2C3", "2100000700060", "0000060000411128"
 		}, txn.DeclineField},
-		{"completion as an advice", 0x0220, func(f map[int]string) {
+		{"completion as an advice without the authorization code", 0x0220, func(f map[int]string) { f[25], f[60], f[61] = "06", "2400000700060", "0000060000411128" }, txn.DeclineField},
+		{"reversal of a completion as an advice", 0x0400, func(f map[int]string) {
 			f[25], f[38], f[60], f[61] = "06", "A1B2C3", "2400000700060", "0000060000411128"
 		}, txn.DeclineUnsupported},
 		{"refund as a request", 0x0200, func(f map[int]string) { f[3], f[60] = "200000", "2500000700060" }, txn.DeclineUnsupported},

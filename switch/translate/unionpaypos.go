@@ -54,6 +54,7 @@ func businesses() []business {
 		{0x0400, 11, "000", "200000", "06", txn.Reversal, txn.PreAuthVoid},
 		{0x0200, 20, "000", "000000", "06", txn.Completion, 0},
 		{0x0400, 20, "000", "000000", "06", txn.Reversal, txn.Completion},
+		{0x0220, 24, "000", "000000", "06", txn.CompletionAdvice, 0},
 		{0x0200, 21, "000", "200000", "06", txn.CompletionVoid, 0},
 		{0x0400, 21, "000", "200000", "06", txn.Reversal, txn.CompletionVoid},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
@@ -119,7 +120,7 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		r.Tip = r.Key.Type == typeTip
 		copy(r.OfAuth[:], v.Raw(38))
 		return r, original(&r, v)
-	case txn.PreAuthVoid, txn.Completion:
+	case txn.PreAuthVoid, txn.Completion, txn.CompletionAdvice:
 		return r, preAuth(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))

@@ -23,9 +23,11 @@ const (
 	CaseRefundUnanswered Reason = "refund_unanswered"        // no answer in time, or a crash before it
 	CaseRefundUnusable   Reason = "refund_answer_unusable"   // an answer that failed its checks, or could not be stored
 	CaseRefundLate       Reason = "refund_approved_after_no" // a yes for a refund that was told no
+
+	CaseDropped Reason = "dropped" // an operator took it out of what is sent
 )
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
 func CaseReasons() []Reason {
-	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate}
+	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate, CaseDropped}
 }

@@ -12,24 +12,25 @@ const (
 	SignOn
 	SignOff
 	Echo
-	Balance        // inquiry: moves no money
-	Cash           // withdrawal over the counter
-	Void           // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
-	Settle         // the terminal closes its batch
-	OfflineSale    // advice of a sale that was authorised by word of mouth
-	Refund         // gives back a completed purchase or a part of it, also later and elsewhere
-	PreAuth        // pre-authorization: the issuer holds an amount, nothing is debited
-	PreAuthVoid    // cancels a pre-authorization, whole: its hold is released
-	Completion     // takes what a pre-authorization holds, once, up to a percentage of it
-	CompletionVoid // takes a completion back, whole: the hold stands again
-	StandIn        // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
-	Cashback       // purchase of which the customer gets a part in cash
-	Adjustment     // advice of what an earlier sale of the batch comes to: a tip, or a correction
+	Balance          // inquiry: moves no money
+	Cash             // withdrawal over the counter
+	Void             // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
+	Settle           // the terminal closes its batch
+	OfflineSale      // advice of a sale that was authorised by word of mouth
+	Refund           // gives back a completed purchase or a part of it, also later and elsewhere
+	PreAuth          // pre-authorization: the issuer holds an amount, nothing is debited
+	PreAuthVoid      // cancels a pre-authorization, whole: its hold is released
+	Completion       // takes what a pre-authorization holds, once, up to a percentage of it
+	CompletionVoid   // takes a completion back, whole: the hold stands again
+	StandIn          // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
+	CompletionAdvice // a completion that has happened before anybody was asked
+	Cashback         // purchase of which the customer gets a part in cash
+	Adjustment       // advice of what an earlier sale of the batch comes to: a tip, or a correction
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "cashback", "adjustment"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "cashback", "adjustment"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -64,7 +65,7 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale, StandIn, Adjustment:
+	case OfflineSale, StandIn, CompletionAdvice, Adjustment:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -78,10 +79,10 @@ func (c Class) Names(of Class) bool {
 	switch c {
 	case Void:
 		return of == Purchase || of == Cash || of == Cashback
-	case PreAuthVoid, Completion:
+	case PreAuthVoid, Completion, CompletionAdvice:
 		return of == PreAuth
 	case CompletionVoid:
-		return of == Completion
+		return of.Completes()
 	}
 	return false
 }
@@ -90,11 +91,14 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, PreAuthVoid, Completion, CompletionVoid:
+	case Void, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment:
 		return true
 	}
 	return false
 }
+
+// Completes says whether c takes what a pre-authorization holds.
+func (c Class) Completes() bool { return c == Completion || c == CompletionAdvice }
 
 // TakesBack says whether c undoes what its original did, and moves nothing else.
 func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == CompletionVoid }

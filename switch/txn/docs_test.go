@@ -5,7 +5,6 @@ package txn
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +50,7 @@ func stateDocs() map[State]stateDoc {
 		Disputed:  {"what the acquirer holds is for a person to find out: it refused the reversal or the advice, or did not acknowledge it in time, or a refund has no usable answer. Nothing is sent, a case is open, no late answer moves it", "stays"},
 		Advising:  {"an advice is durable: its money moved before anybody asked, the terminal was told 00, and the acquirer has not acknowledged it", "queued again, with the same numbers"},
 		Advised:   {"the acquirer acknowledged the advice", "stays"},
+		Upheld:    {"a person found that the acquirer holds it, and closed the case", "stays"},
 	}
 }
 
@@ -72,11 +72,13 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
-		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; of a refund also: no usable answer came, or a yes after its no",
+		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; or an operator dropped it; of a refund also: no usable answer came, or a yes after its no",
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
 		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",
 		StoodIn:        "surely not a byte left, and the switch said yes by the mandate of the card's issuer ([stand-in](../operating/stand-in.md)); the journal has an advice with it",
+		CaseUndone:     "a person found that the acquirer holds nothing of it, and closed the case",
+		CaseStands:     "a person found that the acquirer holds it, and closed the case",
 	}
 }
 
@@ -179,71 +181,4 @@ func matrix() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", s, strings.Join(parts, "; "))
 	}
 	return b.String()
-}
-
-// TestReasonsPage generates docs/reference/reasons.md from Reasons.
-func TestReasonsPage(t *testing.T) {
-	docs := reasonDocs()
-	maps.Copy(docs, holdReasonDocs())
-	var b strings.Builder
-	b.WriteString(`# Reasons
-
-Every no of the switch has one of these reasons, in the order in which a payment meets them. The reason is in the payment's event, in the
-metric ` + "`tapswitch_flow_payments_total`" + ` and in the journal; the terminal gets the response code (field 39) alone. Made from ` + "`txn.Reasons()`" + ` by
-` + "`go test ./switch/txn -rewrite`" + `.
-
-What an acquirer declines has the reason ` + "`declined_by_acquirer`" + ` and the acquirer's own code, unchanged.
-
-| reason | code | what it means | what the operator does |
-|---|---|---|---|
-`)
-	for _, d := range Reasons() {
-		doc, ok := docs[d.Reason]
-		if !ok {
-			t.Errorf("reason %s has no line in reasonDocs", d.Reason)
-			continue
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Reason, d.Code, doc.means, doc.do)
-		delete(docs, d.Reason)
-	}
-	b.WriteString(`
-## Why a case is open
-
-A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
-` + "`tapswitch txn cases`" + ` lists them.
-
-| reason | what it means | what the operator does |
-|---|---|---|
-`)
-	for _, r := range CaseReasons() {
-		doc, ok := docs[r]
-		if !ok {
-			t.Errorf("reason %s has no line in reasonDocs", r)
-			continue
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
-		delete(docs, r)
-	}
-	b.WriteString(`
-## Why a batch is not balanced
-
-The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; the event and
-` + "`tapswitch_flow_payments_total`" + ` have one of these.
-
-| reason | what it means | what the operator does |
-|---|---|---|
-`)
-	for _, r := range BatchReasons() {
-		doc, ok := docs[r]
-		if !ok {
-			t.Errorf("reason %s has no line in reasonDocs", r)
-			continue
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r, doc.means, doc.do)
-		delete(docs, r)
-	}
-	for r := range docs {
-		t.Errorf("reasonDocs explains %s, which is no reason", r)
-	}
-	page(t, "reasons.md", b.String())
 }

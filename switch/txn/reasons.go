@@ -150,6 +150,9 @@ var (
 	// What a void, a refund or a completion names.
 	DeclineReference        = reason(CodeBadTxn, "refund_without_original")
 	DeclineOriginalUnknown  = reason(CodeUnmatched, "original_payment_not_found")
+	DeclineOriginalBatch    = reason(CodeBadTxn, "original_payment_in_another_batch")
+	DeclineHistory          = reason(CodeMalfunction, "history_behind")
+	DeclineHistoryGap       = reason(CodeUnmatched, "history_incomplete")
 	DeclineOriginalDiffers  = reason(CodeOriginal, "original_payment_differs")
 	DeclineOriginalState    = reason(CodeBadTxn, "original_payment_not_in_force")
 	DeclineOriginalVoided   = reason(CodeBadTxn, "original_payment_voided")
@@ -160,7 +163,6 @@ var (
 	DeclineOriginalCase     = reason(CodeBadTxn, "original_payment_in_dispute")
 	// What an adjustment names, and to how much.
 	DeclineNotAdjustable    = reason(CodeBadTxn, "original_payment_not_adjustable")
-	DeclineAdjustBatch      = reason(CodeOriginal, "original_payment_of_another_batch")
 	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
 	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
 	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
@@ -202,9 +204,9 @@ func Reasons() []*Decline {
 		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
 		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
-		DeclineReference, DeclineOriginalUnknown, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
+		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineNotAdjustable, DeclineAdjustBatch, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
+		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}

@@ -22,12 +22,13 @@ const (
 	Disputed               // what it owes the acquirer is no longer sent and a case is open: a person decides; rests
 	Advising               // it happened before anybody asked: owed to the acquirer, told until acknowledged
 	Advised                // final: the acquirer has it
+	Upheld                 // final: a person found that it stands at the acquirer
 	numStates
 )
 
 var stateNames = [numStates]string{
 	"received", "intended", "sent", "approved", "completed", "declined", "refused", "reversing", "reversed", "unmatched", "disputed",
-	"advising", "advised",
+	"advising", "advised", "upheld",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -60,13 +61,15 @@ const (
 	AdviceAcked                     // the acquirer has it
 	Stands                          // its yes was not told and is not undone: a repeat is told
 	StoodIn                         // nothing was sent, and the switch said yes in the issuer's place
+	CaseUndone                      // a person found that the acquirer holds nothing of it
+	CaseStands                      // a person found that the acquirer holds it
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	"", "refuse", "journaled", "not_sent", "forwarded", "said_yes", "said_no", "timed_out", "check_failed", "deadline_passed",
 	"written", "maybe_written", "not_written", "undo_asked", "undo_acked", "undo_unknown", "closed", "case_opened",
-	"happened", "advice_acked", "stands", "stood_in",
+	"happened", "advice_acked", "stands", "stood_in", "case_undone", "case_stands",
 }
 
 // String is the name used in events, metrics and dumps.
@@ -105,7 +108,9 @@ var next = [numStates][numEvents]arrow{
 	// when its payment is undone.
 	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed), NotSent: to(Declined)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
-	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed)},
+	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
+		CaseUndone: to(Reversed), CaseStands: to(Upheld)},
+	Upheld: {UndoAsked: to(Upheld), SaidYes: to(Upheld), SaidNo: to(Upheld)},
 }
 
 // Next returns the state after e; ok is false when e cannot happen in s.
@@ -141,10 +146,24 @@ func MustNext(s State, e Event) State {
 // Resting reports whether nothing more need happen to a payment in s by itself.
 func (s State) Resting() bool {
 	switch s {
-	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Advised:
+	case Completed, Declined, Refused, Reversed, Unmatched, Disputed, Advised, Upheld:
 		return true
 	}
 	return false
+}
+
+// Owes reports whether a payment in s owes its acquirer a message, which an
+// operator may hold back.
+func (s State) Owes() bool { return s == Reversing || s == Advising }
+
+// InForce reports whether a payment in s moved money for good, as far as the
+// switch knows: what it gives back or takes is given or taken.
+func (s State) InForce() bool { return s == Completed || s == Upheld }
+
+// Acknowledged reports whether p is an advice that its acquirer has, by its own
+// word or by a person's.
+func (p *Payment) Acknowledged() bool {
+	return p.State == Advised || p.State == Upheld && p.Key.Class.Ending() == EndAdvise
 }
 
 func name(names []string, i int) string {

@@ -51,6 +51,8 @@ var sides = [numClasses]Side{
 	Cashback:       OnDebit,
 	StandIn:        OnNeither, // its purchase counts
 	Adjustment:     OnDebitSum,
+
+	CompletionAdvice: OnDebit,
 }
 
 // Side is where a payment of class c counts while it is in force.
@@ -93,6 +95,7 @@ var standings = [numStates]standing{
 	Disputed:  {false, Final}, // but see Share
 	Advising:  {true, Final},  // it has happened, and the terminal was told so: nobody waits for the acquirer
 	Advised:   {true, Final},
+	Upheld:    {false, Final}, // the terminal was told no, or reversed it; but see Share
 }
 
 // Share is what one payment comes to in its batch at a moment; of an adjustment that
@@ -109,7 +112,7 @@ func (p *Payment) Share() Share {
 		return Share{OnNeither, 0, Final}
 	}
 	s := standings[p.State]
-	if p.State == Disputed && p.Key.Class.Ending() == EndAdvise { // refused by the acquirer, but it has happened
+	if p.State == Disputed && p.Key.Class.Ending() == EndAdvise || p.Acknowledged() { // refused by the acquirer, but it has happened
 		s.inForce = true
 	}
 	if !s.inForce || p.Key.Class.Side() == OnNeither {

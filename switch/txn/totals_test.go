@@ -55,7 +55,7 @@ func TestShares(t *testing.T) {
 	if sum != (Totals{Debits: 1, DebitMinor: 500}) {
 		t.Errorf("without the void %+v", sum)
 	}
-	for _, s := range []State{Advising, Advised, Disputed} {
+	for _, s := range []State{Advising, Advised, Disputed, Upheld} {
 		p.Key.Class, p.State = OfflineSale, s
 		if got := p.Share(); got != (Share{OnDebit, 500, Final}) {
 			t.Errorf("an offline sale that is %s comes to %+v", s, got)

@@ -172,6 +172,7 @@ type Payment struct {
 	Undo         Numbers // of the reversal, zero when none
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
+	Held         *Act // what holds back what it owes, nil when nothing does; never changed
 	State        State
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes

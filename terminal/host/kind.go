@@ -23,6 +23,8 @@ const (
 	KindAdjust         Kind = "adjust"        // an earlier sale comes to another amount
 	KindTip            Kind = "tip"           // it comes to more
 	KindCashback       Kind = "cashback"      // a sale of which the customer gets a part in cash
+
+	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
 )
 
 // form is how a kind is written.
@@ -42,6 +44,8 @@ func (k Kind) form() (form, bool) {
 		return form{mtiAuthorization, "200000", conditionHold, "11"}, true
 	case KindCompletion:
 		return form{mtiSale, processingSale, conditionHold, "20"}, true
+	case KindCompletionAdvice:
+		return form{mtiOffline, processingSale, conditionHold, "24"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
 	case KindAdjust:

@@ -11,7 +11,8 @@ import (
 	"tapswitch/iso8583"
 )
 
-// The message of an offline sale (UnionPay POS: 0220, type 30, no reversal).
+// The message of an offline sale (UnionPay POS: 0220, type 30, no reversal); that of
+// a completion that has happened has type 24.
 const (
 	mtiOffline       iso8583.MTI = 0x0220
 	mtiOfflineAnswer iso8583.MTI = 0x0230
@@ -21,18 +22,20 @@ const (
 // offlineMax bounds the offline sales that wait for the switch.
 const offlineMax = 20
 
-// Offline is a sale that was authorised by word of mouth: the goods go at once,
-// and the switch is told as soon as it can be.
+// Offline is a sale that was authorised by word of mouth, or by a pre-authorization:
+// the goods go at once, and the switch is told as soon as it can be.
 type Offline struct {
-	Amount money.MinorUnits
-	Card   Card   // tracks and chip data are not told
-	Auth   string // the authorization that was given, six letters or digits
+	Kind     Kind // KindSale, or KindCompletionAdvice
+	Amount   money.MinorUnits
+	Card     Card     // tracks and chip data are not told
+	Auth     string   // the authorization that was given, six letters or digits; of a completion that of Original
+	Original Original // of a completion, as for a request
 }
 
 // Told is what became of telling the switch of one offline sale. Refused means that
 // it said no for good: the sale stays in the memory until Discard.
 type Told struct {
-	Kind    Kind // KindSale for an offline sale
+	Kind    Kind
 	Trace   uint32
 	Batch   string
 	Amount  money.MinorUnits
@@ -62,13 +65,20 @@ func (h *Host) KeepOffline(ctx context.Context, s Offline) Result {
 	if reason, err := checkSale(s.Amount, s.Card); err != nil {
 		return r.because(reason, err)
 	}
+	if err := s.Kind.names(s.Original); err != nil {
+		return refuse(ReasonSaleMalformed, err.Error())
+	}
 	switch {
+	case s.Kind != KindSale && s.Kind != KindCompletionAdvice:
+		return refuse(ReasonSaleMalformed, "only a sale and a completion can have happened already")
+	case s.Kind == KindCompletionAdvice && s.Auth != s.Original.Auth:
+		return refuse(ReasonSaleMalformed, "the authorization is that of the pre-authorization")
 	case !authorization(s.Auth):
 		return refuse(ReasonSaleMalformed, "an authorization has six letters or digits")
 	case len(h.mem.now.offline) >= offlineMax:
 		return refuse(ReasonOfflineFull, fmt.Sprintf("%d offline sales wait already: the switch must have them first", offlineMax))
 	}
-	record, err := h.remember(Sale{Amount: s.Amount, Card: s.Card}, r)
+	record, err := h.remember(Sale{Kind: s.Kind, Amount: s.Amount, Card: s.Card, Original: s.Original}, r)
 	if err != nil {
 		return r.because(ReasonSaleMalformed, err)
 	}
@@ -129,16 +139,7 @@ func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 	ctx = context.WithoutCancel(ctx)
 	due := h.mem.now.offline[at]
 	told = Told{Kind: due.Kind, Trace: due.Trace, Batch: due.Batch, Amount: due.Amount}
-	var b iso8583.Builder
-	b.Reset(h.layout, mtiOffline)
-	h.common(&b, due)
-	b.SetString(38, due.Auth)
-	if due.Kind.told() {
-		b.SetString(37, due.Original.RRN)
-	} else {
-		b.SetString(60, typeOffline+due.Batch+codeSale+capability)
-	}
-	request, err := h.sealed(ctx, &b)
+	request, err := h.telling(ctx, due)
 	defer clear(request)
 	if err != nil {
 		told.Reason = ReasonMessageTooLong
@@ -181,6 +182,25 @@ func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 		told.Reason = ReasonAdviceRefused
 	}
 	return told, nil
+}
+
+// telling builds the message of what is kept.
+func (h *Host) telling(ctx context.Context, due *reversal) ([]byte, error) {
+	var b iso8583.Builder
+	b.Reset(h.layout, mtiOffline)
+	h.common(&b, due)
+	b.SetString(38, due.Auth)
+	kind := typeOffline
+	if due.Kind != KindSale {
+		form, _ := due.Kind.form()
+		kind = form.typ
+		b.SetString(61, due.Original.field61())
+	}
+	if due.Original.RRN != "" {
+		b.SetString(37, due.Original.RRN)
+	}
+	b.SetString(60, kind+due.Batch+codeSale+capability)
+	return h.sealed(ctx, &b)
 }
 
 // passes lists the codes of a switch that cannot keep an advice now; it is told again.

@@ -98,6 +98,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
 	}
+	if s.Kind == KindCompletionAdvice {
+		return refuse(ReasonSaleMalformed, "what has happened is kept, not asked (KeepOffline)")
+	}
 	if err := s.Kind.names(s.Original); err != nil {
 		return refuse(ReasonSaleMalformed, err.Error())
 	}

@@ -21,7 +21,7 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
-	Kind        string           `json:"kind,omitempty"` // of a result: preauth, preauth-void, complete, complete-void, cashback, adjust, tip; none for a sale
+	Kind        string           `json:"kind,omitempty"` // of a result or an advice: preauth, preauth-void, complete, complete-offline, complete-void, cashback, adjust, tip; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`

@@ -16,12 +16,14 @@ const (
 	cmdPreAuthVoid    = string(host.KindPreAuthVoid)
 	cmdCompletion     = string(host.KindCompletion)
 	cmdCompletionVoid = string(host.KindCompletionVoid)
+
+	cmdCompletionAdvice = string(host.KindCompletionAdvice)
 )
 
 // What can be wrong with a line about what is held.
 var (
 	errPreAuth        = errors.New("preauth needs a whole amount in minor units, 1 to 999999999999")
-	errHeld           = errors.New("preauth-void and complete need AMOUNT_MINOR AUTHORIZATION DATE as on the receipt, date MMDD; BATCH TRACE behind them when at hand")
+	errHeld           = errors.New("preauth-void, complete and complete-offline need AMOUNT_MINOR AUTHORIZATION DATE as on the receipt, date MMDD; BATCH TRACE behind them when at hand")
 	errCompletionVoid = errors.New("complete-void needs AMOUNT_MINOR AUTHORIZATION DATE BATCH TRACE REFERENCE as on the receipt of the completion")
 )
 
@@ -36,7 +38,7 @@ func (c command) takesCard() bool {
 
 // kind is what such a command asks for.
 func (c command) kind() host.Kind {
-	if c.name == cmdSale {
+	if c.name == cmdSale || c.name == cmdOffline {
 		return host.KindSale
 	}
 	return host.Kind(c.name)
@@ -53,7 +55,7 @@ func parseHold(words [][]byte) (c command, ok bool) {
 		if wrong = nil; n != 2 {
 			wrong = errPreAuth
 		}
-	case cmdPreAuthVoid, cmdCompletion:
+	case cmdPreAuthVoid, cmdCompletion, cmdCompletionAdvice:
 		if n == 4 || n == 6 {
 			wrong = nil
 		}

@@ -34,17 +34,24 @@ func TestHoldsAtTheTill(t *testing.T) {
 	held = ask("preauth 5000", "preauth", 4)
 	done := ask(fmt.Sprintf("complete 5750 %s %s %s %d", held.Auth, held.Date, held.Batch, held.Trace), "complete", 5)
 	ask(fmt.Sprintf("complete-void 5750 %s %s %s %d %s", done.Auth, done.Date, done.Batch, done.Trace, done.RRN), "complete-void", 6)
+	r.say(fmt.Sprintf("complete-offline 5000 %s %s", held.Auth, held.Date))
+	if e := r.wait("result"); short(e) != "kept "+masked+" 000007" || e.Auth != held.Auth || e.Kind != "complete-offline" {
+		t.Errorf("%+v", e)
+	}
+	if e := r.wait("advice"); e.Trace != 7 || e.Code != "00" || !*e.Done || e.Kind != "complete-offline" {
+		t.Errorf("%+v", e)
+	}
 	var got []string
 	for _, b := range r.sw.Books() {
 		got = append(got, strings.Join([]string{b.MTI, b.Kind, b.Auth, b.Original, b.RRN}, ","))
 	}
 	want := "0100,030000 06 10,,, 0100,200000 06 11,A00002,0000000000000203, 0100,030000 06 10,,, " +
-		"0200,000000 06 20,A00004,0000010000040203, 0200,200000 06 21,A00005,0000010000050203,000000000005"
+		"0200,000000 06 20,A00004,0000010000040203, 0200,200000 06 21,A00005,0000010000050203,000000000005 0220,000000 06 24,A00004,0000000000000203,"
 	if strings.Join(got, " ") != want {
 		t.Errorf("the switch was asked\n%s\nwant\n%s", strings.Join(got, " "), want)
 	}
 	for _, line := range []string{"preauth", "preauth 0", "preauth 1 2", "preauth-void 5000", "complete 5000 A00002", "complete x A00002 0203",
-		"complete 5000 A00002 0203 000001", "complete 5000 A00002 0203 000001 0", "complete-void 5000 A00002 0203 000001 2"} {
+		"complete 5000 A00002 0203 000001", "complete 5000 A00002 0203 000001 0", "complete-offline 5000 A00002", "complete-void 5000 A00002 0203 000001 2"} {
 		r.say(line)
 		if e := r.wait("error"); e.Reason != "command_malformed" {
 			t.Errorf("%s: %+v", line, e)

@@ -46,7 +46,7 @@ type command struct {
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-void, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale, adjust and tip need a whole amount in minor units, 1 to 999999999999")
 	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")

@@ -10,12 +10,16 @@ import (
 	"tapswitch/terminal/host"
 )
 
-// offline is a sale that was authorised by telephone: the card is read for its
+// offline is a sale that was authorised by telephone, or a completion of which nobody
+// is asked: the card is read for its
 // number, no PIN is asked, and the sale is good once it is on the terminal's disk.
 // The switch is told right after it, and again after the next sale.
 func (t *Till) offline(ctx context.Context, c command) {
 	began := t.now()
-	e := Event{Event: EventResult, AmountMinor: c.amount, Auth: c.auth}
+	if c.name == cmdCompletionAdvice {
+		c.auth = c.original.Auth
+	}
+	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount, Auth: c.auth}
 	t.say.emit(Event{Event: EventPresentCard, AmountMinor: c.amount})
 	want := Want{Amount: money.Amount{Minor: c.amount, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
 	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: c.amount}) })
@@ -25,7 +29,7 @@ func (t *Till) offline(ctx context.Context, c command) {
 	if tap.Outcome != "" {
 		e.end(tap.Outcome, tap.Reason, tap.Err)
 	} else {
-		r := t.host.KeepOffline(ctx, host.Offline{Amount: c.amount, Card: tap.Card, Auth: c.auth})
+		r := t.host.KeepOffline(ctx, host.Offline{Kind: c.kind(), Amount: c.amount, Card: tap.Card, Auth: c.auth, Original: c.original})
 		if r.Outcome == host.Kept {
 			e.Trace, e.Batch = r.Trace, r.Batch
 		}

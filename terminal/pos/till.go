@@ -166,7 +166,7 @@ func (t *Till) job(c command) func(context.Context) {
 		return t.reverse
 	case c.name == cmdAdjust, c.name == cmdTip:
 		return func(ctx context.Context) { t.adjust(ctx, c) }
-	case c.name == cmdOffline:
+	case c.name == cmdOffline, c.name == cmdCompletionAdvice:
 		return func(ctx context.Context) { t.offline(ctx, c) }
 	case c.name == cmdUpload:
 		return func(ctx context.Context) { t.upload(ctx, true) }

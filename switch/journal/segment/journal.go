@@ -87,6 +87,8 @@ type Journal struct {
 	stats      Stats
 	end        position // all before it is durable
 	base       uint64   // where reading begins: behind the segments a checkpoint stands for
+	provenBase uint64
+	proven     position // what Open has verified, for the first Replay; else none
 	readers    int      // replays under way
 	compacting bool
 }
@@ -159,14 +161,28 @@ func (j *Journal) do(r *request) error {
 }
 
 // Replay walks all records that were durable when it was called. It may run
-// beside Append.
+// beside Append. The first one, at start, does not compute the hashes again that
+// Open has just compared; checksums are.
 func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
 	base, end, done := j.reading()
 	defer done()
-	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, base: base, stop: end, visit: func(_ string, e entry) error {
+	s := scan{disk: j.env.Disk, dir: j.cfg.Dir, base: base, stop: end, proven: j.once(base), visit: func(_ string, e entry) error {
 		return fn(e.number, e.Record)
 	}}
 	return s.run()
+}
+
+// once is what Open has verified, to the first who asks. A checkpoint made since
+// then is not part of it.
+func (j *Journal) once(base uint64) position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	proven := j.proven
+	j.proven = position{}
+	if base != j.provenBase {
+		return position{}
+	}
+	return proven
 }
 
 // reading says from where to where the files can be read now. They stay until

@@ -33,6 +33,7 @@ func Open(e env.Env, cfg Config) (*Journal, error) {
 		return nil, errors.Join(err, j.abandon())
 	}
 	j.publish()
+	j.proven, j.provenBase = j.end, j.base
 	return j, nil
 }
 

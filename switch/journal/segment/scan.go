@@ -5,6 +5,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -124,6 +125,8 @@ type scan struct {
 	base  uint64                           // the checkpoint to begin with; 0 is none
 	stop  position                         // where to end; the zero position is the judged end
 
+	proven position // up to where hashes have been compared just before
+
 	found files  // what the directory holds, unless a stop was given
 	files uint64 // the last of them
 	used  uint64 // the last of them that has a header
@@ -202,6 +205,7 @@ func (s *scan) file(sequence uint64) (err error) {
 	if err != nil || !ok {
 		return err
 	}
+	r.proven = s.provenIn(sequence)
 	if err := s.records(&r, sequence); err != nil {
 		return err
 	}
@@ -209,6 +213,18 @@ func (s *scan) file(sequence uint64) (err error) {
 	s.bytes += r.size
 	s.last.win = window{} // the file is about to be closed
 	return nil
+}
+
+// provenIn is up to where the hashes of a segment, or of the checkpoint up to it,
+// need not be compared again.
+func (s *scan) provenIn(sequence uint64) int64 {
+	switch {
+	case sequence < s.proven.sequence:
+		return math.MaxInt64
+	case sequence == s.proven.sequence:
+		return s.proven.at
+	}
+	return 0
 }
 
 // mustBeSpare refuses a header where none may be, and a second file where not

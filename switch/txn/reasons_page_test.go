@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txn
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+)
+
+// reasonsPage is the page of reasons in one language. Each heading comes before the
+// rows of one kind of reason.
+type reasonsPage struct {
+	file, list string
+	docs       map[Reason]reasonDoc
+	headings   [3]string
+}
+
+func reasonsPages() []reasonsPage {
+	english := reasonDocs()
+	maps.Copy(english, holdReasonDocs())
+	return []reasonsPage{
+		{"reasons.md", "reasonDocs", english, [3]string{`# Reasons
+
+[中文](reasons.zh.md)
+
+Every no of the switch has one of these reasons, in the order in which a payment meets them. The reason is in the payment's event, in the
+metric ` + "`tapswitch_flow_payments_total`" + ` and in the journal; the terminal gets the response code (field 39) alone, here as UnionPay POS and the
+1987 edition write it; [the other dialects' codes](response-codes.md). Made from ` + "`txn.Reasons()`" + ` by ` + "`go test ./switch/txn -rewrite`" + `.
+
+What an acquirer declines has the reason ` + "`declined_by_acquirer`" + ` and the acquirer's own code, unchanged.
+
+| reason | code | what it means | what the operator does |
+|---|---|---|---|
+`, `
+## Why a case is open
+
+A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + ` record, or the ` + "`act`" + ` of a drop, in the log and in ` + "`tapswitch_saf_cases_total`" + `; no terminal hears of it.
+` + "`tapswitch txn cases`" + ` lists them.
+
+| reason | what it means | what the operator does |
+|---|---|---|
+`, `
+## Why a batch is not balanced
+
+The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; the event and
+` + "`tapswitch_flow_payments_total`" + ` have one of these.
+
+| reason | what it means | what the operator does |
+|---|---|---|
+`}},
+		{"reasons.zh.md", "reasonDocsZH", reasonDocsZH(), [3]string{`# 拒绝原因
+
+[English](reasons.md)
+
+交换系统的每一个拒绝都有下列原因之一，按交易经过检查的顺序排列。原因写在交易事件、指标 ` + "`tapswitch_flow_payments_total`" + ` 和日志中；终端只得到应答码（39 域），
+此处为银联 POS 与 1987 版的写法；[其他方言的应答码](response-codes.md)。由 ` + "`go test ./switch/txn -rewrite`" + ` 根据 ` + "`txn.Reasons()`" + ` 生成。
+
+收单行的拒绝，其原因为 ` + "`declined_by_acquirer`" + `，应答码为收单行自己的，不作改动。
+
+| 原因 | 应答码 | 含义 | 操作员如何处理 |
+|---|---|---|---|
+`, `
+## 案件为何未结
+
+以 ` + "`disputed`" + ` 结束的交易，其 ` + "`case`" + ` 记录、日志和 ` + "`tapswitch_saf_cases_total`" + ` 中有下列原因之一；终端不会得知。` + "`tapswitch txn cases`" + ` 列出全部。
+
+| 原因 | 含义 | 操作员如何处理 |
+|---|---|---|
+`, `
+## 批次为何不平
+
+终端结算的应答码为 00，总计中说明不平；事件与 ` + "`tapswitch_flow_payments_total`" + ` 中有下列原因之一。
+
+| 原因 | 含义 | 操作员如何处理 |
+|---|---|---|
+`}},
+	}
+}
+
+// TestReasonsPage generates docs/reference/reasons.md and reasons.zh.md from Reasons.
+func TestReasonsPage(t *testing.T) {
+	for _, p := range reasonsPages() {
+		var b strings.Builder
+		row := func(r Reason, code string) {
+			doc, ok := p.docs[r]
+			if !ok {
+				t.Errorf("reason %s has no line in %s", r, p.list)
+				return
+			}
+			fmt.Fprintf(&b, "| `%s` | %s%s | %s |\n", r, code, doc.means, doc.do)
+			delete(p.docs, r)
+		}
+		b.WriteString(p.headings[0])
+		for _, d := range Reasons() {
+			row(d.Reason, d.Code.String()+" | ")
+		}
+		b.WriteString(p.headings[1])
+		for _, r := range CaseReasons() {
+			row(r, "")
+		}
+		b.WriteString(p.headings[2])
+		for _, r := range BatchReasons() {
+			row(r, "")
+		}
+		for r := range p.docs {
+			t.Errorf("%s explains %s, which is no reason", p.list, r)
+		}
+		page(t, p.file, b.String())
+	}
+}
