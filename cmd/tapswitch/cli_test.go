@@ -145,6 +145,7 @@ func TestCommands(t *testing.T) {
 		{"txn cases --journal none", 1, `none`},
 		{"txn cases --journal journal -o xml", 2, `table or json`},
 		{"txn cases", 2, `name one journal`},
+		{"txn cases --journal journal --config switch.yaml", 2, `name one journal`},
 		{"txn saf hold 632700000007 --reason why --config good.yaml", 2, `flag --by is required`},
 		{"txn close", 2, `unknown command "close"`},
 		{"journal eat", 2, `unknown command "eat"`},

@@ -62,7 +62,7 @@ func (d *database) edits(s stage) ([][2]string, error) {
 	return [][2]string{
 		{"journal: {dir: journal, segment_bytes: 1048576, max_bytes: 67108864}",
 			fmt.Sprintf("journal: {max_bytes: 67108864, postgres: {url: \"${file:journal.url}\", timeout_ms: 1000, resolve_ms: %d}}", crashResolve.Milliseconds())},
-		{"history: {path: history.db}\n", ""},
+		{"history: {path: history.db}\n", "history: {store: postgres, url: \"${file:journal.url}\", timeout_ms: 1000}\n"},
 	}, nil
 }
 

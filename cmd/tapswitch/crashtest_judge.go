@@ -3,10 +3,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,49 +18,56 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
-	"tapswitch/simulators/acquirer"
+	"tapswitch/simulators/oracle"
+	"tapswitch/simulators/world"
+	past "tapswitch/switch/history"
 	"tapswitch/switch/journal/postgres"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
-	"tapswitch/terminal/host"
 )
 
-// history is all that terminals, acquirers and journal say of a run that has
-// come to rest. Each side wrote its own.
-type history struct {
-	Sales    []sale
-	Books    map[string][]acquirer.Entry // by link
-	Checks   map[string]string           // what each host says of its own books: ok, or the first contradiction
-	Payments map[string]txn.Payment      // of the journal, by terminal, batch and trace
-	Records  uint64
-	Clear    []string // where card data was found in clear
-}
+// What a crash test asks of a first answer: the switch's own deadline, seen from
+// the terminal, whose clock runs on while a busy machine carries the message to the
+// switch and the answer back.
+const (
+	crashDeadline = 1500 * time.Millisecond
+	crashTravel   = 500 * time.Millisecond
+)
 
-func paymentName(terminal, batch string, trace uint32) string {
-	return fmt.Sprintf("terminal %s batch %s trace %06d", terminal, batch, trace)
+// collected is all that terminals, acquirers and journal say of a run that has
+// come to rest. Each side wrote its own.
+type collected struct {
+	oracle.History
+	sales   []sale
+	states  map[string]int // of the payments in the journal
+	records uint64
 }
 
 // collect reads what the run left behind.
-func (c *crash) collect() (*history, error) {
-	h := &history{Books: map[string][]acquirer.Entry{}, Checks: c.books, Payments: map[string]txn.Payment{}}
+func (c *crash) collect(ctx context.Context) (*collected, error) {
+	h := &collected{History: oracle.History{Deadline: crashDeadline + crashTravel}, states: map[string]int{}}
 	for _, t := range c.tills {
-		h.Sales = append(h.Sales, t.said...)
+		h.sales = append(h.sales, t.said...)
+		for _, a := range t.protocol.asks {
+			h.Asks = append(h.Asks, *a)
+		}
+		h.Terminals = append(h.Terminals, t.account())
 	}
+	slices.SortStableFunc(h.Asks, func(a, b oracle.Ask) int { return int(a.Arrived - b.Arrived) })
 	for _, name := range []string{linkA, linkB} {
-		lines, err := readBooks(c.path(name + ".books.jsonl"))
+		if c.books[name] != "ok" {
+			h.Unsound = append(h.Unsound, fmt.Sprintf("the books of %s contradict themselves: %s", name, c.books[name]))
+		}
+		entries, err := readBooks(c.path(name + ".books.jsonl"))
 		if err != nil {
 			return nil, err
 		}
-		h.Books[name] = lines
+		h.takeBooks(name, entries)
 	}
-	if err := h.readJournal(c.records()); err != nil {
+	if err := c.readJournal(ctx, h); err != nil {
 		return nil, err
 	}
-	err := h.search(c.Dir, c.tills[0].numbers())
-	if c.database != nil {
-		err = errors.Join(err, c.database.keepLog(c.path("postgres.log")), h.search(c.database.Data(), c.tills[0].numbers()))
-	}
-	return h, err
+	return h, c.searchAll(h)
 }
 
 // records are those of the journal, wherever it is.
@@ -71,42 +78,94 @@ func (c *crash) records() offline {
 	return inFiles{c.path("journal")}
 }
 
-func readBooks(file string) (lines []acquirer.Entry, err error) {
-	f, err := os.Open(file)
+// readJournal replays the journal into an index of its own, as a start does, and
+// holds the states beside those of the history that the switches wrote, life by
+// life, while they ran.
+func (c *crash) readJournal(ctx context.Context, h *collected) error {
+	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, env.Real(), nil)
+	for e, err := range c.records().records() {
+		if err != nil {
+			return fmt.Errorf("journal after %d good records: %w", h.records, err)
+		}
+		rec, _, err := world.Tell(e.Record)
+		if err == nil {
+			err = index.Apply(e.Record)
+		}
+		if err != nil {
+			return fmt.Errorf("journal record %d: %w", e.number, err)
+		}
+		if rec.Kind != "" {
+			h.Records = append(h.Records, rec)
+		}
+		h.records++
+	}
+	written, err := c.written(ctx)
+	if err != nil {
+		return err
+	}
+	index.Each(func(p txn.Payment) {
+		h.states[p.State.String()]++
+		s := oracle.State{Key: oracle.Key{Terminal: p.Key.Terminal.String(), Batch: p.Key.Batch, Trace: uint32(p.Key.Trace)}, Replayed: p.State.String()}
+		s.Running = written[s.Key]
+		delete(written, s.Key)
+		h.States = append(h.States, s)
+	})
+	for _, k := range slices.SortedFunc(maps.Keys(written), compareKeys) { // what the history alone knows
+		h.States = append(h.States, oracle.State{Key: k, Running: written[k]})
+	}
+	return nil
+}
+
+func compareKeys(a, b oracle.Key) int {
+	return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Trace, b.Trace))
+}
+
+// past is where the history is.
+func (c *crash) past() (past.Place, error) {
+	if c.database != nil {
+		return past.InDatabase(env.Real(), past.Database{URL: c.database.address()})
+	}
+	return past.InFile(env.Real().Disk, c.path("history.db")), nil
+}
+
+// written are the states in the history.
+func (c *crash) written(ctx context.Context) (states map[oracle.Key]string, err error) {
+	at, err := c.past()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	for in := bufio.NewScanner(f); in.Scan(); {
-		var e acquirer.Entry
-		if err := json.Unmarshal(in.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", file, len(lines)+1, err)
-		}
-		lines = append(lines, e)
+	book, err := past.Read(at)
+	if err != nil {
+		return nil, err
 	}
-	return lines, nil
+	defer func() { err = errors.Join(err, book.Close()) }()
+	states = map[oracle.Key]string{}
+	for q := (past.Query{Limit: past.LimitMax}); ; {
+		rows, more, err := book.Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows { // the newest life of a key comes first
+			k := oracle.Key{Terminal: r.Terminal, Batch: r.Batch, Trace: r.Trace}
+			if _, ok := states[k]; !ok && r.State != past.Tombstone {
+				states[k] = r.State
+			}
+			q.Before = r.ID
+		}
+		if !more {
+			return states, nil
+		}
+	}
 }
 
-// readJournal replays the journal into an index of its own, as a start does. An
-// approval of which nobody says more may have been told: it counts as completed.
-func (h *history) readJournal(from offline) error {
-	index := replay.New(replay.Config{Max: 1 << 24, Window: 1000 * time.Hour}, env.Real(), nil)
-	for e, err := range from.records() {
-		if err != nil {
-			return fmt.Errorf("journal after %d good records: %w", h.Records, err)
-		}
-		if err := index.Apply(e.Record); err != nil {
-			return fmt.Errorf("journal record %d: %w", e.number, err)
-		}
-		h.Records++
+// searchAll looks for card numbers in all that the run wrote.
+func (c *crash) searchAll(h *collected) error {
+	numbers := c.tills[0].numbers()
+	err := h.search(c.Dir, numbers)
+	if c.database != nil {
+		err = errors.Join(err, c.database.keepLog(c.path("postgres.log")), h.search(c.database.Data(), numbers))
 	}
-	index.Each(func(p txn.Payment) {
-		if p.State == txn.Approved {
-			p.State = txn.Completed
-		}
-		h.Payments[paymentName(p.Key.Terminal.String(), fmt.Sprintf("%06d", p.Key.Batch), uint32(p.Key.Trace))] = p
-	})
-	return nil
+	return err
 }
 
 // numbers are the card numbers of the deck as digits and packed two a byte.
@@ -124,7 +183,7 @@ func (t *till) numbers() map[string][]byte {
 
 // search looks for card numbers in every file that switch and terminals wrote.
 // The token's files, the deck and the hosts' configurations hold them by nature.
-func (h *history) search(dir string, numbers map[string][]byte) error {
+func (h *collected) search(dir string, numbers map[string][]byte) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -146,118 +205,12 @@ func (h *history) search(dir string, numbers map[string][]byte) error {
 	})
 }
 
-// judge holds the promises to the history; the findings name the payment and the
-// promise by its number in docs/TESTING.md.
-func (h *history) judge() []string {
+// judge holds the promises to what was collected; the findings name the promise by
+// its number in docs/PROMISES.md, and the payment.
+func (h *collected) judge() []string {
 	broken := []string{}
-	found := func(promise int, format string, args ...any) {
-		broken = append(broken, fmt.Sprintf("promise %d: ", promise)+fmt.Sprintf(format, args...))
-	}
-	held := h.held(found)
-	h.judgeNumbers(found)
-	h.judgeSales(held, found)
-	h.judgePayments(held, found)
-	for _, where := range h.Clear {
-		found(9, "%s", where)
+	for _, v := range oracle.Judge(h.History) {
+		broken = append(broken, v.String())
 	}
 	return broken
-}
-
-type finding func(promise int, format string, args ...any)
-
-// held is what customers paid in the end, by RRN, from the acquirers' books.
-func (h *history) held(found finding) map[string]int64 {
-	held := map[string]int64{}
-	for _, link := range slices.Sorted(maps.Keys(h.Books)) {
-		if h.Checks[link] != "ok" {
-			found(2, "the books of %s contradict themselves: %s", link, h.Checks[link])
-		}
-		for _, e := range h.Books[link] {
-			switch e.Effect {
-			case acquirer.EffectDebit:
-				held[e.RRN] += int64(e.AmountMinor)
-			case acquirer.EffectCredit:
-				held[e.RRN] -= int64(e.AmountMinor)
-			}
-		}
-	}
-	return held
-}
-
-// judgeNumbers: no request key twice but in repeats, no RRN for two payments.
-func (h *history) judgeNumbers(found finding) {
-	for _, link := range slices.Sorted(maps.Keys(h.Books)) {
-		seen := map[string]string{}
-		for _, e := range h.Books[link] {
-			if e.MTI != "0200" && e.MTI != "0400" {
-				continue
-			}
-			what := e.MTI + " with RRN " + e.RRN
-			if other, ok := seen[e.Key()]; ok && (other != what || e.MTI == "0200") {
-				found(7, "on %s, a %s has the key of a %s", link, what, other)
-			}
-			seen[e.Key()] = what
-		}
-	}
-	owner := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(h.Payments)) {
-		rrn := h.Payments[name].Numbers.RRN.String()
-		if other := owner[rrn]; rrn != "" && other != "" {
-			found(7, "%s and %s have RRN %s", other, name, rrn)
-		}
-		owner[rrn] = name
-	}
-}
-
-// judgeSales: what a terminal was told is what the customer paid.
-func (h *history) judgeSales(held map[string]int64, found finding) {
-	for _, s := range h.Sales {
-		name := paymentName(s.Terminal, s.Batch, s.Trace)
-		p, known := h.Payments[name]
-		paid := held[p.Numbers.RRN.String()]
-		keeps := s.Outcome == host.Approved && !s.Undone
-		switch {
-		case s.Outcome == host.Approved && (!known || !p.Answer.Approved()):
-			found(1, "%s was approved, and the journal has no approval of it", name)
-		case s.Outcome == host.Approved && int64(p.Amount.Minor) != s.Amount:
-			found(5, "%s over %d was answered with the answer of a payment over %d", name, s.Amount, p.Amount.Minor)
-		case keeps && p.State != txn.Completed:
-			found(2, "%s was approved and is %s", name, p.State)
-		case keeps && paid != s.Amount:
-			found(2, "%s was approved over %d, the customer paid %d", name, s.Amount, paid)
-		case !keeps && paid != 0 && p.State == txn.Disputed: // a person has it; judgePayments asks why
-		case !keeps && paid != 0:
-			found(4, "%s ended %s %s, taken back %v, and the customer paid %d; it is %s", name, s.Outcome, s.Code, s.Undone, paid, p.State)
-		}
-	}
-}
-
-// refused says whether a host gave a reversal of p the answer that its case names.
-func (h *history) refused(p txn.Payment) bool {
-	return slices.ContainsFunc(h.Books[p.Link], func(e acquirer.Entry) bool {
-		return e.MTI == "0400" && e.RRN == p.Numbers.RRN.String() && e.Response == p.Case.Code.String()
-	})
-}
-
-// judgePayments: every payment has come to an end, and all money belongs to one.
-func (h *history) judgePayments(held map[string]int64, found finding) {
-	owned := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(h.Payments)) {
-		p := h.Payments[name]
-		owned[p.Numbers.RRN.String()] = true
-		if !p.State.Resting() {
-			found(3, "%s is %s after everything was delivered", name, p.State)
-		}
-		if p.State == txn.Disputed && p.Case.Why == txn.CaseRefused && !h.refused(p) {
-			found(3, "%s has a case because %s said %q to its reversal, and the books do not say so", name, p.Link, p.Case.Code)
-		}
-	}
-	for _, rrn := range slices.Sorted(maps.Keys(held)) {
-		if held[rrn] != 0 && !owned[rrn] {
-			found(2, "%d debited under RRN %s, which belongs to no payment", held[rrn], rrn)
-		}
-		if held[rrn] < 0 {
-			found(2, "more was given back than taken under RRN %s: %d", rrn, held[rrn])
-		}
-	}
 }

@@ -3,106 +3,132 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"tapswitch/internal/money"
 	"tapswitch/simulators/acquirer"
-	"tapswitch/switch/txn"
+	"tapswitch/simulators/oracle"
 	"tapswitch/terminal/host"
 )
 
-// keptHistory is a history that keeps every promise: a sale that was paid, one that was
-// not answered and is reversed, one that the shop took back.
-func keptHistory() *history {
-	h := &history{
-		Books:  map[string][]acquirer.Entry{linkA: {}, linkB: {}},
-		Checks: map[string]string{linkA: "ok", linkB: "ok"}, Payments: map[string]txn.Payment{},
+// entry is a line of the books about a payment over 700 of one terminal.
+func entry(mti string, stan int, effect, original string) acquirer.Entry {
+	e := acquirer.Entry{MTI: mti, STAN: fmt.Sprintf("%06d", stan), F7: "1129080000", Institution: "00040000001", RRN: fmt.Sprintf("6333%08d", stan), Terminal: "10000001",
+		AmountMinor: 700, Effect: effect, Original: original, Response: "00"}
+	if mti == "0400" {
+		e.RRN = "6333" + "00" + original[:6]
 	}
-	add := func(trace uint32, rrn string, outcome host.Outcome, undone bool, state txn.State) {
-		h.Sales = append(h.Sales, sale{Terminal: "10000001", Batch: "000001", Trace: trace, Link: linkA, Amount: 700, Outcome: outcome, Undone: undone})
-		p := txn.Payment{State: state, Amount: money.Amount{Minor: 700, Currency: money.CNY}, Link: linkA}
-		copy(p.Numbers.RRN[:], rrn)
-		if outcome == host.Approved {
-			p.Answer.Code = txn.CodeApproved
-		}
-		h.Payments[paymentName("10000001", "000001", trace)] = p
-		e := acquirer.Entry{MTI: "0200", STAN: rrn[6:], F7: "1129080000", RRN: rrn, AmountMinor: 700, Effect: acquirer.EffectDebit}
-		h.Books[linkA] = append(h.Books[linkA], e)
-		if state == txn.Reversed {
-			e.MTI, e.F7, e.Effect = "0400", "1129080001", acquirer.EffectCredit
-			h.Books[linkA] = append(h.Books[linkA], e)
-		}
-	}
-	add(1, "633300000001", host.Approved, false, txn.Completed)
-	add(2, "633300000002", host.NoAnswer, false, txn.Reversed)
-	add(3, "633300000003", host.Approved, true, txn.Reversed)
-	return h
+	return e
 }
 
-// TestCrashJudge: a history that keeps its promises is kept, and one in which any
-// one of them is broken is not.
-func TestCrashJudge(t *testing.T) {
-	if got := keptHistory().judge(); len(got) > 0 {
-		t.Fatalf("a good history: %q", got)
+// original is how books name the request with that number.
+func original(stan int) string { return entry("0200", stan, "", "").Key() }
+
+// effective are the requests whose debit stands.
+func (h *collected) effective() (stans []uint32) {
+	for _, d := range h.Debits {
+		if d.Effective {
+			stans = append(stans, d.STAN)
+		}
 	}
-	name := func(trace uint32) string { return paymentName("10000001", "000001", trace) }
-	state := func(h *history, trace uint32, s txn.State) {
-		p := h.Payments[name(trace)]
-		p.State = s
-		h.Payments[name(trace)] = p
-	}
-	// dispute makes of the second sale one whose reversal the host refused.
-	dispute := func(h *history, said string) {
-		p := h.Payments[name(2)]
-		p.State, p.Case = txn.Disputed, txn.Case{Why: txn.CaseRefused, Code: txn.CodeFormat}
-		h.Payments[name(2)] = p
-		h.Books[linkA][2].Effect, h.Books[linkA][2].Response = acquirer.EffectNone, said
-	}
-	h := keptHistory()
-	if dispute(h, "30"); len(h.judge()) > 0 {
-		t.Errorf("a refused reversal with its case: %q", h.judge())
-	}
+	return stans
+}
+
+// TestCrashBooks: what an acquirer holds is what its books come to, line by line,
+// and books that give back what they never took are a finding.
+func TestCrashBooks(t *testing.T) {
+	debit, credit, none := acquirer.EffectDebit, acquirer.EffectCredit, acquirer.EffectNone
 	for what, c := range map[string]struct {
-		want  string
-		spoil func(*history)
+		lines   []acquirer.Entry
+		holds   []uint32
+		unsound string
 	}{
-		"case without a refusal":     {"promise 3: terminal 10000001 batch 000001 trace 000002 has a case", func(h *history) { dispute(h, "00") }},
-		"case of a sale that stands": {"promise 2: terminal 10000001 batch 000001 trace 000001", func(h *history) { state(h, 1, txn.Disputed) }},
-		"refused without a case": {"promise 4: terminal 10000001 batch 000001 trace 000002", func(h *history) {
-			dispute(h, "30")
-			state(h, 2, txn.Reversed)
-		}},
-		"approval not in the journal": {"promise 1: terminal 10000001 batch 000001 trace 000001 was approved, and the journal", func(h *history) { delete(h.Payments, name(1)) }},
-		"refusal in the journal":      {"promise 1:", func(h *history) { p := h.Payments[name(1)]; p.Answer.Code = txn.CodeNoAnswer; h.Payments[name(1)] = p }},
-		"debited twice":               {"promise 2: terminal 10000001 batch 000001 trace 000001 was approved over 700, the customer paid 1400", func(h *history) { e := h.Books[linkA][0]; e.STAN = "9"; h.Books[linkA] = append(h.Books[linkA], e) }},
-		"approved and reversed":       {"promise 2: terminal 10000001 batch 000001 trace 000001 was approved and is reversed", func(h *history) { state(h, 1, txn.Reversed) }},
-		"books contradict themselves": {"promise 2: the books of acq-b", func(h *history) { h.Checks[linkB] = "balance" }},
-		"books not asked":             {"promise 2: the books of acq-b", func(h *history) { delete(h.Checks, linkB) }},
-		"money of nobody": {"promise 2: 700 debited under RRN 633300000009", func(h *history) {
-			e := h.Books[linkA][0]
-			e.RRN, e.STAN = "633300000009", "9"
-			h.Books[linkA] = append(h.Books[linkA], e)
-		}},
-		"given back twice":             {"promise 2: more was given back", func(h *history) { h.Books[linkA] = append(h.Books[linkA], h.Books[linkA][2]) }},
-		"reversal not delivered":       {"promise 3: terminal 10000001 batch 000001 trace 000002 is reversing", func(h *history) { state(h, 2, txn.Reversing) }},
-		"reversal without effect":      {"promise 4: terminal 10000001 batch 000001 trace 000002", func(h *history) { h.Books[linkA][2].Effect = acquirer.EffectNone }},
-		"taken back and still debited": {"promise 4: terminal 10000001 batch 000001 trace 000003", func(h *history) { h.Books[linkA][4].Effect = acquirer.EffectNone }},
-		"another one's answer":         {"promise 5:", func(h *history) { h.Sales[0].Amount = 701 }},
-		"request key used twice":       {"promise 7: on acq-a", func(h *history) { h.Books[linkA][3].STAN = h.Books[linkA][0].STAN }},
-		"reference number used twice": {"promise 7: terminal 10000001 batch 000001 trace 000001 and", func(h *history) {
-			p := h.Payments[name(2)]
-			p.Numbers.RRN = h.Payments[name(1)].Numbers.RRN
-			h.Payments[name(2)] = p
-		}},
-		"card number in the switch log": {"promise 9: somewhere", func(h *history) { h.Clear = []string{"somewhere"} }},
+		"a sale":            {[]acquirer.Entry{entry("0200", 1, debit, "")}, []uint32{1}, ""},
+		"reversed":          {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0400", 2, credit, original(1))}, nil, ""},
+		"repeated reversal": {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0400", 2, credit, original(1)), entry("0401", 2, none, original(1))}, nil, ""},
+		"voided":            {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0200", 2, credit, original(1))}, nil, ""},
+		"void reversed":     {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0200", 2, credit, original(1)), entry("0400", 3, debit, original(2))}, []uint32{1}, ""},
+		"debited twice":     {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0200", 1, debit, "")}, []uint32{1, 1}, ""},
+		"given back twice":  {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0400", 2, credit, original(1)), entry("0200", 3, credit, original(1))}, nil, "more is given back"},
+		"never taken":       {[]acquirer.Entry{entry("0400", 2, credit, original(1))}, nil, "more is given back"},
+		"another amount": {[]acquirer.Entry{entry("0200", 1, debit, ""), func() acquirer.Entry {
+			e := entry("0400", 2, credit, original(1))
+			e.AmountMinor = 1
+			return e
+		}()}, []uint32{1}, "more is given back"},
+		"void reversed twice": {[]acquirer.Entry{entry("0200", 1, debit, ""), entry("0200", 2, credit, original(1)), entry("0400", 3, debit, original(2)), entry("0400", 4, debit, original(2))}, []uint32{1}, "taken again"},
 	} {
-		h := keptHistory()
-		c.spoil(h)
-		if got := strings.Join(h.judge(), "\n"); !strings.Contains(got, c.want) {
-			t.Errorf("%s: want %q, got %q", what, c.want, got)
+		h := &collected{}
+		h.takeBooks(linkA, append([]acquirer.Entry{{MTI: "open"}, {MTI: "0800", STAN: "000009"}}, c.lines...))
+		if !slices.Equal(h.effective(), c.holds) || len(h.Messages) != len(c.lines) {
+			t.Errorf("%s: holds %v of %d messages", what, h.effective(), len(h.Messages))
+		}
+		if got := strings.Join(h.Unsound, "; "); (c.unsound == "") != (got == "") || !strings.Contains(got, c.unsound) {
+			t.Errorf("%s: %q, want %q", what, got, c.unsound)
+		}
+	}
+}
+
+// TestCrashMessageOf: a line of the books is the oracle's message, the original and
+// the answer with it.
+func TestCrashMessageOf(t *testing.T) {
+	want := oracle.Message{Acquirer: linkA, MTI: "0400", STAN: 2, Sent: "1129080000", RRN: "633300000001", Amount: 700, Terminal: "10000001",
+		OriginalSTAN: 1, OriginalSent: "1129080000", Response: "00"}
+	if got := messageOf(linkA, entry("0400", 2, acquirer.EffectCredit, original(1))); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestCrashBooksAreKept: books that lost or changed a line since their host was
+// killed are found; a torn last line is nobody's.
+func TestCrashBooksAreKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "books")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one\ntwo\nto")
+	m, err := markBooks(linkA, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, kept := range map[string]bool{"one\ntwo\nthree\n": true, "one\ntwo\n": true, "one\n": false, "one\ntwO\nthree\n": false, "": false} {
+		write(text)
+		if err := m.kept(file); (err == nil) != kept {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestCrashIdle: a run in which hardly anything was approved is no proof, and one
+// with a broken promise is broken all the same.
+func TestCrashIdle(t *testing.T) {
+	run := func(approved, declined int, broken bool) crashVerdict {
+		h := &collected{states: map[string]int{}}
+		for i := range approved + declined {
+			s := sale{Outcome: host.Approved, Ready: true}
+			if i >= approved {
+				s.Outcome = host.Declined
+			}
+			h.sales = append(h.sales, s, sale{Outcome: host.Declined}) // one more while the switch was away
+		}
+		if broken {
+			h.Clear = []string{"in the log"}
+		}
+		return (&crash{kills: make([]kill, 10)}).verdict(h)
+	}
+	for _, c := range []struct {
+		approved, declined int
+		broken             bool
+		want               string
+	}{{100, 20, false, crashKept}, {30, 30, false, crashKept}, {29, 0, false, crashIdle}, {40, 41, false, crashIdle}, {0, 0, false, crashIdle}, {0, 40, true, crashBroken}} {
+		if v := run(c.approved, c.declined, c.broken); v.Verdict != c.want || (v.Idle == "") != (c.want == crashKept) {
+			t.Errorf("%d approved, %d declined, broken %v: %s %q", c.approved, c.declined, c.broken, v.Verdict, v.Idle)
 		}
 	}
 }
@@ -123,7 +149,7 @@ func TestCrashSearch(t *testing.T) {
 	if err := counted.stock(); err != nil {
 		t.Fatal(err)
 	}
-	h := &history{}
+	h := &collected{}
 	if err := h.search(dir, counted.numbers()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,9 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
-
-	"tapswitch/simulators/card"
 )
 
 // The moments at which a switch is killed.
@@ -37,8 +36,11 @@ type crash struct {
 
 	hosts map[string]*part
 	serve *part // the switch, nil between its lives
+	shop  shop
 	tills []*till
-	books map[string]string // what each host says of its own books at the end
+	books map[string]string    // what each host says of its own books at the end
+	marks []mark               // the books at each death of a host
+	storm atomic.Pointer[fall] // why a host did not go on
 
 	token  tokenCopy
 	mended int // times a kill had hurt the token
@@ -85,22 +87,18 @@ func (c *crash) furnish(ctx context.Context) (err error) {
 	if c.token, err = copyToken(c.path("token")); err != nil {
 		return err
 	}
-	counters, err := card.OpenCounters("")
-	if err != nil {
+	if c.shop, err = newShop(c.stage, c.began); err != nil {
 		return err
 	}
 	for i := range crashTills {
-		t, err := newTill(ctx, c.stage, i, crashStream(c.seed, uint64(1+i)), counters)
+		t, err := newTill(ctx, c.shop, i, crashStream(c.seed, uint64(1+i)))
 		if err != nil {
 			return errors.Join(err, c.closeTills())
 		}
 		c.tills = append(c.tills, t)
 	}
 	for _, name := range []string{linkA, linkB} {
-		if c.hosts[name], err = start(c.Dir, name, "", "simulate", "acquirer", "--config", name+".yaml"); err != nil {
-			return err
-		}
-		if _, err = c.hosts[name].await(ctx, partPatience, "ready", named("ready")); err != nil {
+		if err := c.startHost(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -129,8 +127,8 @@ func (c *crash) edit() error {
 	}
 	for _, e := range append(changes, [][2]string{
 		{one, all.String()},
-		{"timeout_ms: 2000", "timeout_ms: 500"},
-		{"deadline_ms: 4000", "deadline_ms: 1500"},
+		{"timeout_ms: 2000", "timeout_ms: 500, connections: 2"}, // of the links: one that is cut leaves the other
+		{"deadline_ms: 4000", fmt.Sprintf("deadline_ms: %d", crashDeadline.Milliseconds())},
 		{"drain_ms: 5000", "drain_ms: 1500"},
 		{"pin_tries: 3", "pin_tries: 10"},
 		{"retry_ms: 500, max_retry_ms: 5000", "retry_ms: 100, max_retry_ms: 1000"},
@@ -154,7 +152,8 @@ func (c *crash) play(ctx context.Context, tell func(kill) error) error {
 		if !died {
 			continue // it had stopped well before the blow
 		}
-		k.Kill, k.Payments = len(c.kills)+1, c.payments()
+		k.Kill = len(c.kills) + 1
+		k.Payments, k.Approved = c.payments()
 		c.kills = append(c.kills, k)
 		if err := tell(k); err != nil {
 			return err
@@ -163,8 +162,11 @@ func (c *crash) play(ctx context.Context, tell func(kill) error) error {
 	return c.rest(ctx)
 }
 
-// fallen names the terminals that did not start after a power cut.
+// fallen names the terminals and hosts that do not go on.
 func (c *crash) fallen() (err error) {
+	if why := c.storm.Load(); why != nil {
+		err = why.error
+	}
 	for _, t := range c.tills {
 		err = errors.Join(err, t.fallen())
 	}
@@ -185,31 +187,6 @@ func (c *crash) load(ctx context.Context) {
 		defer c.loads.Done()
 		c.weather(ctx, crashStream(c.seed, 1000))
 	}()
-}
-
-// crashMoods are how the acquirers behave, one drawn after the other.
-func crashMoods() []string {
-	return []string{"normal", "normal", "normal", "silent once", "silent-before once", "late 700ms once", "late 50ms once",
-		"bad-mac once", "wrong-amount once", "duplicate once", "garbage once", "hangup once"}
-}
-
-// weather puts the acquirers into moods until the load ends.
-func (c *crash) weather(ctx context.Context, chance *rand.Rand) {
-	moods := crashMoods()
-	for {
-		for _, name := range []string{linkA, linkB} {
-			if c.hosts[name].say("mood "+moods[chance.IntN(len(moods))]) != nil {
-				return // it has ended; rest will say so
-			}
-		}
-		select {
-		case <-c.quit:
-			return
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Duration(50+chance.IntN(200)) * time.Millisecond):
-		}
-	}
 }
 
 // life is one life of the switch, from its start to its kill. died is false when
@@ -236,6 +213,8 @@ func (c *crash) lead(ctx context.Context, k *kill) (died bool, err error) {
 	}
 	k.ReadyMS = time.Since(began).Milliseconds()
 	c.ready = append(c.ready, k.ReadyMS)
+	c.shop.ready.Store(true)
+	defer c.shop.ready.Store(false)
 	at := time.Now()
 	if k.When == whenLoad {
 		return c.blow(ctx, k, at, 20*time.Millisecond+c.draw(time.Second))
@@ -244,6 +223,7 @@ func (c *crash) lead(ctx context.Context, k *kill) (died bool, err error) {
 		return false, err
 	}
 	at = time.Now()
+	c.shop.ready.Store(false)
 	if err := c.serve.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return false, fmt.Errorf("the switch: %w", err)
 	}
@@ -318,6 +298,9 @@ func (c *crash) rest(ctx context.Context) error {
 	}
 	c.ready = append(c.ready, time.Since(began).Milliseconds())
 	c.endLoad()
+	if err := c.fallen(); err != nil {
+		return err
+	}
 	for _, name := range []string{linkA, linkB} {
 		c.hosts[name].forget()
 		if err := t.mood(ctx, tap{Host: name, Mood: "normal"}); err != nil {
@@ -402,10 +385,12 @@ func (c *crash) strike() {
 	c.database.close()
 }
 
-// payments is how many sales left their terminals so far.
-func (c *crash) payments() (n int) {
+// payments is how many sales left their terminals so far, and how many of them
+// were approved.
+func (c *crash) payments() (sent, approved int) {
 	for _, t := range c.tills {
-		n += int(t.sent.Load())
+		sent += int(t.sent.Load())
+		approved += int(t.approved.Load())
 	}
-	return n
+	return sent, approved
 }

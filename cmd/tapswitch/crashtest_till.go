@@ -12,6 +12,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/frame"
 	"tapswitch/simulators/card"
+	"tapswitch/simulators/oracle"
 	"tapswitch/terminal/host"
 	"tapswitch/terminal/kernel"
 )
@@ -38,36 +41,80 @@ type sale struct {
 	Reason   host.Reason  `json:"reason,omitempty"`
 	RRN      string       `json:"rrn,omitempty"`
 	Undone   bool         `json:"undone,omitempty"` // approved, then taken back by the shop
+	Ready    bool         `json:"ready,omitempty"`  // sent while the switch said that it was ready
 }
 
 // till is a terminal of the crash test: the real terminal's conversation and
 // memory on the machine's disk, with cards but without a reader.
 type till struct {
+	shop
 	id, dir, address string
 	tmk, storage     string // hex, published test values
 	chance           *rand.Rand
 	deck             map[string]card.Profile
-	counters         *card.Counters
 
-	soft *soft.Module
-	host *host.Host
-	log  *os.File
-	sent atomic.Int64
-	said []sale
+	soft     *soft.Module
+	keys     *keyring
+	host     *host.Host
+	protocol *protocol
+	voice    voice
+	log      *os.File
+	sent     atomic.Int64
+	approved atomic.Int64
+	said     []sale
+	held     []*sale // what it takes for paid, in order
 
 	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
 }
 
-// fall is why a terminal did not start after its power cut. A start reads the
-// memory and does not ask for the switch, so that every reason is a finding.
+// fall is why a terminal did not start after its power cut, or could not make a
+// message. Neither asks for the switch, so that every reason is a finding.
 type fall struct{ error }
 
 // crashStorage enciphers the terminals' memories; a test value.
 const crashStorage = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
 
-func newTill(ctx context.Context, s stage, i int, chance *rand.Rand, counters *card.Counters) (*till, error) {
-	t := &till{id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
-		chance: chance, counters: counters}
+// shop is what all terminals share.
+type shop struct {
+	stage
+	began    time.Time
+	counters *card.Counters // of the cards
+	ready    *atomic.Bool   // the switch has said so, and is not yet to be killed
+	pins     *pins
+}
+
+func newShop(s stage, began time.Time) (shop, error) {
+	counters, err := card.OpenCounters("")
+	return shop{s, began, counters, &atomic.Bool{}, &pins{wrong: map[string]bool{}}}, err
+}
+
+// pins sees to it that no card has two wrong PINs in a row: its owner would have
+// to go to the bank.
+type pins struct {
+	mu    sync.Mutex
+	wrong map[string]bool // cards whose last PIN was, or may have been, wrong
+}
+
+// spoil says whether a wrong PIN may be typed for a card now.
+func (p *pins) spoil(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.wrong[name]
+	p.wrong[name] = true
+	return !was
+}
+
+// right notes that the card's right PIN was taken.
+func (p *pins) right(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wrong[name] = false
+}
+
+func newTill(ctx context.Context, s shop, i int, chance *rand.Rand) (*till, error) {
+	t := &till{shop: s, id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
+		chance: chance, protocol: newProtocol(tillID(i), s.began)}
+	t.voice.till = t
 	err := t.stock()
 	if err != nil {
 		return nil, err
@@ -107,13 +154,16 @@ func (t *till) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.keys = &keyring{Module: keys.Module}
+	keys.Module = t.keys
+	world.Net = network{world.Net, t.protocol}
 	answer := 2 * time.Second
 	if t.chance.IntN(3) == 0 { // gives up early: its reversal meets the sale in flight
 		answer = 250 * time.Millisecond
 	}
 	opened, err := host.Open(ctx, world, keys, host.Config{
 		Terminal: t.id, Merchant: demoMerchant, Address: t.address, Answer: answer, Dial: time.Second, Currency: money.CNY, Dir: t.dir,
-		TPDU: frame.TPDU{0x60, 0, 3, 0, 0}, Header: frame.Header{0x60, 0x31, 0, 0x31, 1, 0},
+		TPDU: crashTPDU, Header: crashHeader,
 	})
 	if err == nil {
 		t.host = opened
@@ -142,11 +192,18 @@ func testKey(digits string) (secret.Key, error) {
 }
 
 func (t *till) close() error {
+	t.voice.drop()
 	if t.host == nil {
 		return t.log.Close()
 	}
 	return errors.Join(t.host.Close(), t.log.Close())
 }
+
+// The transport of the terminals' messages.
+var (
+	crashTPDU   = frame.TPDU{0x60, 0, 3, 0, 0}
+	crashHeader = frame.Header{0x60, 0x31, 0, 0x31, 1, 0}
+)
 
 // run pays until quit is closed; a customer in between is served to his end. A
 // terminal that does not start is not started again: that would hide why.
@@ -154,7 +211,7 @@ func (t *till) run(ctx context.Context, quit <-chan struct{}) {
 	for t.fallen() == nil {
 		pause := time.Duration(1+t.chance.IntN(20)) * time.Millisecond
 		if !t.pay(ctx) {
-			pause = 30 * time.Millisecond // no switch there, or a reversal is due
+			pause = 100 * time.Millisecond // no switch or no acquirer there, or a reversal is due
 		}
 		select {
 		case <-quit:
@@ -166,8 +223,9 @@ func (t *till) run(ctx context.Context, quit <-chan struct{}) {
 	}
 }
 
-// pay is one customer; false when nothing was sent. Now and then the terminal
-// loses power before, or the shop takes the sale back.
+// pay is one customer; false when nothing was sent, or the switch could not ask
+// anybody. Now and then the terminal loses power before, or the shop takes the
+// sale back.
 func (t *till) pay(ctx context.Context) bool {
 	if t.chance.IntN(40) == 0 {
 		if err := t.power(ctx); err != nil {
@@ -175,16 +233,18 @@ func (t *till) pay(ctx context.Context) bool {
 			return false
 		}
 	}
-	if _, reason, err := t.host.Ready(ctx); err != nil || reason != host.ReasonNone {
+	if _, reason, err := t.host.Ready(ctx); err != nil || reason != host.ReasonNone || !t.voice.settle(ctx) {
 		return false
 	}
-	s := sale{Terminal: t.id, Link: linkA, Amount: int64(1 + t.chance.IntN(2000))}
+	s := &sale{Terminal: t.id, Link: linkA, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
 	name := "unionpay"
 	if t.chance.IntN(2) == 0 {
 		name, s.Link = "visa", linkB
 	}
-	ask, err := t.ask(ctx, name, s.Amount, t.chance.IntN(4) == 0)
+	typed := t.types(name)
+	ask, err := t.ask(ctx, name, s.Amount, typed)
 	if err != nil {
+		t.fell.Store(&fall{err})
 		return false
 	}
 	r := t.host.Sale(ctx, ask)
@@ -193,13 +253,64 @@ func (t *till) pay(ctx context.Context) bool {
 	}
 	t.sent.Add(1)
 	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
-	if r.Outcome == host.Approved && t.chance.IntN(10) == 0 {
+	t.take(ctx, s)
+	if s.Outcome == host.Approved && typed == t.deck[name].PIN {
+		t.pins.right(name)
+	}
+	t.note(*s)
+	if err := t.voice.more(ctx, s); err != nil {
+		t.fell.Store(&fall{err})
+	}
+	return s.Code != "91"
+}
+
+// types is what the customer types: mostly nothing, as the amount is small.
+func (t *till) types(name string) string {
+	switch {
+	case t.chance.IntN(4) != 0:
+		return ""
+	case t.chance.IntN(12) == 0 && t.pins.spoil(name):
+		return wrongPIN
+	}
+	return t.deck[name].PIN
+}
+
+// take takes in how a sale ended, and now and then back what was approved.
+func (t *till) take(ctx context.Context, s *sale) {
+	if s.Outcome == host.Approved || s.Outcome == host.Declined {
+		t.protocol.believed(oracle.Purchase, s.key())
+	}
+	if s.Outcome != host.Approved {
+		return
+	}
+	t.approved.Add(1)
+	if t.chance.IntN(10) == 0 {
 		// Also one that is not acknowledged now is due, and drained later.
 		undo, _ := t.host.Reverse(ctx)
-		s.Undone = undo != nil && undo.Trace == r.Trace
+		s.Undone = undo != nil && undo.Trace == s.Trace
 	}
-	t.note(s)
-	return true
+	if !s.Undone {
+		t.held = append(t.held, s)
+	}
+}
+
+// key is the payment as the promises name it.
+func (s *sale) key() oracle.Key {
+	batch, _ := strconv.ParseUint(s.Batch, 10, 32)
+	return oracle.Key{Terminal: s.Terminal, Batch: uint32(batch), Trace: s.Trace}
+}
+
+// account is what the terminal says at the end.
+func (t *till) account() oracle.Terminal {
+	a := oracle.Terminal{ID: t.id, Pending: t.voice.owed != nil}
+	if t.host != nil {
+		_, due := t.host.Pending()
+		a.Pending = a.Pending || due
+	}
+	for _, s := range t.held {
+		a.Holds = append(a.Holds, s.key())
+	}
+	return a
 }
 
 // note keeps a line of the log.
@@ -220,7 +331,7 @@ func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
 }
 
 // ask reads a card for an amount and makes the sale of it.
-func (t *till) ask(ctx context.Context, name string, amount int64, withPIN bool) (host.Sale, error) {
+func (t *till) ask(ctx context.Context, name string, amount int64, pin string) (host.Sale, error) {
 	c, err := card.New(t.deck[name], t.counters)
 	if err != nil {
 		return host.Sale{}, err
@@ -237,10 +348,10 @@ func (t *till) ask(ctx context.Context, name string, amount int64, withPIN bool)
 		return host.Sale{}, fmt.Errorf("card %s does not ask to go online", name)
 	}
 	s := host.Sale{Amount: money.MinorUnits(amount), Card: host.Card{PAN: out.PAN, PSN: out.PSN, Expiry: out.Expiry, Track2: out.Track2, ICC: out.ICC, Entry: host.Contactless}}
-	if !withPIN {
+	if pin == "" {
 		return s, nil
 	}
-	digits, err := secret.NewKey([]byte(t.deck[name].PIN))
+	digits, err := secret.NewKey([]byte(pin))
 	if err != nil {
 		return host.Sale{}, err
 	}
@@ -248,22 +359,23 @@ func (t *till) ask(ctx context.Context, name string, amount int64, withPIN bool)
 	return s, err
 }
 
-// fallen is the finding that the terminal did not start after a power cut.
+// fallen is the finding that the terminal did not start after a power cut, or
+// could not make a message.
 func (t *till) fallen() error {
 	if why := t.fell.Load(); why != nil {
-		return fmt.Errorf("terminal %s does not start after a power cut: %w", t.id, why.error)
+		return fmt.Errorf("terminal %s does not go on: %w", t.id, why.error)
 	}
 	return nil
 }
 
-// drain sends the terminal's own reversal until it is acknowledged.
+// drain sends the terminal's own reversals until they are acknowledged.
 func (t *till) drain(ctx context.Context) error {
 	if err := t.fallen(); err != nil {
 		return err
 	}
 	for {
 		_, reason, err := t.host.Ready(ctx)
-		if _, due := t.host.Pending(); err == nil && reason == host.ReasonNone && !due {
+		if _, due := t.host.Pending(); err == nil && reason == host.ReasonNone && !due && t.voice.settle(ctx) {
 			return nil
 		}
 		if failed := sleep(ctx, 100*time.Millisecond); failed != nil {

@@ -8,19 +8,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
-	"tapswitch/simulators/card"
 	"tapswitch/terminal/host"
 )
 
 // aloneTill is a terminal of the crash test whose switch is away.
 func aloneTill(t *testing.T) *till {
 	t.Helper()
-	counters, err := card.OpenCounters("")
+	shop, err := newShop(stage{Dir: t.TempDir(), Switch: "127.0.0.1:1"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	till, err := newTill(t.Context(), stage{Dir: t.TempDir(), Switch: "127.0.0.1:1"}, 0, crashStream(1, 1), counters)
+	till, err := newTill(t.Context(), shop, 0, crashStream(1, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestCrashTillWithBadMemory(t *testing.T) {
 	alone.run(t.Context(), never)
 	c := &crash{tills: []*till{alone}}
 	for what, err := range map[string]error{"the run": c.fallen(), "its end": alone.drain(t.Context())} {
-		if !errors.Is(err, host.ErrMemory) || !strings.Contains(err.Error(), "terminal "+alone.id+" does not start") {
+		if !errors.Is(err, host.ErrMemory) || !strings.Contains(err.Error(), "terminal "+alone.id+" does not go on") {
 			t.Errorf("%s says %v", what, err)
 		}
 	}

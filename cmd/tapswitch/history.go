@@ -17,6 +17,7 @@ import (
 	"tapswitch/internal/money"
 	"tapswitch/switch/config"
 	past "tapswitch/switch/history"
+	"tapswitch/switch/node"
 )
 
 func newHistoryCommand() *cobra.Command {
@@ -35,15 +36,19 @@ func historyOf(file string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.History.Path == "" {
-		return nil, fmt.Errorf("%s keeps no history: add `history: {path: history.db}` and start the switch, or run tapswitch history rebuild", file)
+	if !cfg.History.InUse() {
+		return nil, fmt.Errorf("%s keeps no history: add `history: {path: history.db}`, or `{store: postgres, url: …}`, and start the switch, or run tapswitch history rebuild", file)
 	}
 	return cfg, nil
 }
 
 // reading opens the history of a configuration for as long as fn takes.
 func reading(cfg *config.Config, fn func(*past.Book) error) error {
-	b, err := past.Read(env.Real().Disk, cfg.History.Path)
+	at, err := node.HistoryPlace(env.Real(), cfg.History)
+	if err != nil {
+		return err
+	}
+	b, err := past.Read(at)
 	if err != nil {
 		return err
 	}
@@ -56,7 +61,7 @@ func newHistoryRebuildCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rebuild --config FILE",
 		Short: "Make the history anew from the journal",
-		Long: "Make the history anew from the journal, into a new file that then takes the place of the old one. The switch must be stopped, or run without\n" +
+		Long: "Make the history anew from the journal, into a new file or schema that then takes the place of the old one. The switch must be stopped, or run without\n" +
 			"its history because that is damaged. Payments that only the old history knows are kept: the rebuild is refused, unless --drop says otherwise.",
 		Example: "  tapswitch history rebuild --config switch.yaml",
 		Args:    cobra.NoArgs,
@@ -65,7 +70,11 @@ func newHistoryRebuildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := past.Rebuild(env.Real().Disk, cfg.History.Path, configuredJournal(cfg), drop)
+			at, err := node.HistoryPlace(env.Real(), cfg.History)
+			if err != nil {
+				return err
+			}
+			done, err := past.Rebuild(at, configuredJournal(cfg), drop)
 			if err != nil {
 				return err
 			}
@@ -166,7 +175,11 @@ func showLife(out io.Writer, format string, l past.Life) error {
 	line("answer", l.Code+" "+l.Reason)
 	fmt.Fprintln(w, "\nRECORD\tKIND\tEVENT\tAT\tSTAN\tCODE\tREASON\tBY")
 	for _, s := range l.Steps {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, s.Event, s.At, s.STAN, s.Code, s.Reason, s.By)
+		event := s.Event
+		if s.Link != "" {
+			event += " to " + s.Link
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%06d\t%s\t%s\t%s\n", s.Seq, s.Kind, event, s.At, s.STAN, s.Code, s.Reason, s.By)
 	}
 	return w.Flush()
 }

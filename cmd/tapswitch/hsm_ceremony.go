@@ -216,7 +216,7 @@ func (s *session) hold(c *cobra.Command, planned func(*pkcs11.Admin) (ceremony.P
 	if err != nil {
 		return err
 	}
-	defer log.f.Close()
+	defer log.Close()
 	r.Log = log
 	_, err = r.Begin(c.Context(), plan)
 	return s.interrupted(err)
@@ -228,7 +228,7 @@ func (s *session) goOn(ctx context.Context, r *ceremony.Runner, d *desk) error {
 	if err != nil {
 		return err
 	}
-	defer log.f.Close()
+	defer log.Close()
 	if was.State.Plan.Token != s.token.label {
 		return fmt.Errorf("transcript %s is of token %q, not %q", s.transcript, was.State.Plan.Token, s.token.label)
 	}

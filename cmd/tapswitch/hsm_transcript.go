@@ -35,8 +35,7 @@ func newTranscript(name string) (*transcript, error) {
 	t := &transcript{f}
 	err = errors.Join(t.lock(), env.RealDisk().SyncDir(filepath.Dir(name)))
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
@@ -55,8 +54,7 @@ func openTranscript(name string) (*transcript, ceremony.Report, error) {
 	t := &transcript{f}
 	report, err := t.replay(name)
 	if err != nil {
-		f.Close()
-		return nil, report, err
+		return nil, report, errors.Join(err, t.Close())
 	}
 	return t, report, nil
 }
@@ -83,6 +81,13 @@ func (t *transcript) lock() error {
 		return fmt.Errorf("transcript %s: a ceremony is being held with it: %w", t.f.Name(), err)
 	}
 	return nil
+}
+
+// Close lets go of the lock and closes the file. A child process has a copy of the
+// open file between its fork and its exec: closing ours alone would leave the lock
+// there for that moment.
+func (t *transcript) Close() error {
+	return errors.Join(unix.Flock(int(t.f.Fd()), unix.LOCK_UN), t.f.Close())
 }
 
 // Append makes a line durable.

@@ -245,6 +245,12 @@ func describeStep(l line, k txn.Key, r journal.Record) (line, error) {
 		}
 		l.Event, l.Code = txn.AdviceAcked.String(), a.Code.String()
 		l.setTime(a.At)
+	case record.KindRerouted:
+		link, err := record.ParseRerouted(r.Body)
+		if err != nil {
+			return l, err
+		}
+		l.Event, l.Link = txn.Rerouted.String(), link
 	case record.KindAct:
 		return l, l.setAct(r.Body)
 	}

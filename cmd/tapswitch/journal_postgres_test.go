@@ -12,12 +12,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/internal/pgtest"
 	"tapswitch/switch/journal/postgres"
+	"tapswitch/switch/record"
+	"tapswitch/switch/txn"
 )
 
 // database starts a PostgreSQL server for a test and prepares a switch whose
-// configuration has its journal there.
+// configuration has journal and history there.
 func database(t *testing.T) (*rig, *pgtest.Server) {
 	t.Helper()
 	server, err := pgtest.Start()
@@ -32,7 +35,7 @@ func database(t *testing.T) (*rig, *pgtest.Server) {
 	r := prepare(t)
 	r.write("journal.url", server.URL("postgres")+"\n")
 	r.edit("switch.yaml", "journal: {dir: journal, segment_bytes: 1048576, max_bytes: 67108864}", "journal: {postgres: {url: \"${file:journal.url}\"}}")
-	r.edit("switch.yaml", "history: {path: history.db}\n", "")
+	r.edit("switch.yaml", "history: {path: history.db}", "history: {store: postgres, url: \"${file:journal.url}\"}")
 	return r, server
 }
 
@@ -55,6 +58,9 @@ func TestJournalInPostgres(t *testing.T) {
 	}
 	if e := call(t, "journal", "dump", "--config", config, "--kind", "outcome", "--terminal", "10000001"); e.code != 0 || strings.Count(e.stdout, "outcome") != 10 {
 		t.Errorf("%+v", e)
+	}
+	if e := call(t, "txn", "cases", "--config", config); e.code != 0 || e.stdout != "no case is open\n" {
+		t.Errorf("cases: %+v", e)
 	}
 	for _, args := range [][]string{{"verify"}, {"dump"}, {"verify", "--config", config, r.path("journal")}} {
 		if e := call(t, append([]string{"journal"}, args...)...); e.code != 2 || !strings.Contains(e.stderr, "name one journal") {
@@ -84,4 +90,31 @@ func TestJournalInPostgres(t *testing.T) {
 	if e := call(t, "journal", "dump", "--config", config); e.code != 1 || !strings.Contains(e.stderr, "tapswitch_journal, row 8: the row is not as it was written") {
 		t.Errorf("%+v", e)
 	}
+}
+
+// TestCasesInPostgres: open cases are found in a journal in PostgreSQL too.
+func TestCasesInPostgres(t *testing.T) {
+	t.Parallel()
+	r, server := database(t)
+	j, err := postgres.Open(env.Real(), postgres.Config{URL: server.URL("postgres")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &txn.Payment{Key: txn.Key{Terminal: txn.TerminalID([]byte("10000000")), Batch: 7, Trace: 9, Class: txn.OfflineSale, Type: 30}, Masked: "622424******0069",
+		Amount: money.Amount{Minor: 100, Currency: money.CNY}, Link: "acq-a", Numbers: txn.Numbers{STAN: 9, At: time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC), RRN: txn.RRN([]byte("606012345679"))}}
+	err = j.Append(record.Advice(p), record.MakeCase(p, txn.Case{Why: txn.CaseAdviceRefused, Code: txn.CodeBadPAN, At: p.Numbers.At}))
+	if err := errors.Join(err, j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if e := call(t, "txn", "cases", "--config", r.path("switch.yaml"), "-o", "json"); e.code != 0 || strings.Count(e.stdout, "\n") != 1 || !strings.Contains(e.stdout, `"rrn":"606012345679"`) {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestHistoryInPostgres is TestHistory with journal and history in PostgreSQL.
+func TestHistoryInPostgres(t *testing.T) {
+	t.Parallel()
+	r, _ := database(t)
+	r.startAll()
+	r.remembers()
 }

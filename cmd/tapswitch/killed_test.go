@@ -15,6 +15,8 @@ type killed struct {
 	Kills    int            `json:"kills"`
 	Payments int            `json:"payments"`
 	Outcomes map[string]int `json:"outcomes"`
+	Share    float64        `json:"approved_share"`
+	Told     map[string]map[string]int
 	Records  int            `json:"records"`
 	Journal  string         `json:"journal"`
 	Database map[string]int `json:"database_kills"`
@@ -38,6 +40,9 @@ func kill(t *testing.T, args ...string) killed {
 	}
 	if v.Outcomes["approved"] == 0 || v.Payments < v.Outcomes["approved"] || v.Recovery.Most == 0 || v.Records < v.Payments {
 		t.Errorf("nothing was at stake: %+v", v)
+	}
+	if v.Share < 0.5 || v.Told["purchase"]["00"] < v.Outcomes["approved"] || v.Told["repeat"]["00"] == 0 || v.Told["altered"]["00"] != 0 || len(v.Told["void"]) == 0 {
+		t.Errorf("the traffic is thin: %+v", v)
 	}
 	return v
 }

@@ -21,8 +21,8 @@ func TestCardsAuthenticatedOffline(t *testing.T) {
 		outcome, code          string
 		oda, reason, tvr, mark string
 	}{
-		{"visa", 1234, "", "approved", "00", "fdda", "", "0000000000", "cvm none oda fdda trace"},
-		{"visa", 120000, "1234", "approved", "00", "fdda", "", "0000000000", "cvm pin oda fdda trace"},
+		{"visa", 1234, "", "approved", "00", "fdda", "", "0000000000", "cvm none oda fdda batch 000001 trace"},
+		{"visa", 120000, "1234", "approved", "00", "fdda", "", "0000000000", "cvm pin oda fdda batch 000001 trace"},
 		{"unionpay", 1234, "", "approved", "00", "fdda", "", "0000000000", "oda fdda"},
 		{"visa-no-oda", 1234, "", "approved", "00", "not_performed", "oda_card_gave_no_data", "8000000000", "oda not_performed"},
 		{"visa-oda-online", 1234, "", "approved", "00", "failed", "oda_signature_hash_wrong", "0800000000", "oda failed"},

@@ -35,6 +35,11 @@ then takes commands, one a line:
                       the same, good at once: the switch is told as soon as it can be
   complete-void AMOUNT_MINOR AUTHORIZATION DATE BATCH TRACE REFERENCE
                       give it back: the amount is held again
+  refund AMOUNT_MINOR REFERENCE BATCH TRACE [DATE]
+                      give a sale back, or a part of it, to the card that paid; as
+                      the receipt has it. It is not reversed: without an answer the
+                      same message goes again after the next sale and at a start
+  repeat              send a refund without an answer again now
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
@@ -45,7 +50,8 @@ then takes commands, one a line:
                       the switch is told as soon as it can be
   upload              tell the switch again of what was offline, also of what it refused
   discard TRACE       forget what was offline and the switch refused for good: the
-                      voucher is what is left of it
+                      voucher is what is left of it; or a refund that it did not
+                      judge, or that is older than 12 hours: ask the acquirer first
   sign-on, sign-off, echo, quit`,
 		Example: `  tapswitch terminal --config terminal.yaml
   printf 'sale 1234\nquit\n' | tapswitch terminal --config terminal.yaml --json`,

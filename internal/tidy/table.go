@@ -160,7 +160,7 @@ func ForeignTable() []Foreign {
 		{Module: "github.com/emmansun/gmsm", By: []string{"hsm/soft", "hsm/hsmtest"}},
 		{Module: "github.com/miekg/pkcs11", By: []string{"hsm/pkcs11", "cmd/..."}, Tests: []string{"hsm/...", "simulators/p11chaos"}},
 		{Module: "go.bug.st/serial", By: []string{"terminal/serial"}},
-		{Module: "github.com/jackc/pgx/v5", By: []string{"switch/journal/postgres"}, Tests: []string{"cmd/..."}},
+		{Module: "github.com/jackc/pgx/v5", By: []string{"switch/journal/postgres", "switch/history"}, Tests: []string{"cmd/..."}},
 		{Module: "github.com/pressly/goose/v3", By: []string{"switch/journal/postgres"}},
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},
 		{Module: "github.com/prometheus/client_golang", By: []string{"switch/observe"}, Tests: []string{"cmd/..."}},

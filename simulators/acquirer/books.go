@@ -112,8 +112,7 @@ func openBooks(path string) (*books, error) {
 	b := &books{file: f}
 	b.idle = sync.NewCond(&b.mu)
 	if err := b.open(path); err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, b.release())
 	}
 	return b, nil
 }
@@ -236,5 +235,12 @@ func (b *books) close() error {
 	b.mu.Lock()
 	last := b.queued
 	b.mu.Unlock()
-	return errors.Join(b.wait(last), b.file.Close())
+	return errors.Join(b.wait(last), b.release())
+}
+
+// release lets go of the lock and closes the file. A child process has a copy of
+// the open file between its fork and its exec: closing ours alone would leave the
+// lock there for that moment.
+func (b *books) release() error {
+	return errors.Join(syscall.Flock(int(b.file.Fd()), syscall.LOCK_UN), b.file.Close())
 }

@@ -15,9 +15,9 @@
 // Imports: the standard library.
 //
 // Non-obvious, what is not checked here: promise 9 (nothing sensitive at rest or in telemetry) needs
-// the files themselves and is searched by the tests of cmd/tapswitch and hsm/pkcs11. Of promise 2, that an altered repeat or
-// one past the replay window gets 94 shows in no history. Of promise 3, a case for a person does not exist yet, so a payment
-// must rest. Of promise 10, the counter of a refusal is telemetry, which no history has; of 11, only that a try is
+// the files themselves; who searched them says so in History.Clear. Of promise 2, the refusal of an altered repeat is seen,
+// the one of a repeat past the replay window shows in no history. Of promise 3, a case counts when the acquirer kept the refusal that it names. Of
+// promise 10, the counter of a refusal is telemetry, which no history has; of 11, only that a try is
 // counted durably, once, and before the answer. Every check but these looks at a
 // drained history: links up, terminals' reversal memories empty.
 package oracle

@@ -20,6 +20,8 @@ type Kind string
 // The kinds of asking that the promises speak of.
 const (
 	Purchase Kind = "purchase"
+	Void     Kind = "void"
+	Inquiry  Kind = "inquiry" // of a balance
 	Reversal Kind = "reversal"
 	Other    Kind = "other" // sign-on, echo and what is no message at all
 )
@@ -32,6 +34,7 @@ type Ask struct {
 	Amount    int64 // minor units
 	Malformed bool  // not in the form that the dialect asks for
 	NoMAC     bool  // without a valid MAC
+	Altered   bool  // a repeat, with another amount, of what was approved
 
 	Arrived  time.Duration // at the switch, since the beginning of the history
 	Answered time.Duration // the switch gave the answer to the line; Never: no answer
@@ -72,6 +75,7 @@ type Message struct {
 	// The original of a reversal, field 90.
 	OriginalSTAN uint32
 	OriginalSent string
+	Response     string // field 39 of the answer as the acquirer kept it; "" when it kept none
 }
 
 // Debit is a purchase that an acquirer has booked.
@@ -87,10 +91,10 @@ type Debit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, rerouted, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
-	Link   string // of intent
+	Link   string // of intent and rerouted
 	STAN   uint32 // of intent and undo
 	Sent   string // of intent and undo: field 7
 	RRN    string // of intent
@@ -119,4 +123,6 @@ type History struct {
 	Debits    []Debit
 	Records   []Record
 	States    []State
+	Unsound   []string // where a side's own account contradicts itself, in its words
+	Clear     []string // where card data was found in clear, by who searched files and outputs
 }

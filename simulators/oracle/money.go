@@ -74,6 +74,7 @@ func debitsMatch(c *court) {
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
+		case n == 1 && !held[k] && c.cases[k]: // a person has it
 		case n == 1 && !held[k]:
 			c.broken(4, []Key{k}, "the acquirer holds %d of a payment that the terminal does not have", amount[k])
 		case n == 0 && held[k]:
@@ -91,8 +92,7 @@ func debitsMatch(c *court) {
 }
 
 // resting are the states in which a payment may be left, as the journal tells
-// them: delivery is presumed, not stored, so an approval rests as approved. A case
-// for a person is no rest here: no host of a history had cause for one.
+// them: delivery is presumed, not stored, so an approval rests as approved.
 func resting(state string) bool {
 	switch state {
 	case "approved", "completed", "declined", "refused", "reversed", "unmatched":
@@ -104,9 +104,38 @@ func resting(state string) bool {
 // allRest is promise 3 once everything is drained: no payment is on its way.
 func allRest(c *court) {
 	for _, s := range c.States {
-		if !resting(s.Running) {
+		if !resting(s.Running) && (s.Running != "disputed" || !c.cases[s.Key]) {
 			c.broken(3, []Key{s.Key}, "the payment is left in state %q", s.Running)
 		}
+	}
+}
+
+// findCases finds the payments that a person has with cause: the acquirer kept
+// that it refused the reversal with the very code that the case names. A case for
+// any other reason is none here: in a drained history no reversal waited too long.
+func (c *court) findCases() {
+	said := map[Key]map[string]bool{}
+	for _, m := range c.Messages {
+		k, ok := c.sent[request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}]
+		if !ok || m.Response == "" || family(m.MTI) != "0400" {
+			continue
+		}
+		if said[k] == nil {
+			said[k] = map[string]bool{}
+		}
+		said[k][m.Response] = true
+	}
+	for _, r := range c.Records {
+		if r.Kind == "case" && said[r.Key][r.Code] {
+			c.cases[r.Key] = true
+		}
+	}
+}
+
+// booksAreSound is promise 2 where an acquirer's own books deny it.
+func booksAreSound(c *court) {
+	for _, text := range c.Unsound {
+		c.broken(2, nil, "%s", text)
 	}
 }
 

@@ -28,7 +28,8 @@ type court struct {
 	History
 	intents map[Key]Record
 	sent    map[request]Key // by what the intent's request carried
-	asked   map[Key][]Ask   // purchases, in the order of the history
+	asked   map[Key][]Ask   // what has an outcome of its own, in the order of the history
+	cases   map[Key]bool    // left to a person, with cause
 	order   []Key           // of asked
 	found   []Violation
 }
@@ -42,15 +43,22 @@ type request struct {
 
 // Judge runs every check over a drained history.
 func Judge(h History) []Violation {
-	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}}
+	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, cases: map[Key]bool{}}
 	for _, r := range h.Records {
-		if r.Kind == "intent" {
+		switch r.Kind {
+		case "intent":
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
+		case "rerouted": // the link before has not sent it, so that nothing may be found there
+			p := c.intents[r.Key]
+			delete(c.sent, request{p.Link, p.STAN, p.Sent})
+			p.Link = r.Link
+			c.intents[r.Key] = p
+			c.sent[request{p.Link, p.STAN, p.Sent}] = r.Key
 		}
 	}
 	for _, a := range h.Asks {
-		if a.Kind != Purchase || a.Malformed {
+		if a.Kind == Reversal || a.Kind == Other || a.Malformed || a.Altered {
 			continue
 		}
 		if c.asked[a.Key] == nil {
@@ -58,9 +66,10 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
+	c.findCases()
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, debitsMatch, repeatsAgree, undoneStaysUndone, allRest,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, replayAgrees, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, repeatsAgree, alteredIsRefused, undoneStaysUndone, allRest,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted,
 	} {
 		check(c)
 	}

@@ -94,6 +94,21 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			h.Asks, h.Debits[1].Effective = h.Asks[:2], true
 		}},
 		{"a terminal that is not drained", 4, Key{}, func(h *History) { h.Terminals[1].Pending = true }},
+		{"an altered repeat is approved", 2, paid, func(h *History) {
+			other := h.Asks[0]
+			other.Amount, other.OfAmount, other.Altered = 501, 501, true
+			h.Asks = append(h.Asks, other)
+		}},
+		{"books that contradict themselves", 2, Key{}, func(h *History) { h.Unsound = []string{"the books of a"} }},
+		{"a case that names another refusal than was given", 3, undoneK, func(h *History) { refuse(h, "30", "57") }},
+		{"refused, and no case", 4, undoneK, func(h *History) {
+			refuse(h, "30", "30")
+			h.Records[6].Kind = "undone"
+		}},
+		{"a void that is not in the journal", 1, voided, func(h *History) { takeBack(h); h.Records = h.Records[:8] }},
+		{"a void without effect", 4, paid, func(h *History) { takeBack(h); h.Debits[0].Effective = true }},
+		{"a void of another amount", 5, voided, func(h *History) { takeBack(h); h.Asks[4].OfAmount = 1 }},
+		{"a card number in a log", 9, Key{}, func(h *History) { h.Clear = []string{"in the log"} }},
 		{"an answer to another terminal", 5, paid, func(h *History) { h.Asks[0].Named = "10000002" }},
 		{"an answer to another message", 5, paid, func(h *History) { h.Asks[0].OfTrace = 9 }},
 		{"an answer for another amount", 5, paid, func(h *History) { h.Asks[0].OfAmount = 5 }},
@@ -116,6 +131,51 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		c.bend(&h)
 		if !finds(Judge(h), c.promise, c.key) {
 			t.Errorf("%s: promise %d, %v: found %v", c.name, c.promise, c.key, Judge(h))
+		}
+	}
+}
+
+var voided = Key{"10000001", 1, 3}
+
+// takeBack adds a void of the payment that stands.
+func takeBack(h *History) {
+	ms := time.Millisecond
+	h.Asks = append(h.Asks, Ask{Kind: Void, Key: voided, Amount: 500, Arrived: 510 * ms, Answered: 590 * ms, Received: 599 * ms,
+		Code: "00", RRN: "R3", Auth: "A3", Named: "10000001", OfTrace: 3, OfAmount: 500})
+	h.Terminals[0].Holds, h.Debits[0].Effective = nil, false
+	h.Messages = append(h.Messages, Message{Acquirer: "a", MTI: "0200", STAN: 4, Sent: "0102030406", RRN: "R3", Amount: 500, Terminal: "10000001", OriginalSTAN: 1, OriginalSent: "0102030405"})
+	h.Records = append(h.Records, Record{Kind: "intent", Key: voided, Link: "a", STAN: 4, Sent: "0102030406", RRN: "R3", Amount: 500},
+		Record{Kind: "outcome", Key: voided, Event: "said_yes", Code: "00", Auth: "A3"})
+	h.States = append(h.States, State{voided, "completed", "approved"})
+}
+
+// refuse makes of the reversal one that the acquirer refused, and of its end a case.
+func refuse(h *History, said, named string) {
+	h.Messages[2].Response, h.Debits[1].Effective = said, true
+	h.Records[6] = Record{Kind: "case", Key: undoneK, Event: "case_opened", Code: named}
+	h.States[2].Running, h.States[2].Replayed = "disputed", "disputed"
+}
+
+// What looks like a broken promise and is none: a void, a refused reversal with
+// its case, a wrong PIN that the acquirer counts, a repeat that is refused at the
+// door after its yes.
+func TestKeptInOtherWays(t *testing.T) {
+	for name, bend := range map[string]func(*History){
+		"void": takeBack,
+		"case": func(h *History) { refuse(h, "30", "30") },
+		"the acquirer's PIN": func(h *History) {
+			h.Records[2] = Record{Kind: "outcome", Key: refused, Event: "said_no", Code: "55"}
+		},
+		"a repeat without room": func(h *History) {
+			busy, again := h.Asks[0], h.Asks[0]
+			busy.Code, busy.Auth, busy.RRN, busy.Received = "91", "", "", h.Asks[0].Received+1
+			again.Received = busy.Received + 1
+			h.Asks = append(h.Asks, busy, again)
+		},
+	} {
+		h := good()
+		if bend(&h); len(Judge(h)) > 0 {
+			t.Errorf("%s: %v", name, Judge(h))
 		}
 	}
 }

@@ -23,10 +23,22 @@ func repeatsAgree(c *court) {
 			if yes != nil && (yes.RRN != a.RRN || yes.Auth != a.Auth) {
 				c.broken(2, []Key{k}, "two approvals: RRN %s authorization %q, and RRN %s authorization %q", yes.RRN, yes.Auth, a.RRN, a.Auth)
 			}
-			yes = a
+			if yes == nil || a.Received < yes.Received {
+				yes = a
+			}
 		}
 		if yes != nil && no != nil && no.Received < yes.Received {
 			c.broken(2, []Key{k}, "the terminal was told %s and then yes", no.Code)
+		}
+	}
+}
+
+// alteredIsRefused is the last part of promise 2: another amount under the key of
+// what was approved is another payment, and its terminal was told so or nothing.
+func alteredIsRefused(c *court) {
+	for _, a := range c.Asks {
+		if a.Altered && !a.Malformed && a.Code == approved {
+			c.broken(2, []Key{a.Key}, "approved over %d under the key of another amount", a.Amount)
 		}
 	}
 }
@@ -60,7 +72,7 @@ func answersReachTheirTerminal(c *court) {
 			c.broken(5, []Key{a.Key}, "terminal %s was given an answer to terminal %s", a.Key.Terminal, a.Named)
 		case a.Kind != Other && a.OfTrace != a.Key.Trace:
 			c.broken(5, []Key{a.Key}, "%s: the answer is to trace %06d", a.Kind, a.OfTrace)
-		case a.Kind == Purchase && a.Code == approved && a.OfAmount != a.Amount:
+		case (a.Kind == Purchase || a.Kind == Void) && a.Code == approved && a.OfAmount != a.Amount:
 			c.broken(5, []Key{a.Key}, "the answer is for %d, asked was %d", a.OfAmount, a.Amount)
 		}
 	}
@@ -94,6 +106,13 @@ func wrongFormIsRefused(c *court) {
 	}
 }
 
+// nothingInClear is promise 9, as far as files and outputs were searched.
+func nothingInClear(c *court) {
+	for _, where := range c.Clear {
+		c.broken(9, nil, "%s", where)
+	}
+}
+
 // macIsNeeded is the last part of promise 11.
 func macIsNeeded(c *court) {
 	for _, a := range c.Asks {
@@ -104,11 +123,16 @@ func macIsNeeded(c *court) {
 }
 
 // triesAreCounted is promise 11: a wrong PIN that a terminal heard of is in the
-// journal, and no payment is counted twice.
+// journal, and no payment is counted twice. One that the acquirer tried is its own
+// to count, and stands in the journal as its refusal.
 func triesAreCounted(c *court) {
 	counted := map[Key]int{}
+	elsewhere := map[Key]bool{}
 	last := map[string]int{}
 	for _, r := range c.Records {
+		if r.Kind == "outcome" && r.Event == "said_no" && r.Code == wrongPIN {
+			elsewhere[r.Key] = true
+		}
 		if r.Kind != "tries" {
 			continue
 		}
@@ -130,7 +154,7 @@ func triesAreCounted(c *court) {
 				told = fmt.Sprintf("told %s", a.Code)
 			}
 		}
-		if told != "" && counted[k] == 0 {
+		if told != "" && counted[k] == 0 && !elsewhere[k] {
 			c.broken(11, []Key{k}, "%s, and no PIN try is in the journal", told)
 		}
 	}

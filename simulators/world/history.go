@@ -81,7 +81,7 @@ type reader struct {
 
 // Apply implements recover.Projection.
 func (r *reader) Apply(j journal.Record) error {
-	rec, event, err := r.read(j)
+	rec, event, err := Tell(j)
 	if err != nil || rec.Kind == "" {
 		return err
 	}
@@ -108,8 +108,9 @@ func (r *reader) Apply(j journal.Record) error {
 	return nil
 }
 
-// read is one record as the oracle sees it, and the event it stands for.
-func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
+// Tell is one record of a journal as the oracle sees it, and the event it stands
+// for; a record without a kind says nothing to it.
+func Tell(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
 	case record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
@@ -136,6 +137,9 @@ func (r *reader) read(j journal.Record) (rec oracle.Record, event txn.Event, err
 			return rec, txn.Happened, nil
 		}
 		return rec, txn.Journaled, nil
+	case record.KindRerouted:
+		rec.Link, err = record.ParseRerouted(j.Body)
+		return rec, txn.Rerouted, err
 	case record.KindRefused:
 		return rec, txn.Refuse, nil
 	case record.KindOutcome:

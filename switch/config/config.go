@@ -104,11 +104,20 @@ type Postgres struct {
 // InUse says whether the journal is in PostgreSQL.
 func (p Postgres) InUse() bool { return !p.URL.IsZero() }
 
-// History is the searchable past of payments; without a path there is none.
+// History is the searchable past of payments; without a path or a url there is none.
 type History struct {
-	Path  string `key:"path" kind:"path" help:"file of the history; empty: no history is kept"`
-	Store string `key:"store" of:"sqlite postgres" help:"what keeps it; postgres is not built in this version"`
+	Path    string        `key:"path" kind:"path" help:"file of the history, of store sqlite; empty: no history is kept"`
+	Store   string        `key:"store" of:"sqlite postgres" help:"what keeps it: a file, or a schema of a PostgreSQL database"`
+	URL     secret.Key    `key:"url" kind:"secret url" help:"of store postgres: postgres://user:password@host:port/database"`
+	Schema  string        `key:"schema" kind:"name" help:"of store postgres: its own schema; one for each switch that shares the database"`
+	Timeout time.Duration `key:"timeout_ms" min:"50" max:"60000" help:"of store postgres: one connection, and one batch"`
 }
+
+// InUse says whether a history is kept.
+func (h History) InUse() bool { return h.Path != "" || h.InDatabase() }
+
+// InDatabase says whether it is kept in PostgreSQL.
+func (h History) InDatabase() bool { return !h.URL.IsZero() }
 
 // HSM is the security module and the keystore.
 type HSM struct {
@@ -264,6 +273,16 @@ func Read(path string, from Source) (*Config, error) {
 
 // File is the path the configuration was loaded from.
 func (c *Config) File() string { return c.file }
+
+// HoldsLast is how long a pre-authorization must be remembered from its request on:
+// as long as the most patient link has it completed, and some time more in which the
+// refusal of what comes too late has its own name.
+func (c *Config) HoldsLast() (longest time.Duration) {
+	for i := range c.Links {
+		longest = max(longest, time.Duration(c.Links[i].HoldDays)*24*time.Hour)
+	}
+	return longest + c.Payment.ReplayWindow
+}
 
 func load(path string, from Source, secrets bool) (*Config, error) {
 	b, err := from.ReadFile(path)

@@ -25,7 +25,7 @@ func defaults(section any) {
 	case *Postgres:
 		s.Timeout, s.Resolve = 2*time.Second, 5*time.Second
 	case *History:
-		s.Store = "sqlite"
+		s.Store, s.Schema, s.Timeout = "sqlite", "tapswitch_history", 5*time.Second
 	case *HSM:
 		s.Sessions, s.Timeout, s.Keystore = 8, 800*time.Millisecond, "keystore"
 	case *Link:

@@ -23,28 +23,34 @@ func with(section string) (*Config, error) {
 	return Load("testdata/small.yaml", from)
 }
 
-// Without a path there is no history; PostgreSQL is refused by name.
+// Without a place there is no history; place and store must fit.
 func TestHistory(t *testing.T) {
 	if _, err := os.Stat("testdata/small.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	for section, want := range map[string]string{"": "", "history: {path: past.db}": "testdata/past.db", "history: {path: past.db, store: sqlite}": "testdata/past.db"} {
-		if c, err := with(section); err != nil || c.History.Path != want {
+	const url = "url: \"${env:TAPSWITCH_USER_PIN}\""
+	for section, want := range map[string]string{
+		"": "", "history: {path: past.db}": "testdata/past.db", "history: {path: past.db, store: sqlite}": "testdata/past.db",
+		"history: {path: past.db}\njournal: {postgres: {" + url + "}}": "testdata/past.db", // each has its own store
+	} {
+		if c, err := with(section); err != nil || c.History.Path != want || c.History.InUse() != (want != "") || c.History.InDatabase() {
 			t.Errorf("%q: %v", section, err)
 		}
 	}
-	_, err := with("history: {path: past.db, store: postgres}")
-	var ps Problems
-	if !errors.As(err, &ps) || len(ps) != 1 || !strings.Contains(ps[0].String(), "a history on PostgreSQL is not built in this version") || ps[0].Line == 0 {
+	c, err := with("history: {store: postgres, schema: past, " + url + "}")
+	if err != nil || !c.History.InUse() || !c.History.InDatabase() || c.History.Schema != "past" || c.History.Timeout == 0 {
 		t.Errorf("%v", err)
 	}
-}
-
-// The history is read from segment files: beside a journal in PostgreSQL it is
-// refused by name.
-func TestHistoryBesidePostgres(t *testing.T) {
-	_, err := with("history: {path: past.db}\njournal: {postgres: {url: \"${env:TAPSWITCH_USER_PIN}\"}}")
-	if err == nil || !strings.Contains(err.Error(), "history.path with journal.postgres") {
-		t.Errorf("%v", err)
+	for section, want := range map[string]string{
+		"history: {path: past.db, store: postgres, " + url + "}": "history.path with store postgres",
+		"history: {store: postgres}":                             "history.store postgres without history.url",
+		"history: {" + url + "}":                                 "history.url without store postgres",
+		"history: {store: paper}":                                "history.store is none of the words",
+	} {
+		_, err := with(section)
+		var ps Problems
+		if !errors.As(err, &ps) || len(ps) != 1 || !strings.Contains(ps[0].String(), want) || ps[0].Line == 0 {
+			t.Errorf("%q: %v", section, err)
+		}
 	}
 }

@@ -24,17 +24,11 @@ func (d *decoder) relate(c *Config) {
 	if c.Journal.Retention > 0 && c.Journal.Postgres.InUse() && d.sound("journal.retention_days", "journal.postgres") {
 		d.contradiction("journal.retention_days", "journal.retention_days with journal.postgres", "this version purges segment files alone", "remove retention_days, or keep the journal in segment files")
 	}
-	if c.History.Path != "" && c.Journal.Postgres.InUse() && d.sound("history.path", "journal.postgres") {
-		d.contradiction("history.path", "history.path with journal.postgres", "this version reads the history from segment files alone", "remove history.path, or keep the journal in segment files")
-	}
 	if kept := time.Duration(c.Journal.Retention) * 24 * time.Hour; kept > 0 && d.sound("journal.retention_days", "payment.replay_window_ms") && kept < c.Payment.ReplayWindow {
 		d.contradiction("journal.retention_days", fmt.Sprintf("journal.retention_days (%d) is shorter than payment.replay_window_ms (%d)", c.Journal.Retention, c.Payment.ReplayWindow.Milliseconds()),
 			"a repeat must find the answer of its first message after a restart, too", "keep payments at least as long as their answers")
 	}
-	if d.sound("history.store") && c.History.Store == "postgres" {
-		d.problem(Problem{Code: NotOneOf, Message: "a history on PostgreSQL is not built in this version", Why: "it would be searched and not be there",
-			Fix: "write `store: sqlite`, or leave it out"}, "history.store", d.at["history.store"])
-	}
+	d.history(c.History)
 	if n := len(c.Admin.Socket); n > env.PathMax && d.sound("admin.socket") {
 		d.contradiction("admin.socket", fmt.Sprintf("the path of admin.socket has %d bytes", n), fmt.Sprintf("a socket's path has at most %d", env.PathMax), "name a shorter one by its whole path, or none by `socket: \"\"`")
 	}
@@ -226,5 +220,20 @@ func (d *decoder) production(c *Config) {
 	if !c.HSM.AcceptPINInHostMemory {
 		d.problem(Problem{Code: Unsafe, Message: "production without accept_pin_in_host_memory", Why: "plain PKCS#11 has no PIN functions: a PIN is clear in locked host memory for microseconds",
 			Fix: "use a module with PIN functions when it is supported, or accept the risk by `accept_pin_in_host_memory: true`"}, "hsm.accept_pin_in_host_memory", d.at["hsm"])
+	}
+}
+
+// history holds the history's place against its store.
+func (d *decoder) history(h History) {
+	if !d.sound("history.store", "history.path", "history.url") {
+		return
+	}
+	switch inDatabase := h.Store == "postgres"; {
+	case inDatabase && h.Path != "":
+		d.contradiction("history.path", "history.path with store postgres", "there is no file then", "remove path, or write `store: sqlite`")
+	case inDatabase && !h.InDatabase():
+		d.contradiction("history.store", "history.store postgres without history.url", "it would be searched and not be there", "set url, or write `store: sqlite`")
+	case !inDatabase && h.InDatabase():
+		d.contradiction("history.url", "history.url without store postgres", "nothing would be written there", "write `store: postgres`, or remove url")
 	}
 }

@@ -58,7 +58,7 @@ func (w *world) namesHold(in *txn.Request, args map[string]string) {
 	trace, _ := strconv.Atoi(args["original"])
 	in.Original = txn.Key{Terminal: in.Key.Terminal, Merchant: in.Key.Merchant, Trace: txn.STAN(trace)}
 	if trace != 0 {
-		in.Original.Batch = in.Key.Batch
+		in.Original.Batch = number(args["in"], in.Key.Batch)
 	}
 }
 

@@ -46,7 +46,7 @@ func (f *Flow) originOf(ctx context.Context, in *txn.Request) (*origin, error) {
 // fits says whether k is what a message names.
 func fits(in *txn.Request, k txn.Key) error {
 	o := in.Original
-	if k.Merchant != o.Merchant || k.Batch != o.Batch || k.Trace != o.Trace || (in.Key.Class == txn.Void || in.Key.Class == txn.Adjustment) && k.Terminal != o.Terminal {
+	if k.Merchant != o.Merchant || k.Batch != o.Batch || k.Trace != o.Trace || (in.Key.Class.TakesBack() || in.Key.Class == txn.Adjustment) && k.Terminal != o.Terminal {
 		return txn.DeclineOriginalUnknown
 	}
 	return nil

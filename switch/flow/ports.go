@@ -120,6 +120,9 @@ type Routes interface {
 	Issuer(pan secret.PAN) (*chip.Issuer, error)
 	// Choose returns a healthy link.
 	Choose(pan secret.PAN) (link string, err error)
+	// Another returns a healthy link of the card's range that carries a class and is
+	// none of those that were tried.
+	Another(pan secret.PAN, c txn.Class, tried []string) (link string, err error)
 	// Home returns a link that carries a class, a healthy one if there is, else the
 	// first of the card's range: what has happened waits there.
 	Home(pan secret.PAN, c txn.Class) (link string, err error)

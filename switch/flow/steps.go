@@ -93,7 +93,7 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 // fails its checks are three different ends; what is not known to have ended
 // ends by the rule of its class.
 func (f *Flow) exchange(ctx context.Context, r *reporter, in *txn.Request, p *txn.Payment, c checked) txn.Answer {
-	answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Original: c.original, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline})
+	answer, err := f.ask(ctx, in, p, &c)
 	r.step(StepAnswered)
 	switch {
 	case errors.Is(err, ErrNotSent):

@@ -87,7 +87,7 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, w.keyOf(args, trace, amount)) || w.adviceCommand(words[0], args, trace, amount) {
+	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) || w.adviceCommand(words[0], args, trace, amount) {
 		return
 	}
 	switch words[0] {
@@ -158,12 +158,14 @@ func (w *world) operator(what string, k txn.Key) {
 // must come to an end: what is answered goes, or waits for its time.
 func (w *world) deliver() {
 	const many = 100
-	for range many {
-		if !w.saf.Deliver(context.Background(), "acq") {
-			return
+	for _, link := range append([]string{"acq"}, w.others...) {
+		n := 0
+		for w.saf.Deliver(context.Background(), link) {
+			if n++; n == many {
+				w.t.Fatal("saf: what waits does not become less")
+			}
 		}
 	}
-	w.t.Fatal("saf: what waits does not become less")
 }
 
 // late is a yes that nobody waits for, of what the acquirer carried out unless it
@@ -187,7 +189,9 @@ func (w *world) late(k txn.Key) {
 // keyOf is the key of a message of a class, a purchase unless said otherwise.
 func (w *world) keyOf(args map[string]string, trace, amount int) txn.Key {
 	class := classOf(args["of"])
-	return w.request(class, trace, amount, args["card"], "").Key
+	k := w.request(class, trace, amount, args["card"], "").Key
+	k.Batch = number(args["batch"], k.Batch)
+	return k
 }
 
 // pay sends a message with the card at hand.

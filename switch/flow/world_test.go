@@ -97,6 +97,8 @@ type world struct {
 	noMore  bool          // numbers are used up
 	serves  bool          // the link carries every class
 	down    bool          // the link carries nothing now
+	others  []string      // links beside it that do
+	atFirst func()        // runs while a link has what it will not send
 	lasts   time.Duration // of a hold; 30 days when zero
 	may     TerminalLimits
 	agreed  LinkLimits
@@ -112,7 +114,7 @@ func newWorld(t *testing.T) *world {
 
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
-	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour}, w.env, w.journal)
+	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour, Holds: 31 * 24 * time.Hour}, w.env, w.journal)
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
@@ -193,6 +195,8 @@ func describe(r journal.Record) string {
 		return fmt.Sprintf("%s highest=%d", name, c.High)
 	case record.KindStandIn:
 		return describeStandIn(r)
+	case record.KindRerouted:
+		return describeRerouted(r.Body)
 	case record.KindTries:
 		_, t, _ := record.ParseTries(r.Key, r.Body)
 		return fmt.Sprintf("%s %d", name, t.Count)
@@ -271,7 +275,10 @@ func (w *world) Verify(ctx context.Context, in *txn.Request, p *txn.Payment, is 
 	return w.tries.Verify(ctx, pin.Attempt{Key: in.PINKey, PVK: is.PVK, Card: &in.Card, Token: p.Token, For: p.Key})
 }
 
-func (w *world) Translate(context.Context, *txn.Request, string) (secret.PINBlock, error) {
+func (w *world) Translate(_ context.Context, _ *txn.Request, link string) (secret.PINBlock, error) {
+	if link != "acq" {
+		w.say("hsm: PIN to the zone key%s", on(link))
+	}
 	return secret.NewPINBlock(make([]byte, 8))
 }
 
@@ -319,6 +326,12 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 			w.during()
 		}
 	}
+	if act == "unsent" {
+		if w.atFirst != nil {
+			w.atFirst()
+		}
+		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineNotSent)
+	}
 	if act == "down" {
 		return txn.Answer{}, fmt.Errorf("%w: %w", ErrNotSent, txn.DeclineLinkDown)
 	}
@@ -329,7 +342,7 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if s.Payment.Cash > 0 {
 		class += fmt.Sprintf(" of %d", s.Payment.Cash)
 	}
-	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v", mtiOf(s.Payment), class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero())
+	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v%s", mtiOf(s.Payment), class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero(), on(s.Payment.Link))
 	if w.during != nil {
 		w.during()
 	}
@@ -410,7 +423,7 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 	if repeat {
 		mti = "0401"
 	}
-	w.say("to acquirer: %s stan=%d original=%d", mti, p.Undo.STAN, p.Numbers.STAN)
+	w.say("to acquirer: %s stan=%d original=%d%s", mti, p.Undo.STAN, p.Numbers.STAN, on(p.Link))
 	switch w.act() {
 	case "silent":
 		return txn.Code{}, errors.New("no answer")

@@ -4,12 +4,13 @@ package history
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
@@ -27,7 +28,8 @@ const openMax = 4096
 // projection writes records into an open file, in batches.
 type projection struct {
 	db    *sql.DB
-	batch int // records in one transaction
+	batch int           // records in one transaction
+	bound time.Duration // of one transaction; 0 is no bound
 
 	seq  uint64 // number of the last record that is committed
 	hash []byte
@@ -36,6 +38,8 @@ type projection struct {
 	committed uint64 // whole as it is committed
 
 	tx      *sql.Tx
+	ctx     context.Context // of tx
+	cancel  context.CancelFunc
 	pending int                 // records in tx
 	last    uint64              // number of the last record in tx
 	digest  []byte              // its hash
@@ -48,12 +52,34 @@ type living struct {
 	p  *txn.Payment // nil: a tombstone alone
 }
 
-// newProjection reads how far the file has come.
-func newProjection(db *sql.DB, batch int) (*projection, error) {
-	p := &projection{db: db, batch: batch, open: map[txn.Key]*living{}}
-	err := db.QueryRow("SELECT seq, hash, whole FROM progress").Scan(&p.seq, &p.hash, &p.whole)
+// newProjection reads how far the history has come.
+func newProjection(db *sql.DB, batch int, bound time.Duration) (*projection, error) {
+	p := &projection{db: db, batch: batch, bound: bound, open: map[txn.Key]*living{}}
+	ctx, cancel := within(bound)
+	defer cancel()
+	err := db.QueryRowContext(ctx, "SELECT seq, hash, whole FROM progress").Scan(&p.seq, &p.hash, &p.whole)
 	p.last, p.committed = p.seq, p.whole
 	return p, err
+}
+
+// within is a context that ends after bound; 0 is no end.
+func within(bound time.Duration) (context.Context, context.CancelFunc) {
+	if bound == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), bound)
+}
+
+// begin begins a transaction when there is none.
+func (p *projection) begin() (err error) {
+	if p.tx != nil {
+		return nil
+	}
+	p.ctx, p.cancel = within(p.bound)
+	if p.tx, err = p.db.BeginTx(p.ctx, nil); err != nil {
+		p.cancel()
+	}
+	return err
 }
 
 // digestOf tells records apart.
@@ -78,12 +104,8 @@ func (p *projection) take(seq uint64, r journal.Record) error {
 		}
 		return nil
 	}
-	if p.tx == nil {
-		tx, err := p.db.Begin()
-		if err != nil {
-			return err
-		}
-		p.tx = tx
+	if err := p.begin(); err != nil {
+		return err
 	}
 	if err := p.apply(seq, r); err != nil {
 		return fmt.Errorf("journal record %d: %w", seq, err)
@@ -98,17 +120,26 @@ func (p *projection) take(seq uint64, r journal.Record) error {
 	return nil
 }
 
-// commit makes what was taken durable, and how far that is, both or none.
+// commit makes what was taken durable, and how far that is, both or none. Whoever
+// has written meanwhile, a lock or not, has done the same: then nothing is.
 func (p *projection) commit() error {
 	if p.tx == nil {
 		return nil
 	}
-	if _, err := p.tx.Exec("UPDATE progress SET seq = ?, hash = ?, whole = ?", int64(p.last), p.digest, int64(p.whole)); err != nil {
+	done, err := p.tx.ExecContext(p.ctx, "UPDATE progress SET seq = $1, hash = $2, whole = $3 WHERE seq = $4", int64(p.last), p.digest, int64(p.whole), int64(p.seq))
+	if err != nil {
 		return err
+	}
+	switch n, err := done.RowsAffected(); {
+	case err != nil:
+		return err
+	case n != 1:
+		return fmt.Errorf("somebody else has written beyond record %d, or what was written is gone", p.seq)
 	}
 	if err := p.tx.Commit(); err != nil {
 		return err
 	}
+	p.cancel()
 	p.tx, p.pending = nil, 0
 	p.seq, p.hash, p.committed = p.last, p.digest, p.whole
 	return nil
@@ -120,6 +151,10 @@ func (p *projection) abandon() error {
 		return nil
 	}
 	err := p.tx.Rollback()
+	if errors.Is(err, sql.ErrTxDone) { // its time was over
+		err = nil
+	}
+	p.cancel()
 	p.tx, p.pending, p.last, p.whole = nil, 0, p.seq, p.committed
 	clear(p.open)
 	return err
@@ -130,7 +165,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // not of a payment's life
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised, record.KindAct:
+		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
 	default:
 		return fmt.Errorf("kind %d is not known to this version", r.Kind)
 	}
@@ -145,7 +180,7 @@ func (p *projection) apply(seq uint64, r journal.Record) error {
 	if l, err = p.follow(l, k, int64(seq), r); err != nil {
 		return fmt.Errorf("terminal %s trace %06d: %w", k.Terminal, k.Trace, err)
 	}
-	if _, err := p.tx.Exec("INSERT INTO event VALUES (?, ?, ?, ?)", int64(seq), l.id, r.Kind, r.Body); err != nil {
+	if _, err := p.tx.ExecContext(p.ctx, "INSERT INTO event VALUES ($1, $2, $3, $4)", int64(seq), l.id, r.Kind, r.Body); err != nil {
 		return err
 	}
 	if l.p != nil && l.p.State.Resting() {
@@ -179,14 +214,14 @@ func (p *projection) follow(l *living, k txn.Key, seq int64, r journal.Record) (
 // write writes the row of a life.
 func (p *projection) write(l *living, k txn.Key, key []byte, fresh bool) error {
 	row := rowOf(l.id, k, l.p)
-	values := []any{key, row.Terminal, row.Merchant, row.Batch, row.Trace, k.Class, row.token[:], row.Card, row.Amount, row.Currency,
-		row.Link, row.STAN, row.RRN, row.nanos, row.State, row.Code, row.Reason}
+	values := plain([]any{l.id, key, row.Terminal, row.Merchant, row.Batch, row.Trace, k.Class, row.token[:], row.Card, row.Amount, row.Currency,
+		row.Link, row.STAN, row.RRN, row.nanos, row.State, row.Code, row.Reason})
+	statement := `UPDATE payment SET key = $2, terminal = $3, merchant = $4, batch = $5, trace = $6, class = $7, token = $8, masked = $9, amount = $10,
+		currency = $11, link = $12, stan = $13, rrn = $14, at = $15, state = $16, code = $17, reason = $18 WHERE id = $1`
 	if fresh {
-		_, err := p.tx.Exec("INSERT INTO payment VALUES (?, "+strings.Repeat("?, ", len(values)-1)+"?)", append([]any{l.id}, values...)...)
-		return err
+		statement = "INSERT INTO payment VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 	}
-	_, err := p.tx.Exec(`UPDATE payment SET key = ?, terminal = ?, merchant = ?, batch = ?, trace = ?, class = ?, token = ?, masked = ?, amount = ?,
-		currency = ?, link = ?, stan = ?, rrn = ?, at = ?, state = ?, code = ?, reason = ? WHERE id = ?`, append(values, l.id)...)
+	_, err := p.tx.ExecContext(p.ctx, statement, values...)
 	return err
 }
 
@@ -196,14 +231,14 @@ func (p *projection) find(k txn.Key, key []byte) (*living, error) {
 		return l, nil
 	}
 	l := &living{}
-	err := p.tx.QueryRow("SELECT id FROM payment WHERE key = ? ORDER BY id DESC LIMIT 1", key).Scan(&l.id)
+	err := p.tx.QueryRowContext(p.ctx, "SELECT id FROM payment WHERE key = $1 ORDER BY id DESC LIMIT 1", key).Scan(&l.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	events, err := eventsOf(p.tx, l.id)
+	events, err := eventsOf(p.ctx, p.tx, l.id)
 	if err != nil {
 		return nil, err
 	}

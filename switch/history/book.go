@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"tapswitch/internal/env"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
 )
@@ -18,9 +17,9 @@ import (
 // Book reads a history, beside the switch that writes it.
 type Book struct{ db *sql.DB }
 
-// Read opens the history at name for reading. ErrNoFile: there is none yet.
-func Read(disk env.Disk, name string) (*Book, error) {
-	db, err := open(disk, name, "&_pragma=query_only(1)")
+// Read opens a history for reading. ErrNone: there is none yet.
+func Read(at Place) (*Book, error) {
+	db, err := at.reading()
 	if err != nil {
 		return nil, err
 	}
@@ -73,33 +72,34 @@ func (q Query) where() (text string, args []any) {
 	var parts []string
 	add := func(is bool, part string, arg any) {
 		if is {
-			parts, args = append(parts, part), append(args, arg)
+			args = append(args, arg)
+			parts = append(parts, fmt.Sprintf("%s $%d", part, len(args)))
 		}
 	}
 	if q.Token != nil {
-		add(true, "token = ?", q.Token[:])
+		add(true, "token =", q.Token[:])
 	}
-	add(q.Card != "", "masked = ?", q.Card)
-	add(q.Terminal != "", "terminal = ?", q.Terminal)
-	add(q.Merchant != "", "merchant = ?", q.Merchant)
+	add(q.Card != "", "masked =", q.Card)
+	add(q.Terminal != "", "terminal =", q.Terminal)
+	add(q.Merchant != "", "merchant =", q.Merchant)
 	if q.Batch != nil {
-		add(true, "batch = ?", *q.Batch)
+		add(true, "batch =", *q.Batch)
 	}
 	if q.Trace != nil {
-		add(true, "trace = ?", *q.Trace)
+		add(true, "trace =", *q.Trace)
 	}
-	add(q.RRN != "", "rrn = ?", q.RRN)
-	add(q.STAN != 0, "stan = ?", q.STAN)
+	add(q.RRN != "", "rrn =", q.RRN)
+	add(q.STAN != 0, "stan =", q.STAN)
 	if q.Min != nil {
-		add(true, "amount >= ?", *q.Min)
+		add(true, "amount >=", *q.Min)
 	}
 	if q.Max != nil {
-		add(true, "amount <= ?", *q.Max)
+		add(true, "amount <=", *q.Max)
 	}
-	add(!q.From.IsZero(), "at >= ?", q.From.UnixNano())
-	add(!q.To.IsZero(), "at <> 0 AND at < ?", q.To.UnixNano())
-	add(q.State != "", "state = ?", q.State)
-	add(q.Before != 0, "id < ?", q.Before)
+	add(!q.From.IsZero(), "at >=", q.From.UnixNano())
+	add(!q.To.IsZero(), "at <> 0 AND at <", q.To.UnixNano())
+	add(q.State != "", "state =", q.State)
+	add(q.Before != 0, "id <", q.Before)
 	if len(parts) == 0 {
 		return "", nil
 	}
@@ -113,7 +113,7 @@ func (b *Book) Search(ctx context.Context, q Query) (found []Row, more bool, err
 		return nil, false, fmt.Errorf("history: a limit of %d: 1 to %d", q.Limit, LimitMax)
 	}
 	where, args := q.where()
-	rows, err := b.rows(ctx, where+" ORDER BY id DESC LIMIT ?", append(args, q.Limit+1)...)
+	rows, err := b.rows(ctx, fmt.Sprintf("%s ORDER BY id DESC LIMIT $%d", where, len(args)+1), append(args, q.Limit+1)...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -124,7 +124,7 @@ func (b *Book) Search(ctx context.Context, q Query) (found []Row, more bool, err
 }
 
 func (b *Book) rows(ctx context.Context, rest string, args ...any) (all []Row, err error) {
-	rows, err := b.db.QueryContext(ctx, "SELECT "+columns+" FROM payment"+rest, args...)
+	rows, err := b.db.QueryContext(ctx, "SELECT "+columns+" FROM payment"+rest, plain(args)...)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -149,7 +149,7 @@ var ErrNotFound = errors.New("history: no such payment")
 
 // Life gives the payment with this ID and everything that became of it.
 func (b *Book) Life(ctx context.Context, id int64) (Life, error) {
-	rows, err := b.rows(ctx, " WHERE id = ?", id)
+	rows, err := b.rows(ctx, " WHERE id = $1", id)
 	if err != nil {
 		return Life{}, err
 	}
@@ -174,12 +174,12 @@ func (b *Book) Life(ctx context.Context, id int64) (Life, error) {
 // stored reads key and records of a life.
 func (b *Book) stored(ctx context.Context, id int64) (k txn.Key, events []stored, err error) {
 	var key []byte
-	if err := b.db.QueryRowContext(ctx, "SELECT key FROM payment WHERE id = ?", id).Scan(&key); err != nil {
+	if err := b.db.QueryRowContext(ctx, "SELECT key FROM payment WHERE id = $1", id).Scan(&key); err != nil {
 		return k, nil, fmt.Errorf("history: %w", err)
 	}
 	if k, err = record.ParseKey(key); err != nil {
 		return k, nil, fmt.Errorf("history: %w", err)
 	}
-	events, err = eventsOf(b.db, id)
+	events, err = eventsOf(ctx, b.db, id)
 	return k, events, err
 }

@@ -86,7 +86,7 @@ func (w *Writer) Named(ctx context.Context, n txn.RRN, original txn.Key, until e
 }
 
 func (b *Book) named(ctx context.Context, n txn.RRN, original txn.Key) (p txn.Payment, err error) {
-	rows, err := b.rows(ctx, " WHERE rrn = ? AND merchant = ? AND batch = ? AND trace = ? AND state <> '"+Tombstone+"' AND class <> ? ORDER BY id DESC LIMIT 2",
+	rows, err := b.rows(ctx, " WHERE rrn = $1 AND merchant = $2 AND batch = $3 AND trace = $4 AND state <> '"+Tombstone+"' AND class <> $5 ORDER BY id DESC LIMIT 2",
 		n.String(), original.Merchant.String(), original.Batch, original.Trace, txn.StandIn) // an advice of stand-in has its payment's numbers
 	switch {
 	case err != nil:
@@ -123,7 +123,7 @@ func (w *Writer) Since(ctx context.Context, p *txn.Payment, until env.Mono) (For
 }
 
 func (b *Book) since(ctx context.Context, p *txn.Payment) (f Former, err error) {
-	rows, err := b.rows(ctx, " WHERE key = ? AND rrn = ? ORDER BY id DESC LIMIT 1", record.AppendKey(nil, p.Key), p.Numbers.RRN.String())
+	rows, err := b.rows(ctx, " WHERE key = $1 AND rrn = $2 ORDER BY id DESC LIMIT 1", record.AppendKey(nil, p.Key), p.Numbers.RRN.String())
 	if err == nil && len(rows) == 0 {
 		err = ErrNotFound
 	}
@@ -140,7 +140,7 @@ func (b *Book) since(ctx context.Context, p *txn.Payment) (f Former, err error) 
 	if f.Payment, err = b.payment(ctx, id); err != nil {
 		return f, err
 	}
-	rows, err = b.rows(ctx, " WHERE token = ? AND id > ? AND class NOT IN (?, ?, ?) ORDER BY id LIMIT ?",
+	rows, err = b.rows(ctx, " WHERE token = $1 AND id > $2 AND class NOT IN ($3, $4, $5) ORDER BY id LIMIT $6",
 		p.Token[:], id, txn.Purchase, txn.Cash, txn.Balance, laterMax+1) // these name nothing
 	if err == nil && len(rows) > laterMax {
 		err = fmt.Errorf("history: more than %d payments of one card", laterMax)

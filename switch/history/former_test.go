@@ -5,7 +5,7 @@ package history
 import (
 	"errors"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +34,9 @@ func (p *pages) yes(q *txn.Payment) *txn.Payment {
 
 // A payment of the past comes with all that names it, and with nothing that names
 // another life of its key, another card's payment, or nothing.
-func TestFormer(t *testing.T) {
+func TestFormer(t *testing.T) { both(t, tellsFormer) }
+
+func tellsFormer(t *testing.T, fresh func() string) {
 	j := &pages{}
 	o, other := j.yes(payment(1)), j.yes(payment(8)) // of one card
 	j.yes(refundOf(o, 2, 10))
@@ -50,9 +52,9 @@ func TestFormer(t *testing.T) {
 	advice := payment(8) // of stand-in: the numbers of its payment, which it names by key alone
 	advice.Key, advice.Original = txn.StandInKey(other.Key), other.Key
 	j.add(record.Advice(advice))
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 3))
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	for _, c := range []struct {
@@ -111,19 +113,21 @@ func (g gapped) Replay(fn func(uint64, journal.Record) error) error { return g.F
 
 // A payment from before records that the history never had is not told what was
 // made of it; one from behind them is, also after more was written and read back.
-func TestGap(t *testing.T) {
+func TestGap(t *testing.T) { both(t, namesGaps) }
+
+func namesGaps(t *testing.T, fresh func() string) {
 	j := &pages{}
 	old := j.yes(payment(1))      // 1, 2
 	j.yes(refundOf(old, 2, 10))   // 3, 4: purged
 	early := j.yes(payment(3))    // 5, 6: the first that is whole
 	j.yes(refundOf(early, 4, 20)) // 7, 8
-	name := filepath.Join(t.TempDir(), "history.db")
-	if _, err := Rebuild(env.RealDisk(), name, gapped{j, 5, map[uint64]bool{1: true, 2: true}}, false); err != nil {
+	name := fresh()
+	if _, err := Rebuild(at(t, name), gapped{j, 5, map[uint64]bool{1: true, 2: true}}, false); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(what string) {
 		t.Helper()
-		b, err := Read(env.RealDisk(), name)
+		b, err := Read(at(t, name))
 		must(t, err)
 		defer b.Close()
 		if _, err := b.since(t.Context(), old); !errors.Is(err, ErrGap) {
@@ -155,7 +159,7 @@ func TestGap(t *testing.T) {
 	}
 	must(t, p.take(last, j.all[last-1]))
 	must(t, p.commit())
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	if _, err := b.since(t.Context(), late); !errors.Is(err, ErrGap) {
@@ -165,11 +169,13 @@ func TestGap(t *testing.T) {
 
 // At whatever record the writer stands, a question is answered with everything that
 // was durable when it was asked, or not at all.
-func TestNothingIsMissing(t *testing.T) {
+func TestNothingIsMissing(t *testing.T) { both(t, missesNothing) }
+
+func missesNothing(t *testing.T, fresh func() string) {
 	j := &pages{}
 	o := j.yes(payment(1))
-	name := filepath.Join(t.TempDir(), "history.db")
-	w := NewWriter(Config{Path: name, Pause: time.Millisecond, Batch: 2}, env.Real(), j)
+	name := fresh()
+	w := NewWriter(Config{At: at(t, name), Pause: time.Millisecond, Batch: 2}, env.Real(), j)
 	soon := func() env.Mono { return env.Real().Clock.Mono().Add(time.Minute) }
 	if _, err := w.Named(t.Context(), o.Numbers.RRN, o.Key, env.Real().Clock.Mono().Add(time.Millisecond)); !errors.Is(err, ErrBehind) {
 		t.Errorf("not open in time: %v", err)
@@ -212,7 +218,7 @@ func TestNothingIsMissing(t *testing.T) {
 	}
 
 	w.wrote(j.Last(), true) // the file is taken away when all was written
-	must(t, os.Remove(name))
+	takeAway(t, name)
 	_, closers, err = w.open()
 	must(t, err)
 	if _, err := w.Since(t.Context(), o, soon()); !errors.Is(err, ErrBehind) {
@@ -225,10 +231,20 @@ func TestNothingIsMissing(t *testing.T) {
 
 func openProjection(t *testing.T, name string) (*projection, interface{ Close() error }) {
 	t.Helper()
-	db, err := open(env.RealDisk(), name, "")
+	db, err := at(t, name).writing()
 	must(t, err)
 	db.SetMaxOpenConns(1)
-	p, err := newProjection(db, 100)
+	p, err := newProjection(db, 100, 0)
 	must(t, err)
 	return p, db
+}
+
+// takeAway removes a history.
+func takeAway(t *testing.T, name string) {
+	t.Helper()
+	if schema, ok := strings.CutPrefix(name, inSchema); ok {
+		statement(t, "DROP SCHEMA "+quoted(schema)+" CASCADE")
+		return
+	}
+	must(t, os.Remove(name))
 }

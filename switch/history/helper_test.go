@@ -5,16 +5,22 @@ package history
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"tapswitch/internal/env"
 	"tapswitch/internal/money"
+	"tapswitch/internal/pgtest"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
@@ -25,6 +31,64 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// server has the histories in PostgreSQL of the tests of this package.
+var server *pgtest.Server
+
+func TestMain(m *testing.M) { os.Exit(serveAndRun(m)) }
+
+func serveAndRun(m *testing.M) int {
+	var err error
+	if server, err = pgtest.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// schemas counts those that the tests made.
+var schemas atomic.Int64
+
+// inSchema is the name of a history in PostgreSQL; other names are files.
+const inSchema = "schema:"
+
+// both runs a test with files of SQLite and with schemas of PostgreSQL: fresh
+// names a history that does not exist yet.
+func both(t *testing.T, test func(t *testing.T, fresh func() string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, func() string { return filepath.Join(t.TempDir(), "history.db") })
+	})
+	t.Run("postgres", func(t *testing.T) { test(t, freshSchema) })
+}
+
+func freshSchema() string { return fmt.Sprintf("%sh \"%d", inSchema, schemas.Add(1)) }
+
+// at is the history with a name.
+func at(t testing.TB, name string) Place {
+	schema, ok := strings.CutPrefix(name, inSchema)
+	if !ok {
+		return InFile(env.RealDisk(), name)
+	}
+	p, err := InDatabase(env.Real(), Database{URL: server.URL("postgres"), Schema: schema, Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// statement carries out one statement in the database of the tests.
+func statement(t *testing.T, text string, args ...any) {
+	t.Helper()
+	db, err := sql.Open("pgx", server.URL("postgres"))
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), text, args...)
+	must(t, errors.Join(err, db.Close()))
 }
 
 // pages is a journal in memory.
@@ -160,7 +224,7 @@ func undo(p *txn.Payment, e txn.Event) record.Undo {
 // answers are the results of many questions, as the commands print them.
 func answers(t *testing.T, name string) string {
 	t.Helper()
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	var out bytes.Buffer
@@ -197,7 +261,7 @@ func answers(t *testing.T, name string) string {
 func rebuilt(t *testing.T, j *pages) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "rebuilt.db")
-	if _, err := Rebuild(env.RealDisk(), name, j, false); err != nil {
+	if _, err := Rebuild(at(t, name), j, false); err != nil {
 		t.Fatal(err)
 	}
 	return answers(t, name)
@@ -207,7 +271,7 @@ func rebuilt(t *testing.T, j *pages) string {
 func catchUp(t *testing.T, name string, j *pages, batch int) error {
 	t.Helper()
 	var trouble error
-	w := NewWriter(Config{Path: name, Batch: batch, Retry: time.Hour, Trouble: func(err error) { trouble = err }}, env.Real(), j)
+	w := NewWriter(Config{At: at(t, name), Batch: batch, Retry: time.Hour, Trouble: func(err error) { trouble = err }}, env.Real(), j)
 	ended := env.Real().Waits.NewEvent()
 	ended.Wake()
 	w.Run(ended)
@@ -217,7 +281,7 @@ func catchUp(t *testing.T, name string, j *pages, batch int) error {
 // find is one search.
 func find(t *testing.T, name string, q Query) []Row {
 	t.Helper()
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	if q.Limit == 0 {

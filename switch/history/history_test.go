@@ -43,7 +43,7 @@ func TestCrashPoints(t *testing.T) {
 	for _, batch := range []int{1, 3, 1000} {
 		dir := t.TempDir()
 		name := filepath.Join(dir, "history.db")
-		w := NewWriter(Config{Path: name, Batch: batch}, env.Real(), j)
+		w := NewWriter(Config{At: at(t, name), Batch: batch}, env.Real(), j)
 		p, closers, err := w.open()
 		must(t, err)
 		must(t, j.Follow(0, func(seq uint64, r journal.Record) error {
@@ -75,9 +75,11 @@ func TestCrashPoints(t *testing.T) {
 
 // A history says at every moment what the journal said up to some record, and
 // never something else.
-func TestBehindAndNeverWrong(t *testing.T) {
+func TestBehindAndNeverWrong(t *testing.T) { both(t, behindAndNeverWrong) }
+
+func behindAndNeverWrong(t *testing.T, fresh func() string) {
 	j := lives(2, 12)
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	part := &pages{}
 	must(t, j.Replay(func(_ uint64, r journal.Record) error {
 		part.add(r)
@@ -90,11 +92,13 @@ func TestBehindAndNeverWrong(t *testing.T) {
 }
 
 // A writer follows a journal that grows, and a reader beside it is not in its way.
-func TestFollowsWhileRunning(t *testing.T) {
+func TestFollowsWhileRunning(t *testing.T) { both(t, followsWhileRunning) }
+
+func followsWhileRunning(t *testing.T, fresh func() string) {
 	j, all := &pages{}, lives(3, 200)
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	world := env.Real()
-	w := NewWriter(Config{Path: name, Batch: 7, Pause: time.Millisecond, Trouble: func(err error) { t.Error(err) }}, world, j)
+	w := NewWriter(Config{At: at(t, name), Batch: 7, Pause: time.Millisecond, Trouble: func(err error) { t.Error(err) }}, world, j)
 	ended, done := world.Waits.NewEvent(), make(chan struct{})
 	go func() { defer close(done); w.Run(ended) }()
 	for at := 0; at < len(all.all); at += 10 {
@@ -119,10 +123,11 @@ func TestFollowsWhileRunning(t *testing.T) {
 }
 
 // What does not belong together is refused before a word is written.
-func TestRefusals(t *testing.T) {
+func TestRefusals(t *testing.T) { both(t, refuses) }
+
+func refuses(t *testing.T, fresh func() string) {
 	j := lives(4, 20)
-	dir := t.TempDir()
-	name := filepath.Join(dir, "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 100))
 	before := answers(t, name)
 	short := &pages{all: j.all[:j.Last()/2]}
@@ -145,6 +150,23 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: something was written", what)
 		}
 	}
+	if _, err := Read(at(t, fresh())); !errors.Is(err, ErrNone) {
+		t.Errorf("none yet: %v", err)
+	}
+	l, err := at(t, name).lock()
+	must(t, err)
+	defer l.Close()
+	if err := catchUp(t, name, j, 100); !errors.Is(err, env.ErrLocked) {
+		t.Errorf("two writers: %v", err)
+	}
+	if _, err := Rebuild(at(t, name), j, true); !errors.Is(err, env.ErrLocked) {
+		t.Errorf("a rebuild beside a writer: %v", err)
+	}
+}
+
+// A file that is none of ours is not written; nor is an empty one taken for one.
+func TestForeignFile(t *testing.T) {
+	j, dir := lives(4, 20), t.TempDir()
 	foreign := filepath.Join(dir, "foreign.db")
 	must(t, os.WriteFile(foreign, bytes.Repeat([]byte("no database "), 1000), 0o600))
 	if err := catchUp(t, foreign, j, 100); err == nil {
@@ -155,25 +177,19 @@ func TestRefusals(t *testing.T) {
 	if err := catchUp(t, empty, j, 100); !errors.Is(err, ErrForeign) {
 		t.Errorf("an empty file: %v", err)
 	}
-	if _, err := Read(env.RealDisk(), filepath.Join(dir, "none.db")); !errors.Is(err, ErrNoFile) {
-		t.Errorf("no file: %v", err)
-	}
-	l, err := lock(env.RealDisk(), name)
-	must(t, err)
-	defer l.Close()
-	if err := catchUp(t, name, j, 100); !errors.Is(err, env.ErrLocked) {
-		t.Errorf("two writers: %v", err)
-	}
-	if _, err := Rebuild(env.RealDisk(), name, j, true); !errors.Is(err, env.ErrLocked) {
-		t.Errorf("a rebuild beside a writer: %v", err)
+	odd := filepath.Join(dir, "a folder with ? and %41", "history.db")
+	must(t, catchUp(t, odd, j, 100))
+	if answers(t, odd) != rebuilt(t, j) {
+		t.Error("other answers under an odd name")
 	}
 }
 
 // A rebuild mends what is damaged, and loses nothing unasked.
-func TestRebuild(t *testing.T) {
+func TestRebuild(t *testing.T) { both(t, rebuilds) }
+
+func rebuilds(t *testing.T, fresh func() string) {
 	j := lives(6, 20)
-	dir := t.TempDir()
-	name := filepath.Join(dir, "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 100))
 	before := answers(t, name)
 	young := &pages{all: j.all[j.Last()/2:]}
@@ -183,22 +199,31 @@ func TestRebuild(t *testing.T) {
 			young.all = []journal.Record{record.Intent(payment(500))}
 		}
 	}
-	if _, err := Rebuild(env.RealDisk(), name, young, false); !errors.Is(err, ErrWouldLose) {
+	if _, err := Rebuild(at(t, name), young, false); !errors.Is(err, ErrWouldLose) {
 		t.Errorf("a journal without the old payments: %v", err)
 	}
 	if answers(t, name) != before {
 		t.Error("a refused rebuild changed the history")
 	}
-	done, err := Rebuild(env.RealDisk(), name, j, false)
+	done, err := Rebuild(at(t, name), j, false)
 	if err != nil || answers(t, name) != before || done.Records != j.Last() || done.Last != j.Last() {
 		t.Errorf("%+v, %v", done, err)
 	}
-	must(t, os.WriteFile(name, []byte("damaged"), 0o600))
-	if _, err := Rebuild(env.RealDisk(), name, j, false); err != nil || answers(t, name) != before {
-		t.Errorf("of a damaged file: %v", err)
-	}
-	if done, err = Rebuild(env.RealDisk(), name, young, true); err != nil || len(find(t, name, Query{})) != int(done.Payments) || done.Payments == 0 {
+	if done, err = Rebuild(at(t, name), young, true); err != nil || len(find(t, name, Query{})) != int(done.Payments) || done.Payments == 0 {
 		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// A file that is damaged is made anew, nobody else may read it, and nothing is left
+// over beside it.
+func TestRebuildFile(t *testing.T) {
+	j, dir := lives(6, 20), t.TempDir()
+	name := filepath.Join(dir, "history.db")
+	must(t, catchUp(t, name, j, 100))
+	before := answers(t, name)
+	must(t, os.WriteFile(name, []byte("damaged"), 0o600))
+	if _, err := Rebuild(at(t, name), j, false); err != nil || answers(t, name) != before {
+		t.Errorf("of a damaged file: %v", err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	must(t, err)
@@ -229,7 +254,9 @@ func lifeBreaks(p *pages) bool {
 }
 
 // Each question finds what it asks for and nothing else; the newest come first.
-func TestSearch(t *testing.T) {
+func TestSearch(t *testing.T) { both(t, searches) }
+
+func searches(t *testing.T, fresh func() string) {
 	j := &pages{}
 	for i := 1; i <= 40; i++ {
 		j.add(record.Intent(payment(i)))
@@ -237,7 +264,7 @@ func TestSearch(t *testing.T) {
 	p := payment(5)
 	p.State = txn.Intended
 	j.add(record.MakeOutcome(p, record.Outcome{Event: txn.SaidYes, Answer: txn.Answer{Code: txn.CodeApproved, At: noon}}), record.Tombstone(payment(77).Key))
-	name := filepath.Join(t.TempDir(), "a folder with ? and %41", "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 100))
 	one, eleven, low, high := uint32(1), uint32(11), int64(138), int64(139)
 	for what, c := range map[string]struct {
@@ -271,7 +298,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}
 	}
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	if _, _, err := b.Search(t.Context(), Query{}); err == nil {
@@ -285,12 +312,29 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A text that is none, as a message may bring it, is written and found again.
+func TestOddText(t *testing.T) { both(t, takesOddText) }
+
+func takesOddText(t *testing.T, fresh func() string) {
+	p := payment(1)
+	p.Key.Merchant = txn.MerchantID([]byte("odd\x00\xff\xfe104110059"))
+	j := &pages{all: []journal.Record{record.Intent(p)}}
+	name := fresh()
+	must(t, catchUp(t, name, j, 2))
+	if rows := find(t, name, Query{Merchant: p.Key.Merchant.String()}); len(rows) != 1 || rows[0].ID != 1 {
+		t.Errorf("%+v", rows)
+	}
+}
+
 // The life of a payment tells every record of it; nothing of a card but its mask
 // and its token.
-func TestLife(t *testing.T) {
+func TestLife(t *testing.T) { both(t, tellsLives) }
+
+func tellsLives(t *testing.T, fresh func() string) {
 	p := payment(1)
 	j := &pages{}
 	j.add(record.Intent(p))
+	j.add(record.MakeRerouted(p.Key, "acq-b"))
 	p.State = txn.Intended
 	yes := txn.Answer{Code: txn.CodeApproved, At: noon.Add(time.Hour), RRN: p.Numbers.RRN}
 	j.add(record.MakeOutcome(p, record.Outcome{Event: txn.SaidYes, Answer: yes}))
@@ -298,9 +342,9 @@ func TestLife(t *testing.T) {
 	again := payment(1) // the same key beyond the replay window
 	again.Amount.Minor = 7
 	j.add(record.Intent(again))
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 2))
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	l, err := b.Life(t.Context(), 1)
@@ -308,16 +352,17 @@ func TestLife(t *testing.T) {
 	text, err := json.Marshal(l)
 	must(t, err)
 	want := `{"id":1,"at":"2026-11-23T12:01:00.000Z","terminal":"10000001","merchant":"104110059990001","batch":1,"trace":1,"class":"purchase",` +
-		`"card":"622424******0069","token":"aa010000000000000000000000000000","amount_minor":101,"currency":156,"link":"acq-a","stan":1,"rrn":"632700000001",` +
+		`"card":"622424******0069","token":"aa010000000000000000000000000000","amount_minor":101,"currency":156,"link":"acq-b","stan":1,"rrn":"632700000001",` +
 		`"state":"reversed","code":"00","reason":"` + string(txn.DeclineNoAnswer.Reason) + `","steps":[` +
 		`{"seq":1,"kind":"intent","at":"2026-11-23T12:01:00.000Z","stan":1},` +
-		`{"seq":2,"kind":"outcome","event":"said_yes","at":"2026-11-23T13:00:00.000Z","code":"00"},` +
-		`{"seq":3,"kind":"undo","event":"undo_asked","at":"2026-11-23T12:01:02.000Z","stan":1,"reason":"` + string(txn.DeclineNoAnswer.Reason) + `"},` +
-		`{"seq":4,"kind":"undone","event":"undo_acked","code":"00"}]}`
+		`{"seq":2,"kind":"rerouted","event":"rerouted","link":"acq-b"},` +
+		`{"seq":3,"kind":"outcome","event":"said_yes","at":"2026-11-23T13:00:00.000Z","code":"00"},` +
+		`{"seq":4,"kind":"undo","event":"undo_asked","at":"2026-11-23T12:01:02.000Z","stan":1,"reason":"` + string(txn.DeclineNoAnswer.Reason) + `"},` +
+		`{"seq":5,"kind":"undone","event":"undo_acked","code":"00"}]}`
 	if string(text) != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
-	if l, err := b.Life(t.Context(), 5); err != nil || l.Amount != 7 || l.State != "intended" || len(l.Steps) != 1 {
+	if l, err := b.Life(t.Context(), 6); err != nil || l.Amount != 7 || l.State != "intended" || len(l.Steps) != 1 {
 		t.Errorf("the second life: %+v, %v", l, err)
 	}
 	if _, err := b.Life(t.Context(), 2); !errors.Is(err, ErrNotFound) {

@@ -98,7 +98,8 @@ type Step struct {
 	STAN   uint32 `json:"stan,omitempty"`
 	Code   string `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	By     string `json:"by,omitempty"` // of an operator's act, whose reason is in the operator's own words
+	By     string `json:"by,omitempty"`   // of an operator's act, whose reason is in the operator's own words
+	Link   string `json:"link,omitempty"` // where it went from here on
 }
 
 // Life is a payment with all that became of it.
@@ -119,8 +120,8 @@ type querier interface {
 }
 
 // eventsOf reads the records of a life in order.
-func eventsOf(q querier, id int64) (all []stored, err error) {
-	rows, err := q.QueryContext(context.Background(), "SELECT seq, kind, body FROM event WHERE payment = ? ORDER BY seq", id)
+func eventsOf(ctx context.Context, q querier, id int64) (all []stored, err error) {
+	rows, err := q.QueryContext(ctx, "SELECT seq, kind, body FROM event WHERE payment = $1 ORDER BY seq", id)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +188,9 @@ func stepOf(k txn.Key, e stored) (s Step, err error) {
 		var a txn.Act
 		a, err = record.ParseAct(e.Body)
 		s.Event, s.At, s.Reason, s.By, code = a.What.String(), stamp(a.At), a.Why, a.By, a.Code
+	case record.KindRerouted:
+		s.Link, err = record.ParseRerouted(e.Body)
+		s.Event = txn.Rerouted.String()
 	default:
 		err = fmt.Errorf("kind %d is not known to this version", e.Kind)
 	}

@@ -101,17 +101,17 @@ func (b *Book) candidates(ctx context.Context, by Reference) (fit []Row, err err
 	var rows []Row
 	switch {
 	case by.Receipt != nil && by.Batch == nil && by.Sent == nil:
-		rows, err = b.rows(ctx, " WHERE rrn = ?"+rest, by.Receipt.RRN.String())
+		rows, err = b.rows(ctx, " WHERE rrn = $1"+rest, by.Receipt.RRN.String())
 		for _, r := range rows {
 			if txn.NearDate(time.Unix(0, r.nanos), by.Receipt.Date) {
 				fit = append(fit, r)
 			}
 		}
 	case by.Batch != nil && by.Receipt == nil && by.Sent == nil:
-		rows, err = b.rows(ctx, " WHERE terminal = ? AND batch = ? AND trace = ?"+rest, by.Batch.Terminal.String(), by.Batch.Batch, by.Batch.Trace)
+		rows, err = b.rows(ctx, " WHERE terminal = $1 AND batch = $2 AND trace = $3"+rest, by.Batch.Terminal.String(), by.Batch.Batch, by.Batch.Trace)
 		fit = newest(rows)
 	case by.Sent != nil && by.Receipt == nil && by.Batch == nil:
-		rows, err = b.rows(ctx, " WHERE stan = ? AND link = ?"+rest, by.Sent.STAN, by.Sent.Link)
+		rows, err = b.rows(ctx, " WHERE stan = $1 AND link = $2"+rest, by.Sent.STAN, by.Sent.Link)
 		for _, r := range rows {
 			if len(fit) == 0 && time.Unix(0, r.nanos).UTC().Format("0102150405") == string(by.Sent.At[:]) {
 				fit = append(fit, r)

@@ -4,7 +4,6 @@ package history
 
 import (
 	"errors"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -22,7 +21,7 @@ func rrn(s string) txn.RRN              { return txn.RRN([]byte(s)) }
 func till(s string) (id txn.TerminalID) { copy(id[:], s); return id }
 
 // originals is a history of a few payments that are easy to confuse.
-func originals(t *testing.T) *Book {
+func originals(t *testing.T, fresh func() string) *Book {
 	t.Helper()
 	j := &pages{}
 	add := func(i int, edit func(p *txn.Payment)) {
@@ -46,17 +45,19 @@ func originals(t *testing.T) *Book {
 	advice.Numbers.RRN = rrn("632700000010")
 	j.add(record.Advice(advice))
 	j.add(record.Tombstone(payment(9).Key))
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 3))
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	t.Cleanup(func() { b.Close() })
 	return b
 }
 
 // Every way to name an original finds the one that is meant, or says why not.
-func TestOriginal(t *testing.T) {
-	b := originals(t)
+func TestOriginal(t *testing.T) { both(t, findsOriginals) }
+
+func findsOriginals(t *testing.T, fresh func() string) {
+	b := originals(t, fresh)
 	receipt := func(n, date string) Reference {
 		r := &Receipt{RRN: rrn(n)}
 		copy(r.Date[:], date)
@@ -105,11 +106,13 @@ func TestOriginal(t *testing.T) {
 
 // The payment that Original gives is the one that the index makes of the same
 // journal, in every field.
-func TestOriginalIsWhatRecoveryHas(t *testing.T) {
+func TestOriginalIsWhatRecoveryHas(t *testing.T) { both(t, originalIsWhatRecoveryHas) }
+
+func originalIsWhatRecoveryHas(t *testing.T, fresh func() string) {
 	j := lives(7, 60)
-	name := filepath.Join(t.TempDir(), "history.db")
+	name := fresh()
 	must(t, catchUp(t, name, j, 10))
-	b, err := Read(env.RealDisk(), name)
+	b, err := Read(at(t, name))
 	must(t, err)
 	defer b.Close()
 	x := replay.New(replay.Config{Max: 1000, Window: time.Hour}, env.Real(), nil)
@@ -129,9 +132,11 @@ func TestOriginalIsWhatRecoveryHas(t *testing.T) {
 }
 
 // Before it has caught up, a history does not say that a payment does not exist.
-func TestOriginalBehind(t *testing.T) {
+func TestOriginalBehind(t *testing.T) { both(t, originalBehind) }
+
+func originalBehind(t *testing.T, fresh func() string) {
 	j := lives(8, 10)
-	w := NewWriter(Config{Path: filepath.Join(t.TempDir(), "history.db")}, env.Real(), j)
+	w := NewWriter(Config{At: at(t, fresh())}, env.Real(), j)
 	by := Reference{Receipt: &Receipt{RRN: rrn("999999999999")}}
 	if _, err := w.Original(t.Context(), by); !errors.Is(err, ErrBehind) {
 		t.Errorf("not open: %v", err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
 )
 
@@ -22,17 +21,17 @@ type Rebuilt struct {
 // have any more.
 var ErrWouldLose = errors.New("history: the journal no longer has all its payments")
 
-// Rebuild makes the history at name anew from a journal: into a new file, which
-// then takes the place of the old one. Payments that only the old one knows are
+// Rebuild makes a history anew from a journal, beside the old one, whose place it
+// then takes. Payments that only the old one knows are
 // dropped when drop says so; without, they are a refusal that changes nothing.
-func Rebuild(disk env.Disk, name string, from journal.Replayer, drop bool) (done Rebuilt, err error) {
-	l, err := lock(disk, name)
+func Rebuild(at Place, from journal.Replayer, drop bool) (done Rebuilt, err error) {
+	l, err := at.lock()
 	if err != nil {
 		return Rebuilt{}, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	err = build(disk, name, func(db *sql.DB) error {
-		p, err := newProjection(db, 4*DefaultBatch)
+	err = at.build(func(db *sql.DB) error {
+		p, err := newProjection(db, 4*DefaultBatch, 4*at.bound())
 		if err != nil {
 			return err
 		}
@@ -50,15 +49,15 @@ func Rebuild(disk env.Disk, name string, from journal.Replayer, drop bool) (done
 		if err := db.QueryRow("SELECT count(*) FROM payment").Scan(&done.Payments); err != nil || drop {
 			return err
 		}
-		return compare(disk, name, db)
+		return compare(at, db)
 	})
 	return done, err
 }
 
 // compare refuses to replace a history that knows more. One that cannot be read
 // is no reason to keep it.
-func compare(disk env.Disk, name string, fresh *sql.DB) error {
-	old, err := open(disk, name, "&_pragma=query_only(1)")
+func compare(at Place, fresh *sql.DB) error {
+	old, err := at.reading()
 	if err != nil {
 		return nil
 	}
@@ -75,7 +74,7 @@ func compare(disk env.Disk, name string, fresh *sql.DB) error {
 		if err := rows.Scan(&id, &key); err != nil {
 			return nil
 		}
-		if err := fresh.QueryRow("SELECT count(*) FROM payment WHERE id = ? AND key = ?", id, key).Scan(&n); err != nil {
+		if err := fresh.QueryRow("SELECT count(*) FROM payment WHERE id = $1 AND key = $2", id, key).Scan(&n); err != nil {
 			return err
 		}
 		if n == 0 {
@@ -83,7 +82,7 @@ func compare(disk env.Disk, name string, fresh *sql.DB) error {
 		}
 	}
 	if lost > 0 {
-		return fmt.Errorf("%w: %d payments would be lost; keep the file, or drop them (--drop)", ErrWouldLose, lost)
+		return fmt.Errorf("%w: %d payments would be lost; keep it, or drop them (--drop)", ErrWouldLose, lost)
 	}
 	return nil
 }

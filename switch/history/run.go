@@ -26,7 +26,7 @@ type Source interface {
 
 // Config says where the history is and how it is written.
 type Config struct {
-	Path    string
+	At      Place
 	Batch   int           // records in one transaction
 	Pause   time.Duration // between two looks at the journal
 	Retry   time.Duration // after a fault
@@ -162,28 +162,27 @@ func (w *Writer) session(ended env.Event) (err error) {
 // open takes the lock and opens the file for writing and for reading, making it
 // when there is none.
 func (w *Writer) open() (p *projection, closers []io.Closer, err error) {
-	l, err := lock(w.world.Disk, w.cfg.Path)
+	l, err := w.cfg.At.lock()
 	if err != nil {
 		return nil, nil, err
 	}
 	closers = append(closers, l)
-	const pragmas = "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	db, err := open(w.world.Disk, w.cfg.Path, pragmas)
-	if errors.Is(err, ErrNoFile) {
-		if err := create(w.world.Disk, w.cfg.Path); err != nil {
+	db, err := w.cfg.At.writing()
+	if errors.Is(err, ErrNone) {
+		if err := w.cfg.At.create(); err != nil {
 			return nil, closers, err
 		}
-		db, err = open(w.world.Disk, w.cfg.Path, pragmas)
+		db, err = w.cfg.At.writing()
 	}
 	if err != nil {
 		return nil, closers, err
 	}
 	closers = append([]io.Closer{db}, closers...)
 	db.SetMaxOpenConns(1)
-	if p, err = newProjection(db, w.cfg.Batch); err != nil {
-		return nil, closers, fmt.Errorf("history %s: %w", w.cfg.Path, err)
+	if p, err = newProjection(db, w.cfg.Batch, w.cfg.At.bound()); err != nil {
+		return nil, closers, fmt.Errorf("history %s: %w", w.cfg.At, err)
 	}
-	book, err := Read(w.world.Disk, w.cfg.Path)
+	book, err := Read(w.cfg.At)
 	if err != nil {
 		return nil, closers, err
 	}
@@ -211,7 +210,7 @@ var errLater = errors.New("later")
 func (w *Writer) round(p *projection, ended env.Event, first bool) error {
 	last := w.source.Last()
 	if last < p.seq {
-		return fmt.Errorf("history %s has record %d, the journal's last is %d: %w", w.cfg.Path, p.seq, last, ErrOther)
+		return fmt.Errorf("history %s has record %d, the journal's last is %d: %w", w.cfg.At, p.seq, last, ErrOther)
 	}
 	after := p.seq
 	if first && after > 0 {
@@ -228,7 +227,7 @@ func (w *Writer) round(p *projection, ended env.Event, first bool) error {
 		err = p.commit()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("history %s: %w", w.cfg.Path, err), p.abandon())
+		return errors.Join(fmt.Errorf("history %s: %w", w.cfg.At, err), p.abandon())
 	}
 	w.wrote(p.seq, p.seq >= last)
 	return nil

@@ -157,7 +157,7 @@ func (n *Node) build() error {
 		return err
 	}
 	bytes, _ := n.journal.Used()
-	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Expect: recover.Expect(bytes)}, n.world, durable)
+	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Holds: n.cfg.HoldsLast(), Expect: recover.Expect(bytes)}, n.world, durable)
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
@@ -259,8 +259,10 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	if err != nil {
 		return err
 	}
-	if n.cfg.History.Path != "" {
-		n.history = n.newPast()
+	if n.cfg.History.InUse() {
+		if n.history, err = n.newPast(); err != nil {
+			return err
+		}
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{

@@ -18,17 +18,21 @@ type past struct {
 	*history.Writer
 	ended env.Event
 	done  sync.WaitGroup
+	close func() error // of the journal's tail
 }
 
-// newPast makes the history's writer over the journal's segments: the configuration
-// refuses a history beside a journal in PostgreSQL.
-func (n *Node) newPast() *past {
-	return &past{
-		ended: n.world.Waits.NewEvent(),
-		Writer: history.NewWriter(history.Config{Path: n.cfg.History.Path, Trouble: func(err error) {
-			n.observer.Log().Error("the history is not written; payments go on", "err", err)
-		}}, n.world, n.segments.Tail()),
+// newPast makes the history's writer over the journal's tail.
+func (n *Node) newPast() (*past, error) {
+	place, err := HistoryPlace(n.world, n.cfg.History)
+	if err != nil {
+		return nil, err
 	}
+	trouble := func(err error) { n.observer.Log().Error("the history is not written; payments go on", "err", err) }
+	source, end := n.tail()
+	return &past{
+		ended: n.world.Waits.NewEvent(), close: end,
+		Writer: history.NewWriter(history.Config{At: place, Trouble: trouble}, n.world, source),
+	}, nil
 }
 
 // start begins to write.
@@ -50,6 +54,7 @@ func (p *past) stop() {
 	}
 	p.ended.Wake()
 	p.done.Wait()
+	_ = p.close() // a connection that only read
 }
 
 // former is the history as the flow asks it.

@@ -23,7 +23,7 @@ func remembering(c *config.Config) {
 // search asks the rig's history for everything.
 func (r *rig) search() []history.Row {
 	r.Helper()
-	b, err := history.Read(env.RealDisk(), r.cfg.History.Path)
+	b, err := history.Read(history.InFile(env.RealDisk(), r.cfg.History.Path))
 	if err != nil {
 		r.Fatal(err)
 	}

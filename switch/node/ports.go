@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 
 	"tapswitch/hsm"
@@ -214,6 +215,17 @@ func (r routes) Choose(pan secret.PAN) (string, error) {
 		return "", txn.DeclineLinkDown.Why(err)
 	case err != nil:
 		return "", txn.DeclineNoRoute.Why(err)
+	}
+	return d.Link, nil
+}
+
+// Another finds a healthy link for what those that were tried have not sent.
+func (r routes) Another(pan secret.PAN, c txn.Class, tried []string) (string, error) {
+	d, err := r.table.Choose(pan, func(name string) bool {
+		return !slices.Contains(tried, name) && r.links.Up(name) && r.links.Serves(name, c)
+	})
+	if err != nil || d.Link == "" {
+		return "", txn.DeclineLinkDown.Why(err)
 	}
 	return d.Link, nil
 }

@@ -11,6 +11,7 @@ import (
 	"tapswitch/internal/pgtest"
 	"tapswitch/internal/secret"
 	"tapswitch/switch/config"
+	"tapswitch/switch/history"
 	"tapswitch/switch/journal"
 	"tapswitch/terminal/host"
 )
@@ -38,6 +39,7 @@ func TestPurchasesOnPostgres(t *testing.T) {
 	}
 	r := newRig(t, func(c *config.Config) {
 		c.Journal.Postgres = config.Postgres{URL: url, Timeout: 2 * time.Second, Resolve: 500 * time.Millisecond}
+		c.History = config.History{Store: "postgres", URL: url, Timeout: 2 * time.Second}
 	})
 	till := r.term(0)
 	till.want(till.sale("unionpay", 1234, ""), host.Approved, "00")
@@ -50,6 +52,7 @@ func TestPurchasesOnPostgres(t *testing.T) {
 	till.want(till.sale("unionpay", 1000, ""), host.Approved, "00")
 	before := r.node.index.Len()
 	r.restart()
+	r.remembers(2)
 	if after := r.node.index.Len(); after != before || after < 4 {
 		t.Errorf("%d payments before the restart, %d after it", before, after)
 	}
@@ -74,5 +77,16 @@ func TestPurchasesOnPostgres(t *testing.T) {
 	}
 	if r.a.taken() != 2234 {
 		t.Errorf("%d was taken without a journal", r.a.taken()-2234)
+	}
+}
+
+// remembers: the history comes level with the journal and has the payment of the
+// first terminal with that trace number.
+func (r *rig) remembers(trace uint32) {
+	r.Helper()
+	r.soon("the history", func() bool { return r.node.history.Status() == history.Status{Up: true} })
+	p, _ := r.find(0, trace)
+	if got, err := r.node.history.Original(r.Context(), history.Reference{Receipt: &history.Receipt{RRN: p.Numbers.RRN}}); err != nil || got.Key != p.Key || got.Token != p.Token {
+		r.Errorf("original: %+v, %v", got, err)
 	}
 }

@@ -30,8 +30,9 @@ func (n *Node) purge() {
 	if err := n.batches.Carry(); err != nil {
 		n.observer.Log().Error("the totals of open batches were not carried on: their payments stay in the journal", "err", err)
 	}
+	now := n.world.Clock.Now()
 	c, err := retain.Purge(n.segments, retain.Config{
-		Before: n.world.Clock.Now().AddDate(0, 0, -n.cfg.Journal.Retention), Live: n.index.Knows,
+		Before: now.AddDate(0, 0, -n.cfg.Journal.Retention), HoldsFrom: now.Add(-n.cfg.HoldsLast()), Live: n.index.Knows,
 	})
 	if err != nil {
 		n.observer.Log().Error("the journal was not purged", "err", err)

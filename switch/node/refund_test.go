@@ -3,9 +3,15 @@
 package node
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/iso8583"
 	"tapswitch/switch/config"
 	"tapswitch/switch/txn"
@@ -95,5 +101,70 @@ func TestUnansweredRefund(t *testing.T) {
 			t.Errorf("%s: books %s", option, s.Check)
 		}
 		r.agree()
+	}
+}
+
+// The terminal's program refunds a sale of its receipt: an answer that was lost is
+// asked for with the same message, over a loss of its power, and given once.
+func TestRefundOfATerminal(t *testing.T) {
+	r := newRig(t, func(c *config.Config) { c.Links[0].Unanswered = "reverse" })
+	lossy := &losing{Network: r.world.Net}
+	till := r.term(0, func(c *host.Config) { c.Answer, c.Tries = 500*time.Millisecond, 1 })
+	till.net = lossy
+	till.reopen()
+	sale := till.sale("unionpay", 1000, "")
+	till.want(sale, host.Approved, "00")
+	ask := func(minor int64) host.Result {
+		t.Helper()
+		if _, reason, err := till.host.Ready(t.Context()); reason != host.ReasonNone {
+			t.Fatal(reason, err)
+		}
+		return till.host.Refund(t.Context(), host.Refund{Amount: money.MinorUnits(minor), Card: r.tap("unionpay", minor),
+			Original: host.Original{RRN: sale.RRN, Batch: sale.Batch, Trace: sale.Trace}})
+	}
+	told := func(what string, got host.Result, outcome host.Outcome, code string, held int64) {
+		t.Helper()
+		if err := till.host.Told(t.Context()); err != nil || got.Outcome != outcome || got.Code != code || r.a.taken() != held {
+			t.Errorf("%s: %s %s %s, %v, %v; %d held", what, got.Outcome, got.Code, got.Reason, got.Err, err, r.a.taken())
+		}
+	}
+	told("a part", ask(300), host.Approved, "00", 700)
+	told("too much", ask(701), host.Declined, "64", 700)
+	lossy.deaf.Store(true)
+	told("its answer is lost", ask(200), host.NoAnswer, "", 500)
+	lossy.deaf.Store(false)
+	till.reopen()
+	again := till.host.Repeat(t.Context())
+	told("asked again", *again, host.Approved, "00", 500)
+	told("one more", ask(501), host.Declined, "64", 500)
+	told("the rest", ask(500), host.Approved, "00", 0)
+	if s := r.a.host.Summary(); s.Check != "ok" || r.a.count("0220") != 3 {
+		t.Errorf("books %s, %d refunds", s.Check, r.a.count("0220"))
+	}
+	r.agree()
+}
+
+// losing is a network on which a terminal hears nothing while deaf.
+type losing struct {
+	env.Network
+	deaf atomic.Bool
+}
+
+func (l *losing) Dial(ctx context.Context, address string) (net.Conn, error) {
+	c, err := l.Network.Dial(ctx, address)
+	return lost{c, &l.deaf}, err
+}
+
+type lost struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+func (c lost) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if err != nil || !c.deaf.Load() {
+			return n, err
+		}
 	}
 }

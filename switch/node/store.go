@@ -5,7 +5,10 @@ package node
 import (
 	"fmt"
 
+	"tapswitch/internal/env"
 	"tapswitch/internal/secret"
+	"tapswitch/switch/config"
+	"tapswitch/switch/history"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/journal/postgres"
 	"tapswitch/switch/journal/segment"
@@ -15,6 +18,23 @@ import (
 type store interface {
 	journal.Journal
 	Used() (bytes, reserved int64)
+}
+
+// tail follows the journal, wherever it is, for the history.
+func (n *Node) tail() (history.Source, func() error) {
+	if t, ok := n.journal.(interface{ Tail() *postgres.Tail }); ok {
+		tail := t.Tail()
+		return tail, tail.Close
+	}
+	return n.segments.Tail(), func() error { return nil }
+}
+
+// HistoryPlace is where a configuration has its history.
+func HistoryPlace(world env.Env, c config.History) (history.Place, error) {
+	if !c.InDatabase() {
+		return history.InFile(world.Disk, c.Path), nil
+	}
+	return history.InDatabase(world, history.Database{URL: string(c.URL.AppendTo(nil, secret.ForDatabase)), Schema: c.Schema, Timeout: c.Timeout})
 }
 
 // openJournal opens the store that the configuration names.

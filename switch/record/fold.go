@@ -17,7 +17,7 @@ var ErrNoIntent = errors.New("no intent before it")
 // journal becomes states, for the running switch, its recovery and its history.
 // p is nil before the first record. The records of a payment are those of
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
-// KindUndo, KindUndone, KindCase, KindAdvised and KindAct.
+// KindUndo, KindUndone, KindCase, KindAdvised, KindAct and KindRerouted.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 	if Begins(r.Kind) {
 		if p != nil {
@@ -26,7 +26,7 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		return begin(k, r)
 	}
 	switch r.Kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct:
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct, KindRerouted:
 	default:
 		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
 	}
@@ -60,16 +60,15 @@ func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
 		p.Case = c
 		return p, move(p, txn.CaseOpened)
 	case KindAdvised:
-		if _, err := ParseAdvised(r.Body); err != nil {
-			return p, err
-		}
-		return p, move(p, txn.AdviceAcked)
+		return p, advised(p, r)
 	case KindAct:
 		a, err := ParseAct(r.Body)
 		if err != nil {
 			return p, err
 		}
 		return p, act(p, a)
+	case KindRerouted:
+		return p, reroute(p, r)
 	}
 	u, err := ParseUndone(r.Body)
 	if err != nil {
@@ -136,4 +135,22 @@ func move(p *txn.Payment, e txn.Event) error {
 	}
 	p.State = s
 	return nil
+}
+
+// advised takes the acquirer's acknowledgement of an advice.
+func advised(p *txn.Payment, r journal.Record) error {
+	if _, err := ParseAdvised(r.Body); err != nil {
+		return err
+	}
+	return move(p, txn.AdviceAcked)
+}
+
+// reroute takes what surely has not left to another link.
+func reroute(p *txn.Payment, r journal.Record) (err error) {
+	link, err := ParseRerouted(r.Body)
+	if err != nil {
+		return err
+	}
+	p.Link = link
+	return move(p, txn.Rerouted)
 }

@@ -29,9 +29,10 @@ const (
 	KindCounter                   // used counters of a card or a DUKPT device
 	KindStandIn                   // a payment that the switch approved itself, in the day of its card
 	KindAct                       // an operator held, retried or dropped what a payment owes, or closed its case
+	KindRerouted                  // an intent of which nothing left goes to another link
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act", "rerouted"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

@@ -176,6 +176,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
 	golden(t, "testdata/v2_act.txt", acts())
+	golden(t, "testdata/v2_rerouted.txt", reroutes())
 }
 
 func golden(t *testing.T, file string, all []journal.Record) {

@@ -21,6 +21,9 @@ func (h *host) advised(p txn.Payment) (txn.Code, error) {
 		return h.adjusted(p)
 	}
 	again := h.debits[n] != 0
+	if o, ok := h.find(p.Original); ok && p.Key.Class == txn.CompletionAdvice && !again && !h.complete(o.Numbers.STAN, &p) {
+		return txn.CodeBadTxn, nil
+	}
 	h.debits[n] = int64(p.Amount.Minor)
 	switch {
 	case h.mood == "silent":

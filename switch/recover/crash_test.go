@@ -88,7 +88,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	if n.journal, err = segment.Open(n.world, segment.Config{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 1 << 20, OnBroken: n.broke}); err != nil {
 		return nil, err
 	}
-	n.index = replay.New(replay.Config{Max: 100, Window: remembers}, n.world, n.journal)
+	n.index = replay.New(replay.Config{Max: 100, Window: remembers, Holds: 30 * 24 * time.Hour}, n.world, n.journal)
 	n.batches = settle.New(settle.Config{Max: 100}, n.world, n.journal)
 	n.index.Account(n.batches)
 	n.tries = pin.New(module{}, 3)
@@ -100,10 +100,11 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.find = n.index.Find
 	n.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: time.Second}, n.world, n.index, h, nil)
 	s := still{n.tries}
 	n.flow = &flow.Flow{
-		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Limits: s, Acquirers: h, Reversals: n.saf,
+		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Limits: s, Holds: s, Acquirers: h, Reversals: n.saf,
 		Past: archive{n}, Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
 	_, err = recover.Resolve(n.index, n.Next, n.saf.Enqueue)
@@ -332,15 +333,12 @@ func done(a txn.Answer) bool { return a.Code == txn.CodeApproved || a.Code == tx
 // running switch has.
 func sameAgain(t *testing.T, name string, n *node, m moment) {
 	t.Helper()
-	fresh := replay.New(replay.Config{Max: 100, Window: remembers}, n.world, nil)
+	fresh := replay.New(replay.Config{Max: 100, Window: remembers, Holds: 30 * 24 * time.Hour}, n.world, nil)
 	accounts := settle.New(settle.Config{Max: 100}, n.world, nil)
 	fresh.Account(accounts)
 	if _, err := recover.Replay(n.journal, fresh, accounts); err != nil {
 		t.Errorf("%s: replay: %v", name, err)
 		return
-	}
-	if running, again := standing(n.batches), standing(accounts); running != again {
-		t.Errorf("%s: promise 8: batches are %s in memory and %s in the journal", name, running, again)
 	}
 	n.index.Each(func(p txn.Payment) {
 		q, ok := fresh.Find(p.Key)
@@ -353,7 +351,13 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		if !ok || q.State != p.State || q.Reserved != p.Reserved || (q.Held == nil) != (p.Held == nil) {
 			t.Errorf("%s: promise 8: trace %d is %s in memory and %s in the journal", name, p.Key.Trace, p.State, q.State)
 		}
+		if q.State == txn.Approved && p.Key.Class.Side() == txn.OnNeither { // a batch of nothing in force is there only while it is under way
+			fresh.Move(p.Key, txn.MaybeWritten)
+		}
 	})
+	if running, again := standing(n.batches), standing(accounts); running != again {
+		t.Errorf("%s: promise 8: batches are %s in memory and %s in the journal", name, running, again)
+	}
 }
 
 // standing is how all batches stand.

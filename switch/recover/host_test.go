@@ -23,6 +23,7 @@ type host struct {
 	debits  map[txn.STAN]int64    // effective, by the STAN of the purchase
 	undone  map[txn.STAN]bool     // reversals seen, also of unknown originals
 	voided  map[txn.STAN]txn.STAN // voids in force, and what they took back
+	used    map[txn.STAN]txn.STAN // what a completion in force used up
 	given   map[txn.STAN]txn.STAN // refunds in force, and what they give back a part of
 	undoes  bool                  // refunds are reversed
 	request map[txn.STAN]string   // what a STAN was used for
@@ -30,14 +31,15 @@ type host struct {
 	mood    string                // of the next purchase: approve, decline, silent, lost
 	asked   int                   // requests that may move money
 	told    int                   // messages of the store-and-forward
+	find    func(txn.Key) (txn.Payment, bool)
 }
 
 func newHost() *host {
-	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, voided: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}, request: map[txn.STAN]string{}}
+	return &host{debits: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, voided: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}, used: map[txn.STAN]txn.STAN{}, request: map[txn.STAN]string{}}
 }
 
 func (h *host) clone() *host {
-	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), given: maps.Clone(h.given), undoes: h.undoes, request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), given: maps.Clone(h.given), used: maps.Clone(h.used), undoes: h.undoes, request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
 }
 
 // held is the sum of all effective debits.
@@ -67,7 +69,7 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers
 	h.asked++
 	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))
-	a := txn.Answer{Code: txn.CodeApproved, RRN: n.RRN, At: n.At}
+	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: n.RRN, At: n.At}
 	switch h.mood {
 	case "decline":
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
@@ -82,10 +84,15 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	case s.Payment.Key.Class == txn.Refund: // trusts the switch with the sum
 		h.debits[o.Numbers.STAN] -= int64(s.Payment.Amount.Minor)
 		h.given[n.STAN] = o.Numbers.STAN
+	case s.Payment.Key.Class == txn.Completion:
+		if !h.complete(o.Numbers.STAN, s.Payment) {
+			a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
+		}
 	case h.debits[o.Numbers.STAN] == 0 && h.voided[n.STAN] == 0:
 		a.Code, a.Reason = txn.CodeBadTxn, txn.DeclineAcquirer.Reason
 	default:
 		h.debits[o.Numbers.STAN], h.voided[n.STAN] = 0, o.Numbers.STAN
+		h.standsAgain(o.Numbers.STAN, true)
 	}
 	if h.mood == "silent" {
 		return txn.Answer{}, flow.ErrNoAnswer
@@ -105,6 +112,7 @@ func (h *host) Send(_ context.Context, kind saf.Kind, p txn.Payment, _ bool) (tx
 		delete(h.voided, p.Numbers.STAN)
 		if !h.undone[o] {
 			h.debits[o] = int64(p.Amount.Minor)
+			h.standsAgain(o, false)
 		}
 		return txn.CodeApproved, nil
 	}
@@ -117,6 +125,7 @@ func (h *host) Send(_ context.Context, kind saf.Kind, p txn.Payment, _ bool) (tx
 		return txn.CodeUnmatched, nil
 	}
 	h.debits[p.Numbers.STAN] = 0
+	h.standsAgain(p.Numbers.STAN, true)
 	return txn.CodeApproved, nil
 }
 
@@ -144,7 +153,10 @@ func (still) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 func (still) Issuer(secret.PAN) (*chip.Issuer, error) {
 	return &chip.Issuer{Name: "test", PVK: &hsm.Key{}}, nil
 }
-func (still) Choose(secret.PAN) (string, error)                      { return "acq", nil }
+func (still) Choose(secret.PAN) (string, error) { return "acq", nil }
+func (still) Another(secret.PAN, txn.Class, []string) (string, error) {
+	return "", txn.DeclineLinkDown
+}
 func (still) Home(secret.PAN, txn.Class) (string, error)             { return "acq", nil }
 func (still) Check(context.Context, *txn.Request, chip.Issuer) error { return nil }
 func (still) Respond(context.Context, *txn.Request, chip.Issuer, txn.Code) ([]byte, error) {

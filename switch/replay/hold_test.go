@@ -3,11 +3,13 @@
 package replay
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/internal/env/fake"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
@@ -124,6 +126,84 @@ func TestOriginalIsKeptWhileOwed(t *testing.T) {
 		x.Forget()
 		if x.Len() != 0 || len(x.later) != 0 {
 			t.Errorf("%d payments and %d originals are left", x.Len(), len(x.later))
+		}
+	}
+}
+
+// takesTwo says that an index has room for two more, and not for a third.
+func takesTwo(t *testing.T, name string, x *Index) {
+	t.Helper()
+	for trace := txn.STAN(11); trace <= 12; trace++ {
+		if old, err := x.Claim(newPayment(trace), env.Never); old != nil || err != nil {
+			t.Fatalf("%s: %v %v", name, old, err)
+		}
+	}
+	if _, err := x.Claim(newPayment(13), env.Never); !errors.Is(err, txn.DeclineOverload) {
+		t.Errorf("%s: a third: %v", name, err)
+	}
+	x.Finish(newPayment(11).Key)
+	x.Finish(newPayment(12).Key)
+}
+
+// A hold, its completion and the void of that are remembered as long as the hold may
+// be used, also after a restart, and count among what the index remembers; what came
+// and went meanwhile is forgotten by the common rule.
+func TestHoldsAreRememberedLonger(t *testing.T) {
+	clock := fake.NewClock()
+	world, l := env.Env{Clock: clock, Waits: clock}, &log{}
+	cfg := Config{Max: 5, Window: time.Hour, Holds: 30 * 24 * time.Hour}
+	x := New(cfg, world, l)
+	p := held(t, x, 1, 7, "AUTH01")
+	p2 := held(t, x, 5, 7, "AUTH02")
+	if _, err := x.Change(p2.Key, func(now View) ([]journal.Record, error) { // reversed, it is none
+		return []journal.Record{record.MakeUndo(p2.Key, record.Undo{Event: txn.UndoAsked, Numbers: SpareNumbers(now.Payment)}),
+			record.MakeUndone(now.Payment, record.Undone{Event: txn.UndoAcked, Code: txn.CodeApproved})}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(20 * time.Hour)
+	about := []*txn.Payment{newPayment(2), newPayment(3)}
+	about[0].Key.Class, about[0].Original = txn.Completion, p.Key
+	about[1].Key.Class, about[1].Original = txn.CompletionVoid, about[0].Key
+	for _, q := range about {
+		q.Numbers.At = clock.Now()
+		intend(t, x, q)
+		settle(t, x, q.Key, txn.SaidYes, txn.CodeApproved)
+		x.Finish(q.Key)
+		x.Move(q.Key, txn.Written)
+	}
+	paid(t, x, 4)
+	clock.Advance(29 * 24 * time.Hour)
+	again := New(cfg, world, l)
+	for _, r := range l.records {
+		if err := again.Apply(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again.Each(func(p txn.Payment) { // as recovery does
+		if p.State == txn.Approved {
+			again.Move(p.Key, txn.MaybeWritten)
+		}
+	})
+	for name, x := range map[string]*Index{"running": x, "after a restart": again} {
+		x.Forget()
+		if got := x.FindAuth(AuthKey{[16]byte{7}, [6]byte([]byte("AUTH01"))}); len(got) != 1 || x.Len() != 3 {
+			t.Errorf("%s: %d holds of the code and %d payments are left", name, len(got), x.Len())
+		}
+		if _, err := x.ChangeBoth(txn.Key{Trace: 9}, p.Key, func(_, of View) ([]journal.Record, error) {
+			if len(of.Later) != 1 || len(of.Beyond) != 1 {
+				t.Errorf("%s: later %+v, beyond %+v", name, of.Later, of.Beyond)
+			}
+			return nil, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		takesTwo(t, name, x)
+	}
+	clock.Advance(3 * 24 * time.Hour)
+	for name, x := range map[string]*Index{"running": x, "after a restart": again} {
+		if x.Forget(); x.Len() != 0 || len(x.later) != 0 || len(x.auths) != 0 || len(x.longer) != 0 {
+			t.Errorf("%s: %d payments, %d originals, %d codes are left", name, x.Len(), len(x.later), len(x.auths))
 		}
 	}
 }

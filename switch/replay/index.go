@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
+	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
 
@@ -40,6 +41,7 @@ type Index struct {
 	refused  refusals
 	cases    int      // open ones
 	order    []*entry // in order of arrival, for forgetting
+	longer   []*entry // those among the earliest that are remembered longer: what is held, and what is about it
 	moves    uint64   // changes of state so far
 }
 
@@ -91,7 +93,7 @@ func (x *Index) Apply(r journal.Record) error {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
-		record.KindAdvice, record.KindAdvised, record.KindAct:
+		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
 	default:
 		return fmt.Errorf("replay: record kind %d is not known to this version", r.Kind)
 	}
@@ -141,7 +143,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 	case e == nil:
 		return nil, record.ErrNoIntent
 	}
-	before := e.state()
+	before, link := e.state(), e.link()
 	if _, err := record.Fold(e.p, k, r); err != nil {
 		return e, err
 	}
@@ -155,6 +157,7 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 		}
 	}
 	x.authorized(e.p, r.Kind)
+	x.rerouted(e, link)
 	return e, nil
 }
 
@@ -162,6 +165,26 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 func (x *Index) move(e *entry) {
 	x.moves++
 	e.moved = x.moves
+}
+
+// link is where its payment goes, empty when there is none.
+func (e *entry) link() string {
+	if e.p == nil {
+		return ""
+	}
+	return e.p.Link
+}
+
+// rerouted makes a payment that went from one link to another findable by what it
+// carries there, and no more by what it would have carried; the lock is held.
+func (x *Index) rerouted(e *entry, from string) {
+	if e.p.Link == from {
+		return
+	}
+	if l := NewLinkKey(from, e.p.Numbers); x.sent[l] == e.key {
+		delete(x.sent, l)
+	}
+	x.sent[NewLinkKey(e.p.Link, e.p.Numbers)] = e.key
 }
 
 // state is where its payment stands, Received when there is none.
@@ -264,7 +287,7 @@ func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
 // Each calls fn with a copy of every payment in order of arrival.
 func (x *Index) Each(fn func(txn.Payment)) {
 	x.mu.Lock()
-	all := slices.Clone(x.order)
+	all := x.everything()
 	x.mu.Unlock()
 	for _, e := range all {
 		x.mu.Lock()
@@ -286,7 +309,7 @@ func (x *Index) Owing(states ...txn.State) []txn.Payment {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var found []*entry
-	for _, e := range x.order {
+	for _, e := range x.everything() {
 		if slices.Contains(states, e.state()) {
 			found = append(found, e)
 		}
@@ -321,6 +344,7 @@ const few = 8
 // original is kept until what names it rests: its message says what it is about. One
 // with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
+	x.forgetHolds()
 	oldest := x.clock.Now().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {
@@ -331,13 +355,22 @@ func (x *Index) forget() {
 			return
 		}
 		x.order = x.order[1:]
-		if e.running || e.busy || e.held > 0 || (e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key))) {
+		switch {
+		case x.ofHold(e):
+			x.longer = append(x.longer, e)
+		case x.needed(e):
 			x.order = append(x.order, e)
-			continue
+		default:
+			x.unlink(e.key, e)
+			delete(x.payments, e.key)
 		}
-		x.unlink(e.key, e)
-		delete(x.payments, e.key)
 	}
+}
+
+// needed says whether e must be remembered whatever its age; the lock is held.
+func (x *Index) needed(e *entry) bool {
+	return e.running || e.busy || e.held > 0 ||
+		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key)))
 }
 
 // owed says whether something that names k is not at its end; the lock is held.

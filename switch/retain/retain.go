@@ -3,7 +3,7 @@
 // Package retain says which records of the journal are no longer needed.
 //
 // Promise: what is left after a purge brings back every payment that is not
-// final, has an open case or is younger than the retention period, the totals of every batch, every wrong PIN that still counts,
+// final, has an open case or is younger than the retention period, every pre-authorization that may still be used, the totals of every batch, every wrong PIN that still counts,
 // every used counter, what was decided in an issuer's place today, and the numbers as they were. A kind of record without a rule here, or a record
 // that does not fit its payment, is an error, and nothing is purged.
 //
@@ -32,6 +32,9 @@ import (
 type Config struct {
 	// Before: what was written before this moment may go.
 	Before time.Time
+	// HoldsFrom: a pre-authorization in force that was approved since this moment stays,
+	// with what is about it; the zero value has no such rule.
+	HoldsFrom time.Time
 	// Live says whether the running switch knows a payment; nil when none runs.
 	Live func(txn.Key) bool
 }
@@ -57,9 +60,10 @@ type life struct {
 	state txn.State
 	known bool // an intent was seen; without one it is a tombstone
 	live  bool
-	held  bool   // a case is open of it; of a root also: one of those that belong to it is not final, or lives
-	last  uint64 // its newest record
-	with  *life  // an earlier one that it belongs to: its original, or that one's; nil is none
+	held  bool      // a case is open of it; of a root also: one of those that belong to it is not final, or lives
+	last  uint64    // its newest record
+	holds time.Time // of an approved pre-authorization: since when
+	with  *life     // an earlier one that it belongs to: its original, or that one's; nil is none
 }
 
 // root is the payment that all belong to that stay or go together: an original,
@@ -101,7 +105,7 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 		r := l.root()
 		r.held = r.held || p.needs(k, l.state, l.last)
 		r.last = max(r.last, l.last)
-		r.held = r.held || l.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting()
+		r.held = r.held || l.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting() || p.mayBeUsed(l)
 	}
 	for _, l := range p.lives {
 		if p.over(l) {
@@ -109,6 +113,13 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// mayBeUsed says whether l is a pre-authorization that can still be completed or
+// cancelled.
+func (p *Plan) mayBeUsed(l *life) bool {
+	inForce := l.state == txn.Approved || l.state == txn.Completed
+	return inForce && !p.cfg.HoldsFrom.IsZero() && l.holds.After(p.cfg.HoldsFrom)
 }
 
 // keep says whether a record must stay.
@@ -229,6 +240,9 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 			return at, err
 		}
 		event, at = o.Event, o.Answer.At
+		if k.Class == txn.PreAuth && event == txn.SaidYes {
+			l.holds = at
+		}
 	case record.KindUndo:
 		u, err := record.ParseUndo(r.Body)
 		if err != nil {
@@ -255,10 +269,20 @@ func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, er
 		event, at = txn.AdviceAcked, a.At
 	case record.KindAct:
 		return l.act(p, k, r)
+	case record.KindRerouted:
+		return at, l.rerouted(p, k, r)
 	default:
 		return at, fmt.Errorf("this kind of record has no retention rule in this version")
 	}
 	return at, l.move(p, k, event)
+}
+
+// rerouted takes a payment to another link, which changes nothing here.
+func (l *life) rerouted(p *Plan, k txn.Key, r journal.Record) error {
+	if _, err := record.ParseRerouted(r.Body); err != nil {
+		return err
+	}
+	return l.move(p, k, txn.Rerouted)
 }
 
 // begin takes the first record of a payment.
@@ -274,7 +298,7 @@ func (p *Plan) begin(l *life, k txn.Key, seq uint64, r journal.Record) (event tx
 	case record.KindAdvice:
 		event = txn.Happened
 	}
-	l.known, l.state = true, txn.Received
+	l.known, l.state, l.holds = true, txn.Received, time.Time{}
 	if o := p.lives[q.Original]; o != nil && q.Original != (txn.Key{}) {
 		o.last = max(o.last, seq)
 		l.join(o)

@@ -76,6 +76,7 @@ func eventDocs() map[Event]string {
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
 		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",
+		Rerouted:       "surely not a byte left, and the payment goes to another link of its card's range; its reversal would too",
 		StoodIn:        "surely not a byte left, and the switch said yes by the mandate of the card's issuer ([stand-in](../operating/stand-in.md)); the journal has an advice with it",
 		CaseUndone:     "a person found that the acquirer holds nothing of it, and closed the case",
 		CaseStands:     "a person found that the acquirer holds it, and closed the case",

@@ -55,7 +55,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"no_route":                          {"no range of `bins` has this card number", "add the range, or nothing"},
 		"transaction_not_supported_by_link": {"the link's dialect or host does not carry this kind of transaction", "route the card's range to a link that does, or take the transaction off the terminal's menu"},
 		"no_healthy_link":                   {"no link of the card's range is signed on", "see [faults](../operating/faults.md#an-acquirer-is-down)"},
-		"not_sent":                          {"the link was lost between the choice of the route and the first byte: surely nothing left, nothing is reversed", "as for `no_healthy_link`"},
+		"not_sent":                          {"the link was lost, or had no room, between the choice of the route and the first byte, and so was every other of the card's range: surely nothing left, nothing is reversed", "as for `no_healthy_link`"},
 		"cashback_not_permitted":            {"`cashback_minor` of the terminal, or of the link that the card goes to, is 0", "give the terminal a limit, or take the transaction off its menu"},
 		"cashback_above_limit":              {"the cash is more than `cashback_minor` of the terminal or of the link", "nothing, or raise the limit that the acquirer agreed to"},
 		"stand_in_without_chip":             {"no link of the card's range could take the payment, its issuer has a mandate, and field 55 is absent: without a cryptogram nothing is decided here", "see [stand-in](../operating/stand-in.md); the link is what is wrong"},

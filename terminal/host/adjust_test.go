@@ -56,7 +56,7 @@ func TestAdjustments(t *testing.T) {
 		{Kind: "000000 00 34", Amount: "000000001300", Trace: "000003"}, {Kind: "000000 00 34", Amount: "000000001300", Trace: "000003"},
 		{Kind: "000000 00 32", Amount: "000000001000", Trace: "000004"},
 	} {
-		if got := books[i+1]; got.MTI != "0220" || got.Kind != want.Kind || got.Amount != want.Amount || got.Trace != want.Trace || got.Original != "000001000002" ||
+		if got := books[i+1]; got.MTI != "0220" || got.Kind != want.Kind || got.Amount != want.Amount || got.Trace != want.Trace || got.Original != "0000010000020000" ||
 			got.RRN != "000000000002" || got.Auth != "A00002" || !got.MACRight || got.PAN != testPAN || got.Track || got.Entry != "072" {
 			t.Errorf("%+v", got)
 		}

@@ -42,7 +42,8 @@ type Sale struct {
 type Outcome string
 
 // The outcomes. All but Approved and Declined by an authenticated answer leave
-// a reversal due, except NotSent, where surely nothing left, and Kept.
+// a reversal due, except NotSent, where surely nothing left, and Kept. A refund is
+// never reversed: without an answer it is sent again.
 const (
 	Approved        Outcome = "approved"
 	Declined        Outcome = "declined"
@@ -50,6 +51,7 @@ const (
 	NoAnswer        Outcome = "no_answer"       // time-out or connection lost after sending
 	NotSent         Outcome = "not_sent"        // surely nothing left
 	Kept            Outcome = "kept"            // an offline sale, on the disk of the terminal
+	Unclear         Outcome = "unclear"         // of a refund: the switch does not know, or did not carry it out; a person asks the acquirer
 	Unrecorded      Outcome = "unrecorded"      // authenticated, but the terminal's disk failed: it will be reversed
 )
 
@@ -82,6 +84,10 @@ const (
 	ReasonOfflineFull    Reason = "offline_memory_full"
 	ReasonNotKept        Reason = "not_kept_by_switch"
 	ReasonAdviceRefused  Reason = "advice_refused"
+	ReasonRefundDue      Reason = "refund_pending"
+	ReasonRefundOld      Reason = "refund_too_old_to_repeat"
+	ReasonUnjudged       Reason = "not_judged_by_switch"
+	ReasonAskAcquirer    Reason = "ask_acquirer"
 	ReasonMalfunction    Reason = "malfunction"
 	ReasonMessageTooLong Reason = "message_not_built"
 )
@@ -90,7 +96,8 @@ const (
 type Result struct {
 	Outcome Outcome
 	Reason  Reason
-	Code    string // field 39, "" when no answer carried one
+	Code    string           // field 39, "" when no answer carried one
+	Amount  money.MinorUnits // of a refund
 	Trace   uint32
 	Batch   string
 	RRN     string           // field 37

@@ -92,6 +92,7 @@ type Host struct {
 	cfg    Config
 	keys   Keys
 	net    env.Network
+	clock  env.Clock
 	layout *iso8583.Layout
 	format frame.Format
 	mem    *memory
@@ -100,6 +101,7 @@ type Host struct {
 	tpk, tak *hsm.Key // nil before the first sign-on
 	version  uint32   // of the working keys
 	signOn   bool     // due before the next transaction
+	answered bool     // the refund of the memory has its end, which the cashier is not told yet
 }
 
 // Open reads the reversal memory and is ready to talk; it does not connect yet.
@@ -112,7 +114,7 @@ func Open(ctx context.Context, world env.Env, keys Keys, cfg Config) (*Host, err
 	if err != nil {
 		return nil, err
 	}
-	return &Host{cfg: cfg, keys: keys, net: world.Net, mem: mem, signOn: true,
+	return &Host{cfg: cfg, keys: keys, net: world.Net, clock: world.Clock, mem: mem, signOn: true,
 		layout: unionpaypos.New(), format: frame.UnionPayPOS()}, nil
 }
 

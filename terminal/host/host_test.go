@@ -39,6 +39,7 @@ type bench struct {
 	h     *host.Host
 	soft  *soft.Module
 	cfg   func(*host.Config)
+	clock *fake.Clock // nil: the real one
 }
 
 func newBench(t *testing.T) *bench {
@@ -74,6 +75,9 @@ func (b *bench) tryOpen() error {
 	b.t.Helper()
 	world := env.Real()
 	world.Disk = b.disk
+	if b.clock != nil {
+		world.Clock = b.clock
+	}
 	m, err := soft.New(world.Rand, world.Clock)
 	if err != nil {
 		return err

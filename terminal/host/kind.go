@@ -23,6 +23,7 @@ const (
 	KindAdjust         Kind = "adjust"        // an earlier sale comes to another amount
 	KindTip            Kind = "tip"           // it comes to more
 	KindCashback       Kind = "cashback"      // a sale of which the customer gets a part in cash
+	KindRefund         Kind = "refund"        // gives a purchase or a part of it back; by Host.Refund alone
 
 	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
 )
@@ -54,6 +55,8 @@ func (k Kind) form() (form, bool) {
 		return form{mtiOffline, processingSale, conditionSale, "34"}, true
 	case KindCashback:
 		return form{mtiSale, "090000", conditionSale, typeSale}, true
+	case KindRefund:
+		return form{mtiRefund, "200000", conditionSale, "25"}, true
 	}
 	return form{}, false
 }
@@ -66,7 +69,8 @@ const (
 
 // Original is what a receipt says of the message that another one is about. Of a
 // completion and of the void of a pre-authorization: authorization code and date, and
-// batch and trace number where they are at hand. Of the void of a completion all.
+// batch and trace number where they are at hand. Of the void of a completion all. Of a
+// refund all but the authorization code, and the date where it is at hand.
 type Original struct {
 	Auth  string `json:"auth,omitempty"`  // field 38
 	Date  string `json:"date,omitempty"`  // MMDD, field 13
@@ -81,7 +85,11 @@ func (o Original) field61() string {
 	if batch == "" {
 		batch = "000000"
 	}
-	return fmt.Sprintf("%s%06d%s", batch, o.Trace, o.Date)
+	date := o.Date
+	if date == "" {
+		date = "0000"
+	}
+	return fmt.Sprintf("%s%06d%s", batch, o.Trace, date)
 }
 
 // told says whether the switch is told of k, as of an offline sale, and not asked.
@@ -100,6 +108,10 @@ func (k Kind) names(o Original) error {
 		}
 	case k.told():
 		return errors.New("an adjustment is kept and told, not asked for: KeepAdjustment")
+	case k == KindRefund:
+		if !whole || len(o.RRN) != 12 || o.Auth != "" || o.Date != "" && !digits(o.Date, 4) {
+			return errors.New("a refund needs batch, trace and reference number of the purchase, and its date MMDD or none")
+		}
 	case len(o.Auth) != 6 || !digits(o.Date, 4):
 		return errors.New("the original's authorization code has 6 characters, its date is MMDD")
 	case k == KindCompletionVoid && (!whole || len(o.RRN) != 12):

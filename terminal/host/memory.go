@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"time"
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
@@ -57,7 +58,8 @@ type reversal struct {
 	ICC     []byte           `json:"icc"`               // the short list
 	RRN     string           `json:"rrn,omitempty"`     // of an approved sale: field 37 of its answer
 	Changed bool             `json:"changed,omitempty"` // of an approved sale: it was adjusted since, so it is not reversed
-	Refused string           `json:"refused,omitempty"` // of an offline sale: field 39 of the switch that will not have it
+	Refused string           `json:"refused,omitempty"` // field 39 of the switch that will not have an offline sale, or did not judge a refund
+	At      time.Time        `json:"at,omitzero"`       // of a refund: when it was sent first
 	pan     secret.PAN
 }
 
@@ -68,6 +70,7 @@ type state struct {
 	pending *reversal   // due: sent until acknowledged
 	last    *reversal   // of the last approved sale, for the operator's reversal
 	offline []*reversal // sales that the switch does not have yet, the oldest first
+	refund  *reversal   // has no answer yet: the same message is sent again
 }
 
 // memory is the state and the disk it lives on.
@@ -90,6 +93,7 @@ type onDisk struct {
 	Pending  []byte   `json:"pending,omitempty"`
 	Last     []byte   `json:"last,omitempty"`
 	Offline  [][]byte `json:"offline,omitempty"`
+	Refund   []byte   `json:"refund,omitempty"`
 }
 
 // openMemory locks the directory and reads what is there; a terminal without a
@@ -156,6 +160,9 @@ func (m *memory) load(ctx context.Context) error {
 	if next.last, err = m.open(ctx, "last", d.Last); err != nil {
 		return err
 	}
+	if next.refund, err = m.open(ctx, "refund", d.Refund); err != nil {
+		return err
+	}
 	for i, sealed := range d.Offline {
 		kept, err := m.open(ctx, offlinePlace(i), sealed)
 		switch {
@@ -204,7 +211,7 @@ func (m *memory) read() ([]byte, error) {
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
 	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
-	for _, r := range append([]*reversal{next.pending, next.last}, next.offline...) {
+	for _, r := range append([]*reversal{next.pending, next.last, next.refund}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
 		}
@@ -214,6 +221,9 @@ func (m *memory) save(ctx context.Context, next state) error {
 		return err
 	}
 	if d.Last, err = m.seal(ctx, "last", next.last); err != nil {
+		return err
+	}
+	if d.Refund, err = m.seal(ctx, "refund", next.refund); err != nil {
 		return err
 	}
 	for i, kept := range next.offline {

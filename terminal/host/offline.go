@@ -48,8 +48,8 @@ type Told struct {
 
 // Errors of Discard.
 var (
-	ErrNotKept    = errors.New("host: no offline sale of this trace number is kept")
-	ErrNotRefused = errors.New("host: an offline sale that was not refused is not discarded: the switch does not have it yet")
+	ErrNotKept    = errors.New("host: no offline sale and no refund of this trace number is kept")
+	ErrNotRefused = errors.New("host: what was not refused is not discarded: the switch does not have it yet, or has it and did not answer")
 )
 
 // Kept is how many offline sales the switch does not have yet.
@@ -213,8 +213,12 @@ func passes(code string) bool {
 }
 
 // Discard forgets an offline sale that the switch refused for good: the merchant's
-// voucher is what is left of it.
+// voucher is what is left of it. A refund is forgotten that the switch answered
+// without a word about it.
 func (h *Host) Discard(ctx context.Context, trace uint32) error {
+	if due, is := h.RefundDue(); is && due == trace {
+		return h.giveUp(ctx)
+	}
 	for i, s := range h.mem.now.offline {
 		switch {
 		case s.Trace != trace:

@@ -36,6 +36,9 @@ const (
 // before, so a sale that is not possible now is refused before anything is sent.
 func (h *Host) Sale(ctx context.Context, s Sale) Result {
 	r := Result{Outcome: NotSent, Trace: h.mem.nextTrace(), Batch: h.mem.now.batch}
+	if s.Kind == KindRefund {
+		return r.because(ReasonSaleMalformed, fmt.Errorf("%w: a refund is not reversed, so it is no sale (Refund)", errSale))
+	}
 	if r.Reason, r.Err = h.admit(s); r.Err != nil {
 		return r
 	}

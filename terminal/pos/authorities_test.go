@@ -36,8 +36,8 @@ func TestReceiptTellsOfTheAuthentication(t *testing.T) {
 	r.plugIn()
 	r.wait("ready")
 	for _, c := range []struct{ card, want, oda, receipt string }{
-		{"unionpay-no-pin", "approved 00 none 622424******0069 000002", "fdda  0000000000 8000", "cvm none oda fdda trace 000002"},
-		{"visa", "approved 00 none 476173******0119 000003", "fdda  0000000000 8000", "cvm none oda fdda trace 000003"},
+		{"unionpay-no-pin", "approved 00 none 622424******0069 000002", "fdda  0000000000 8000", "cvm none oda fdda batch 000001 trace 000002"},
+		{"visa", "approved 00 none 476173******0119 000003", "fdda  0000000000 8000", "cvm none oda fdda batch 000001 trace 000003"},
 		{"unknown-bin", "approved 00 none 999999******0006 000004", "not_performed oda_card_gave_no_data 8000000000 0000", "oda not_performed"},
 		{"visa-oda-online", "approved 00 none 476173******0119 000005", "failed oda_signature_hash_wrong 0800000000 8000", "oda failed"},
 		{"visa-oda-forged", "declined_offline oda_signature_hash_wrong", "failed oda_signature_hash_wrong 0800000000 8000", "oda failed"},

@@ -21,7 +21,7 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
-	Kind        string           `json:"kind,omitempty"` // of a result or an advice: preauth, preauth-void, complete, complete-offline, complete-void, cashback, adjust, tip; none for a sale
+	Kind        string           `json:"kind,omitempty"` // of a result or an advice: preauth, preauth-void, complete, complete-offline, complete-void, refund, cashback, adjust, tip; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
@@ -147,15 +147,7 @@ func (p *printer) human(e Event) string {
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
 	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
-		optional("oda", e.ODA), p.batch(e), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason), e.Notice)
-}
-
-// batch is on receipts of which a later message may name it.
-func (p *printer) batch(e Event) string {
-	if e.Kind == "" {
-		return ""
-	}
-	return optional("batch", e.Batch)
+		optional("oda", e.ODA), optional("batch", e.Batch), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason), e.Notice)
 }
 
 // part is what was approved in part: it is what the customer pays, and the rest is

@@ -29,6 +29,7 @@ func (t *Till) sale(ctx context.Context, c command) {
 		t.undone(undo, err)
 	}
 	if e.Outcome == string(host.Approved) || e.Outcome == string(host.Declined) { // the switch answers
+		t.repeat(ctx)
 		t.upload(ctx, false)
 	}
 }

@@ -153,6 +153,7 @@ func (t *Till) start(ctx context.Context) {
 		t.fail(string(reason), err)
 	}
 	t.say.emit(Event{Event: EventReady, Terminal: t.cfg.ID, Batch: t.host.Batch()})
+	t.repeat(ctx)
 	t.upload(ctx, false)
 }
 
@@ -162,6 +163,10 @@ func (t *Till) job(c command) func(context.Context) {
 		return func(context.Context) { t.fail("command_malformed", c.err) }
 	case c.takesCard():
 		return func(ctx context.Context) { t.sale(ctx, c) }
+	case c.name == cmdRefund:
+		return func(ctx context.Context) { t.refund(ctx, c) }
+	case c.name == cmdRepeat:
+		return t.repeat
 	case c.name == cmdReverse:
 		return t.reverse
 	case c.name == cmdAdjust, c.name == cmdTip:

@@ -39,12 +39,10 @@ func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
 	end := j.stats.Records
 	j.mu.Unlock()
 	ctx, cancel := j.bounded()
-	server := j.server.Copy()
-	server.RuntimeParams["application_name"] = applicationName // not that of the writer
-	conn, err := pgx.ConnectConfig(ctx, server)
+	conn, err := j.reader(ctx)
 	cancel()
 	if err != nil {
-		return fmt.Errorf("journal: replay: connect to %s: %w", j.place(), bare(err))
+		return fmt.Errorf("journal: replay: %w", err)
 	}
 	defer conn.Close(context.Background())
 	w := walk{origin: j.origin, end: end, visit: fn}

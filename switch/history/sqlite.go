@@ -11,72 +11,40 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
 
 	"tapswitch/internal/env"
 )
 
-// Errors of this package.
-var (
-	// ErrOther: the file was written from another journal, or the journal was
-	// replaced by an older copy.
-	ErrOther = errors.New("history: it does not belong to this journal: make it anew (tapswitch history rebuild)")
-	// ErrForeign: the file is none of ours, or of another version of the schema.
-	ErrForeign = errors.New("history: the file has another form than this version writes: make it anew (tapswitch history rebuild)")
-	// ErrNoFile: there is no history yet.
-	ErrNoFile = errors.New("history: there is no file: a running switch writes it, or tapswitch history rebuild")
-)
+// applicationID is the mark in the head of the file (PRAGMA application_id); the
+// version beside it is user_version.
+const applicationID = 0x74735748 // "tsWH"
 
-// The marks in the head of the file (PRAGMA application_id, user_version). A
-// change of the schema is a new version: the file is made anew from the journal.
-const (
-	applicationID = 0x74735748 // "tsWH"
-	schemaVersion = 2
-)
+// file is a history in a file of SQLite.
+type file struct {
+	disk env.Disk
+	path string
+}
 
-// schema: payment has one row for each life of a key, numbered by the journal's
-// number of its first record; event has the records of its life as the journal
-// stored them. progress.whole is the number of the record from which on none is
-// missing: what was purged before it was read is not here. Times are nanoseconds since 1970 (UTC).
-const schema = `
-CREATE TABLE progress (seq INTEGER NOT NULL, hash BLOB NOT NULL, whole INTEGER NOT NULL);
-INSERT INTO progress VALUES (0, x'', 1);
-CREATE TABLE payment (
-	id       INTEGER PRIMARY KEY,
-	key      BLOB    NOT NULL,
-	terminal TEXT    NOT NULL,
-	merchant TEXT    NOT NULL,
-	batch    INTEGER NOT NULL,
-	trace    INTEGER NOT NULL,
-	class    INTEGER NOT NULL,
-	token    BLOB    NOT NULL,
-	masked   TEXT    NOT NULL,
-	amount   INTEGER NOT NULL,
-	currency INTEGER NOT NULL,
-	link     TEXT    NOT NULL,
-	stan     INTEGER NOT NULL,
-	rrn      TEXT    NOT NULL,
-	at       INTEGER NOT NULL,
-	state    TEXT    NOT NULL,
-	code     TEXT    NOT NULL,
-	reason   TEXT    NOT NULL
-) STRICT;
-CREATE INDEX payment_key      ON payment (key, id);
-CREATE INDEX payment_token    ON payment (token, id);
-CREATE INDEX payment_terminal ON payment (terminal, batch, trace, id);
-CREATE INDEX payment_merchant ON payment (merchant, id);
-CREATE INDEX payment_rrn      ON payment (rrn, id);
-CREATE INDEX payment_stan     ON payment (stan, id);
-CREATE INDEX payment_at       ON payment (at, id);
-CREATE TABLE event (
-	seq     INTEGER PRIMARY KEY,
-	payment INTEGER NOT NULL,
-	kind    INTEGER NOT NULL,
-	body    BLOB    NOT NULL
-) STRICT;
-CREATE INDEX event_payment ON event (payment, seq);
-`
+// InFile is the history in a file of SQLite on the real disk. Of disk its lock
+// and the renaming are used: SQLite opens its files itself.
+func InFile(disk env.Disk, path string) Place { return file{disk, path} }
+
+func (f file) String() string { return f.path }
+
+func (f file) bound() time.Duration { return 0 } // a disk answers, or nothing does
+
+func (f file) reading() (*sql.DB, error) { return open(f.disk, f.path, "&_pragma=query_only(1)") }
+
+func (f file) writing() (*sql.DB, error) {
+	return open(f.disk, f.path, "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+}
+
+// create makes a file with an empty history. It is made under another name, so
+// that a file with the right name always has its whole form.
+func (f file) create() error { return f.build(func(*sql.DB) error { return nil }) }
 
 // source names the file to SQLite. A write waits for others at most five seconds.
 func source(name, mode string) string {
@@ -91,7 +59,7 @@ func open(disk env.Disk, name string, pragmas string) (*sql.DB, error) {
 		return nil, err
 	}
 	if !there {
-		return nil, fmt.Errorf("%s: %w", name, ErrNoFile)
+		return nil, fmt.Errorf("%s: %w", name, ErrNone)
 	}
 	db, err := sql.Open("sqlite", source(name, "rw")+pragmas)
 	if err != nil {
@@ -118,14 +86,9 @@ func exists(disk env.Disk, name string) (bool, error) {
 	return slices.Contains(names, path.Base(name)), nil
 }
 
-// create makes a file with an empty history. It is made under another name, so
-// that a file with the right name always has its whole form.
-func create(disk env.Disk, name string) error {
-	return build(disk, name, func(*sql.DB) error { return nil })
-}
-
 // build makes a file by fill and puts it in its place.
-func build(disk env.Disk, name string, fill func(*sql.DB) error) error {
+func (f file) build(fill func(*sql.DB) error) error {
+	disk, name := f.disk, f.path
 	fresh := name + ".new"
 	if err := disk.MkdirAll(path.Dir(name)); err != nil {
 		return fmt.Errorf("history: %w", err)
@@ -133,11 +96,11 @@ func build(disk env.Disk, name string, fill func(*sql.DB) error) error {
 	if err := remove(disk, fresh); err != nil {
 		return err
 	}
-	f, err := disk.Create(fresh) // by us, so that nobody else may read it
+	made, err := disk.Create(fresh) // by us, so that nobody else may read it
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	err = errors.Join(fillFile(fresh, fill), f.Sync(), f.Close())
+	err = errors.Join(fillFile(fresh, fill), made.Sync(), made.Close())
 	if err != nil {
 		return errors.Join(fmt.Errorf("history: %w", err), remove(disk, fresh))
 	}
@@ -161,7 +124,7 @@ func fillFile(name string, fill func(*sql.DB) error) error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	_, err = db.Exec(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion) + schema)
+	_, err = db.Exec(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion) + schemaOf("INTEGER", "BLOB", "x''", " STRICT"))
 	if err == nil {
 		err = fill(db)
 	}
@@ -179,15 +142,15 @@ func remove(disk env.Disk, name string) error {
 }
 
 // lock keeps a second writer out: a running switch, a rebuild.
-func lock(disk env.Disk, name string) (io.Closer, error) {
-	locker, ok := disk.(env.Locker)
+func (f file) lock() (io.Closer, error) {
+	locker, ok := f.disk.(env.Locker)
 	if !ok {
 		return nil, errors.New("history: this disk has no locks")
 	}
-	if err := disk.MkdirAll(path.Dir(name)); err != nil {
+	if err := f.disk.MkdirAll(path.Dir(f.path)); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	l, err := locker.Lock(name + ".lock")
+	l, err := locker.Lock(f.path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("history: %w; stop the switch that writes it, or wait for the rebuild to end", err)
 	}

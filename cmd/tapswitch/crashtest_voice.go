@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"tapswitch/hsm"
+	"tapswitch/internal/env"
+	"tapswitch/iso8583"
+	"tapswitch/iso8583/frame"
+	"tapswitch/simulators/oracle"
+)
+
+// Fields of a terminal's messages beyond the sale (docs/dialects/unionpaypos.md).
+const (
+	procedureVoid    = "200000"
+	procedureBalance = "310000"
+	typeVoid         = "23"
+	typeBalance      = "01"
+)
+
+const (
+	firstOwnTrace = 500_000 // the terminal program's own numbers stay far below
+	keptSales     = 64      // how many sales can still be repeated or voided
+	voicePatience = 2 * time.Second
+)
+
+// voice is what a terminal says beyond what its program can: it repeats a sale,
+// also altered, voids one, asks for a balance, and talks nonsense. It has a
+// connection of its own and the program's keys.
+type voice struct {
+	*till
+	conn  net.Conn
+	trace uint32
+	owed  *owed // nil: nothing
+}
+
+// owed is a void whose end the terminal does not know: its reversal is sent until
+// it is acknowledged, and until then the terminal does nothing else.
+type owed struct {
+	trace uint32
+	of    *sale
+}
+
+// drop ends the connection.
+func (v *voice) drop() {
+	if v.conn != nil {
+		_ = v.conn.Close() // nothing more is wanted of it
+		v.conn = nil
+	}
+}
+
+// say sends a message and waits for its answer. The answer is nil when none came
+// that is authentic, and to this message.
+func (v *voice) say(ctx context.Context, body []byte, ask oracle.Ask) *iso8583.View {
+	if v.conn == nil {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		c, err := env.Real().Net.Dial(ctx, v.address)
+		if err != nil {
+			return nil // surely nothing left: nobody was asked
+		}
+		v.conn = c
+	}
+	raw, err := v.protocol.format.Append(nil, frame.Frame{TPDU: crashTPDU, Header: crashHeader[:], Body: body})
+	if err != nil {
+		return nil
+	}
+	asked := v.protocol.asked(ask)
+	if err := v.conn.SetDeadline(time.Now().Add(voicePatience)); err != nil {
+		v.drop()
+		return nil
+	}
+	if _, err := v.conn.Write(raw); err != nil {
+		v.drop()
+		return nil
+	}
+	fr, _, err := v.protocol.format.Read(v.conn, nil)
+	answer := &iso8583.View{}
+	if err != nil || v.protocol.layout.Parse(fr.Body, answer) != nil {
+		v.drop()
+		return nil
+	}
+	v.protocol.answered(asked, answer)
+	if asked.Malformed || !v.authentic(ctx, answer, asked) {
+		v.drop() // what comes later on it is not waited for
+		return nil
+	}
+	v.protocol.believed(asked.Kind, asked.Key)
+	return answer
+}
+
+// authentic says whether an answer has the terminal's MAC and is to what was asked.
+func (v *voice) authentic(ctx context.Context, answer *iso8583.View, asked *oracle.Ask) bool {
+	if !answer.Has(64) || v.keys.tak == nil || asked.Named != v.id || asked.OfTrace != asked.Key.Trace {
+		return false
+	}
+	from, _ := answer.Span(64)
+	var mac [8]byte
+	copy(mac[:], answer.Raw(64))
+	return v.soft.VerifyMAC(ctx, v.keys.tak, hsm.MACUnionPayECB, answer.Bytes()[:from], mac[:]) == nil
+}
+
+// sealed puts the MAC of the present key over the last eight bytes of a message.
+func (v *voice) sealed(ctx context.Context, body []byte) ([]byte, error) {
+	covered := body[:len(body)-8]
+	mac, err := v.soft.MAC(ctx, v.keys.tak, hsm.MACUnionPayECB, covered)
+	copy(body[len(covered):], mac)
+	return body, err
+}
+
+// more is what a terminal does besides a sale, drawn after each: s is the sale that
+// just ended. An error is the test's own.
+func (v *voice) more(ctx context.Context, s *sale) error {
+	if v.keys.tak == nil {
+		return nil
+	}
+	switch n := v.chance.IntN(40); {
+	case n < 6:
+		return v.repeat(ctx, s, false)
+	case n < 8:
+		return v.repeat(ctx, s, true)
+	case n < 12:
+		return v.void(ctx)
+	case n < 14:
+		return v.inquire(ctx, s)
+	case n < 16:
+		return v.nonsense(ctx, s)
+	}
+	return nil
+}
+
+// repeat sends a sale again under the present key: one that was approved, also
+// when the shop took it back since, or one that was not answered. Whoever was told
+// no by the switch itself, before anything was durable, may be told yes later: a
+// terminal does not ask. Altered is another amount, of what was approved.
+func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
+	body := v.protocol.body(s.Trace)
+	if body == nil || s.Outcome != "approved" && (altered || s.Outcome != "no_answer") {
+		return nil
+	}
+	if altered {
+		var was iso8583.View
+		if err := v.protocol.layout.Parse(body, &was); err != nil {
+			return err
+		}
+		_, to := was.Span(4)
+		body[to-1] ^= 1 // another digit, in whatever way digits are packed
+	}
+	body, err := v.sealed(ctx, body)
+	if err != nil {
+		return err
+	}
+	ask := v.protocol.askOf(body)
+	ask.Altered = altered
+	v.say(ctx, body, ask)
+	return nil
+}
+
+// void takes back a sale that is not the last one, which is the operator's to
+// reverse.
+func (v *voice) void(ctx context.Context) error {
+	if len(v.held) < 2 {
+		return nil
+	}
+	i := v.chance.IntN(len(v.held) - 1)
+	s := v.held[i]
+	body, err := v.voidOf(ctx, 0x0200, v.next(), s)
+	if body == nil || err != nil {
+		return err
+	}
+	ask := v.protocol.askOf(body)
+	v.owed = &owed{ask.Key.Trace, s} // before the first byte leaves
+	answer := v.say(ctx, body, ask)
+	if answer == nil {
+		return nil
+	}
+	v.owed = nil
+	if string(answer.AppendText(nil, 39)) == "00" {
+		v.held = append(v.held[:i:i], v.held[i+1:]...)
+	}
+	return nil
+}
+
+// next is a trace number of the voice's own.
+func (v *voice) next() uint32 {
+	if v.trace == 0 {
+		v.trace = firstOwnTrace
+	}
+	v.trace++
+	return v.trace
+}
+
+// settle sends the reversal that the voice owes, once; false when it is still owed.
+func (v *voice) settle(ctx context.Context) bool {
+	if v.owed == nil {
+		return true
+	}
+	if v.keys.tak == nil {
+		return false
+	}
+	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.of)
+	if body == nil || err != nil {
+		return false
+	}
+	answer := v.say(ctx, body, v.protocol.askOf(body))
+	if answer == nil {
+		return false
+	}
+	switch string(answer.AppendText(nil, 39)) {
+	case "00", "12", "25":
+		v.owed = nil
+	}
+	return v.owed == nil
+}
+
+// voidOf is a void, or its reversal; nil when the sale is too long ago.
+func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, s *sale) ([]byte, error) {
+	return v.build(ctx, mti, s, func(b *iso8583.Builder) {
+		b.SetString(3, procedureVoid)
+		b.SetUint(4, uint64(s.Amount))
+		b.SetUint(11, uint64(trace))
+		b.SetString(22, "072")
+		b.SetString(37, s.RRN)
+		if mti == 0x0400 {
+			b.SetString(39, "98")
+		}
+		b.SetString(60, typeVoid+s.Batch+"00060")
+		b.SetString(61, fmt.Sprintf("%s%06d", s.Batch, s.Trace))
+	})
+}
+
+// inquire asks for the balance of the card of s, read from its stripe.
+func (v *voice) inquire(ctx context.Context, s *sale) error {
+	if s.Link != linkA { // the other card's issuer is the switch, and wants a chip
+		return nil
+	}
+	body, err := v.build(ctx, 0x0200, s, func(b *iso8583.Builder) {
+		b.SetString(3, procedureBalance)
+		b.SetUint(11, uint64(v.next()))
+		b.SetString(22, "022")
+		b.SetString(53, "0600000000000000")
+		b.SetString(60, typeBalance+s.Batch+"00060")
+	})
+	if body != nil && err == nil {
+		v.say(ctx, body, v.protocol.askOf(body))
+	}
+	return err
+}
+
+// nonsense is a sale in a wrong form: cut short, without an authentic MAC, or with
+// one bit turned.
+func (v *voice) nonsense(ctx context.Context, s *sale) error {
+	body, err := v.build(ctx, 0x0200, s, func(b *iso8583.Builder) {
+		b.SetString(3, "000000")
+		b.SetUint(4, uint64(s.Amount))
+		b.SetUint(11, uint64(v.next()))
+		b.SetString(22, "072")
+		b.SetString(60, "22"+s.Batch+"00060")
+	})
+	if body == nil || err != nil {
+		return err
+	}
+	ask := v.protocol.askOf(body)
+	ask.Malformed = true
+	switch v.chance.IntN(3) {
+	case 0:
+		body = body[:v.chance.IntN(len(body))]
+	case 1:
+		body[len(body)-1] ^= 1
+		ask.NoMAC = true
+	default:
+		body[v.chance.IntN(len(body))] ^= 1 << v.chance.IntN(8)
+		ask.NoMAC = true
+	}
+	v.say(ctx, body, ask)
+	return nil
+}
+
+// build makes a message of the card and shop of a sale and of what edit says; nil
+// when the sale is too long ago.
+func (v *voice) build(ctx context.Context, mti iso8583.MTI, s *sale, edit func(*iso8583.Builder)) ([]byte, error) {
+	body := v.protocol.body(s.Trace)
+	if body == nil {
+		return nil, nil
+	}
+	var was iso8583.View
+	if err := v.protocol.layout.Parse(body, &was); err != nil {
+		return nil, err
+	}
+	var b iso8583.Builder
+	b.Reset(v.protocol.layout, mti)
+	for _, n := range []int{2, 14, 23, 25, 35, 41, 42, 49} {
+		b.Copy(n, &was)
+	}
+	edit(&b)
+	b.SetBytes(64, make([]byte, 8))
+	made, err := b.Append(nil)
+	if err != nil {
+		return nil, fmt.Errorf("terminal %s: build a message: %w", strings.TrimSpace(v.id), err)
+	}
+	return v.sealed(ctx, made)
+}
