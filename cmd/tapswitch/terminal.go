@@ -45,6 +45,7 @@ then takes commands, one a line:
   reverse             undo the last approved sale
   tip AMOUNT_MINOR    the last sale comes to more: the whole, with the tip
   adjust AMOUNT_MINOR the last sale comes to another amount, more or less
+  settle              close the batch: totals, and every payment where they differ
   offline AMOUNT_MINOR AUTHORIZATION
                       a sale that was authorised by telephone: good at once, and
                       the switch is told as soon as it can be

@@ -22,7 +22,8 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := f.Terminals.Authenticate(ctx, in); err != nil {
 		return f.refuse(err)
 	}
-	if in.Original.Class.Ending() == txn.EndCase { // terminals do not reverse refunds
+	switch in.Original.Class.Ending() {
+	case txn.EndCase, txn.EndAdvise: // terminals reverse neither refunds nor what has happened
 		return f.refuse(txn.DeclineUnsupported)
 	}
 	leave, err := f.Admission.Enter(in.Key.Class)

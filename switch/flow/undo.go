@@ -163,9 +163,16 @@ func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 	f.enqueue(p.Key, f.Payments.Finish(p.Key))
 }
 
-// undoRecords gives the undo record unless the payment is undone already.
+// undoRecords gives the undo record unless the payment is undone already. The
+// table of states says what can be undone: a record that it does not know would
+// be refused by every later start.
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
 	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Disputed || s == txn.Upheld || s == txn.Unmatched && e != txn.SaidYes {
+		return nil, nil
+	}
+	if to, ok := txn.Follow(now.Payment.State, e); !ok {
+		return nil, txn.DeclineOriginalState
+	} else if to != txn.Reversing { // the event changes nothing
 		return nil, nil
 	}
 	if n.STAN == 0 {

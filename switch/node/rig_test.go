@@ -270,7 +270,7 @@ func (r *rig) config(dir string) *config.Config {
 		Version: 1, Environment: "test", Node: config.Node{Name: "rig", Drain: 4 * time.Second},
 		Listeners: []config.Listener{{Name: "pos", Address: "127.0.0.1:0", Dialect: "unionpaypos", PrivateLine: true, MaxConnections: 100,
 			Idle: time.Minute, Message: 5 * time.Second, InFlightPerConnection: 4}},
-		Payment: config.Payment{Deadline: 4 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3},
+		Payment: config.Payment{Deadline: 4 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3}, Settlement: config.Settlement{MACRequired: true},
 		Journal: config.Journal{Dir: filepath.Join(dir, "journal"), SegmentBytes: 1 << 20, MaxBytes: 64 << 20, Queue: 256},
 		HSM:     config.HSM{Keystore: filepath.Join(dir, "keystore")},
 		Links:   []config.Link{link("acq-a", "40000001", r.a.addr), link("acq-b", "40000002", r.b.addr)},

@@ -45,6 +45,7 @@ const (
 	tagDeed
 	tagBy
 	tagWhy
+	tagItem
 	tagPart
 	tagCash
 	tagOf

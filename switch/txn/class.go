@@ -24,13 +24,15 @@ const (
 	CompletionVoid   // takes a completion back, whole: the hold stands again
 	StandIn          // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
 	CompletionAdvice // a completion that has happened before anybody was asked
+	Upload           // payments of a batch whose totals differ
+	BatchEnd         // the upload is over, or the batch was balanced
 	Cashback         // purchase of which the customer gets a part in cash
 	Adjustment       // advice of what an earlier sale of the batch comes to: a tip, or a correction
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "cashback", "adjustment"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end", "cashback", "adjustment"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -83,6 +85,8 @@ func (c Class) Names(of Class) bool {
 		return of == PreAuth
 	case CompletionVoid:
 		return of.Completes()
+	case Refund:
+		return of.Refundable()
 	}
 	return false
 }
@@ -91,7 +95,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment:
 		return true
 	}
 	return false

@@ -171,6 +171,8 @@ func (t *Till) job(c command) func(context.Context) {
 		return t.reverse
 	case c.name == cmdAdjust, c.name == cmdTip:
 		return func(ctx context.Context) { t.adjust(ctx, c) }
+	case c.name == cmdSettle:
+		return t.settle
 	case c.name == cmdOffline, c.name == cmdCompletionAdvice:
 		return func(ctx context.Context) { t.offline(ctx, c) }
 	case c.name == cmdUpload:

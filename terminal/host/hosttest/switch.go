@@ -43,6 +43,7 @@ type Mood struct {
 	Garbage   bool   // an unreadable message in front of the answer
 	StaleMTI  bool   // an answer of another trace number in front of the answer
 	BadFrames bool   // a frame of impossible length instead of the answer
+	Differs   bool   // of a settlement: totals that are not the terminal's
 }
 
 // Request is what the books keep of a message.
@@ -53,6 +54,7 @@ type Request struct {
 	MACRight, PIN, Track, Part bool   // Part: takes an approval of a part (60.6)
 	Chip                       string // field 55 in hex
 	Amounts                    string // field 54
+	Network, Additional        string // field 60.3; field 48
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -71,6 +73,7 @@ type Switch struct {
 	mu         sync.Mutex
 	conns      []net.Conn
 	sale, undo []Mood
+	settle     []Mood
 	advice     []Mood
 	books      []Request
 	signOns    int
@@ -214,6 +217,12 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 			return false
 		}
 		return s.money(c, answer[:], in, mti, m)
+	case "0500", "0320":
+		m := s.enter(in, body, mti)
+		if m.Silent {
+			return true
+		}
+		return !m.Close && s.settled(c, answer[:], in, mti, m)
 	}
 	s.t.Errorf("unexpected message type %s", mti)
 	return false
@@ -260,6 +269,8 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	switch mti {
 	case "0400":
 		queue = &s.undo
+	case "0500", "0320":
+		queue = &s.settle
 	case "0220":
 		queue = &s.advice
 	}
@@ -271,6 +282,9 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
 	r.Part = len(get(in, 60)) > 13 && get(in, 60)[13] == '1'
 	r.Amounts = get(in, 54)
+	if queue == &s.settle {
+		r.Network, r.Additional = get(in, 60)[8:11], get(in, 48)
+	}
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
 	want := mac(unhex(tak), body[:len(body)-8])
