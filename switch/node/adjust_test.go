@@ -62,6 +62,7 @@ func TestAdjustment(t *testing.T) {
 	w.expect("reversal of the purchase", w.sale(0x0400, 2, 1000, c), "64", true)
 	w.expect("void of what was approved", void(8, 1000), "64", true)
 	w.expect("void of what it comes to", void(9, 1100), "00", true)
+	r.soon("the void is told", func() bool { p, _ := r.find(0, 9); return p.State == txn.Completed })
 	w.expect("adjusted after the void", adjust("32", 10, 1000), "12", true)
 	if s := r.a.host.Summary(); s.Check != "ok" || r.a.taken() != 0 {
 		t.Errorf("books %s, %d taken", s.Check, r.a.taken())
