@@ -46,6 +46,7 @@ const (
 	tagBy
 	tagWhy
 	tagItem
+	tagSealedBy
 	tagPart
 	tagCash
 	tagOf
@@ -123,21 +124,6 @@ func (e *encoder) funds(f txn.Funds) {
 	e.bytes(tagFunds, b)
 }
 
-// minor writes an amount of a payment's own currency, unless it is zero.
-func (e *encoder) minor(tag byte, m money.MinorUnits) {
-	if m != 0 {
-		e.bytes(tag, binary.BigEndian.AppendUint64(nil, uint64(m)))
-	}
-}
-
-func setMinor(m *money.MinorUnits, v []byte) bool {
-	if len(v) != 8 {
-		return false
-	}
-	*m = money.MinorUnits(binary.BigEndian.Uint64(v))
-	return *m > 0 && *m <= money.Max
-}
-
 func appendAmount(dst []byte, a money.Amount) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Minor))
 	return binary.BigEndian.AppendUint16(dst, uint16(a.Currency))
@@ -183,6 +169,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
 	e.fixed(tagOfRRN, p.OfRRN[:])
+	e.sealedBy(p.SealedBy)
 	e.numbers(tagOf, p.Of)
 	e.minor(tagWas, p.Was)
 	return e.buf
@@ -286,6 +273,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		return err == nil
 	case tagOfRRN:
 		return fill(p.OfRRN[:], v)
+	case tagSealedBy:
+		return setSealedBy(&p.SealedBy, v)
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}
