@@ -131,7 +131,7 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	if in.Cash > 0 {
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Cash))
 	}
-	if in.OfAuth != ([6]byte{}) {       // what a cancel or a completion is about
+	if in.OfAuth != ([6]byte{}) { // what a cancel or a completion is about
 		b = append(b, in.OfAuth[:]...)
 		b = append(b, in.OfDate[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))

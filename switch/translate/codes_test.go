@@ -28,7 +28,7 @@ func TestStrangeYesIsNoNo(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("action code %s is %s, want %s", code, got, want)
 		}
-		if (want == "10" || want == "08") && (!otherYes(got) || !a.SaidYes(parsed(t, a.t.layout, raw))) || got == txn.CodeApproved && code != "000" {
+		if (want == "10" || want == "08") && (!otherYes(got) || !Takes(a.Code(parsed(t, a.t.layout, raw)))) || got == txn.CodeApproved && code != "000" {
 			t.Errorf("action code %s is taken for a plain answer", code)
 		}
 	}

@@ -128,11 +128,8 @@ func otherYes(code txn.Code) bool {
 	return false
 }
 
-// SaidYes says whether a reply is a yes of any kind: money may have been taken.
-func (a *Acquirer) SaidYes(v *iso8583.View) bool {
-	code := a.Code(v)
-	return code == txn.CodeApproved || otherYes(code)
-}
+// Takes says whether a code is a yes of any kind: the host may hold money.
+func Takes(code txn.Code) bool { return code == txn.CodeApproved || otherYes(code) }
 
 // Reply reads the answer to a request that carried n for p, and refuses one
 // that does not repeat what was asked.
