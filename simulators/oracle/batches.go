@@ -98,6 +98,20 @@ func (b *batches) add(r Record) {
 		s.inForce, s.undone, s.progress = false, true, undoing
 	case "refused", "undone", "case":
 		s.progress = ""
+	case "act":
+		b.act(s, r.Event)
+	}
+}
+
+// act takes what an operator did. What has happened and is found undone at the acquirer
+// is not in force; what the terminal was told no, or took back, is not before either.
+func (b *batches) act(s *standing, deed string) {
+	all := b.c.asked[s.key]
+	if deed == "found_undone" && len(all) > 0 && all[0].Kind.happened() {
+		s.inForce = false
+	}
+	if deed != "hold" && deed != "retry" {
+		s.progress = ""
 	}
 }
 
