@@ -80,7 +80,7 @@ func Judge(h History) []Violation {
 	}
 	for _, check := range []func(*court){
 		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
 	} {
 		check(c)
 	}
