@@ -301,6 +301,7 @@ func run(seed uint64, full bool) (Result, error) {
 		p.switchOn()
 	}
 	w.sched.start(w.group, w.misfortune)
+	w.sched.start(w.group, w.operator)
 	s := w.sched
 	s.run(s.mono.Add(troubles), func() bool { return false })
 	for s.mono < env.Mono(patience) && w.payments < least {
