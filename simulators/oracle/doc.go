@@ -8,7 +8,7 @@
 //
 // How: History is what three sides kept, each by itself: what terminals asked
 // and were told (seen.go), what acquirers were asked and hold in their books,
-// and what the switch's journal has. A check is a function over it (money.go,
+// and what the switch's journal has. A check is a function over it (money.go, hold.go,
 // words.go); Judge runs them all once everything is drained.
 //
 // Imported by: simulators/world, and by tests that drive the real binary.

@@ -26,24 +26,37 @@ const (
 	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
 	Inquiry     Kind = "inquiry" // of a balance
 	Reversal    Kind = "reversal"
+	Hold        Kind = "pre_authorization"
+	Release     Kind = "pre_authorization_void"
+	Completion  Kind = "completion"
 	Other       Kind = "other" // sign-on, echo and what is no message at all
+
+	CompletionVoid   Kind = "completion_void"
+	CompletionAdvice Kind = "completion_advice" // it has happened, and is told until it is taken
 )
 
-// pays says whether a yes takes money from the card holder.
-func (k Kind) pays() bool { return k == Purchase || k == Cash || k == OfflineSale }
+// pays says whether a yes takes money from the card holder, or holds it.
+func (k Kind) pays() bool {
+	return k == Purchase || k == Cash || k == OfflineSale || k == Hold || k.completes()
+}
 
 // kept says whether the switch keeps an answer that it repeats.
-func (k Kind) kept() bool { return k.pays() || k == Void || k == Refund || k == Inquiry }
+func (k Kind) kept() bool {
+	return k.pays() || k == Void || k == Refund || k == Inquiry || k.ofHold()
+}
 
 // askedAnew says whether a no is no end: a later yes takes its place.
-func (k Kind) askedAnew() bool { return k == OfflineSale || k == Inquiry }
+func (k Kind) askedAnew() bool { return k.happened() || k == Inquiry }
+
+// happened says whether the terminal asks nobody's leave.
+func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice }
 
 // Ask is one message of a terminal, as it was delivered to the switch, and its
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
 	Key       Key   // of a reversal: the payment to be reversed
-	Of        Key   // of a void or a refund: the payment that it takes back
+	Of        Key   // of a void or a refund: the payment that it takes back; of a completion: what is held
 	Amount    int64 // minor units
 	Malformed bool  // not in the form that the dialect asks for
 	NoMAC     bool  // without a valid MAC

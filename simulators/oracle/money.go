@@ -31,7 +31,7 @@ func approvalsAreStored(c *court) {
 // what was sent was durable before.
 func debitsHaveIntents(c *court) {
 	for _, m := range c.Messages {
-		if family(m.MTI) != "0200" && family(m.MTI) != "0220" {
+		if f := family(m.MTI); f != "0100" && f != "0200" && f != "0220" {
 			continue
 		}
 		k, ok := c.sent[request{m.Acquirer, m.STAN, m.Sent}]
@@ -78,7 +78,7 @@ func debitsMatch(c *court) {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
 		case c.open[k]:
-			if held[k] && c.stands(k) == disputed && c.asked[k][0].Kind != OfflineSale {
+			if held[k] && c.stands(k) == disputed && !c.asked[k][0].Kind.happened() {
 				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
 			}
 		case n == 1 && !held[k]:

@@ -73,14 +73,11 @@ func Judge(h History) []Violation {
 	}
 	for _, s := range h.States {
 		if opened[s.Key] && (s.Running == disputed || closed[s.Key]) {
-			c.open[s.Key] = true
-			if all := c.asked[s.Key]; len(all) > 0 && all[0].Kind == Void {
-				c.open[all[0].Of] = true
-			}
+			c.opened(s.Key)
 		}
 	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
 		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
 	} {
 		check(c)

@@ -75,7 +75,7 @@ func answersReachTheirTerminal(c *court) {
 // deadline is past. A later yes repeats one that was in time.
 func lateIsNo(c *court) {
 	for _, k := range c.order {
-		if c.asked[k][0].Kind == OfflineSale { // it has happened, whenever the terminal hears
+		if c.asked[k][0].Kind.happened() { // it has happened, whenever the terminal hears
 			continue
 		}
 		first := -1

@@ -13,18 +13,19 @@ import (
 // booked is one request that a host has decided on, or the reversal of one that it
 // does not know.
 type booked struct {
-	oracle.Debit         // of what takes money, and of a refund
-	pays         bool    // it is one
-	gives        bool    // it is a refund in force
-	known        bool    // the request itself was seen
-	said         answer  // and what was said to it
-	reversed     bool    // a reversal was seen
-	refuses      string  // the code by which it will not be undone
-	takes        *booked // of a void in force: what it gave back
-	request      []byte  // of a yes that it insists on
-	insisted     int     // how often, since all is calm
-	told         bool    // a yes has reached the switch whole
-	wavers       bool    // its no is going to be a yes
+	oracle.Debit           // of what takes money, and of a refund
+	pays         bool      // it is one
+	gives        bool      // it is a refund in force
+	known        bool      // the request itself was seen
+	said         answer    // and what was said to it
+	reversed     bool      // a reversal was seen
+	refuses      string    // the code by which it will not be undone
+	takes        *booked   // of a void in force: what it gave back; of a completion, in force or voided: what it used up
+	used         []*booked // of a hold and of a completion: what has made use of it, in force or not
+	request      []byte    // of a yes that it insists on
+	insisted     int       // how often, since all is calm
+	told         bool      // a yes has reached the switch whole
+	wavers       bool      // its no is going to be a yes
 }
 
 // inForce says whether it has an effect that a reversal would take back.
@@ -59,11 +60,13 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 		e.said.code = "12"
 		return &e.said
 	}
-	switch text(v, 3) {
-	case procBalance:
+	switch procedure := text(v, 3); {
+	case text(v, 25) == conditionHold:
+		h.decideHold(e, v, body)
+	case procedure == procBalance:
 		h.balance(e)
 		return &e.said
-	case procBack:
+	case procedure == procBack:
 		h.void(e, v)
 	default:
 		h.debit(e, v, body)
@@ -153,6 +156,8 @@ func (h *host) advice(v *iso8583.View, body []byte) *answer {
 		e.said.code = "12"
 	case h.w.trouble("advice refused", 30):
 		e.said.code = h.oneOf("05", "14", "57")
+	case text(v, 25) == conditionHold:
+		h.completedAfter(e, v)
 	default:
 		e.said.code, e.Effective = "00", true
 	}
@@ -273,9 +278,13 @@ func (h *host) reversal(v *iso8583.View) string {
 // undo takes back what e did, and says whether it had done anything.
 func (h *host) undo(e *booked) bool {
 	did := e.inForce()
-	if o := e.takes; o != nil && !o.reversed {
+	o := e.takes
+	if o != nil && !o.reversed {
 		o.Effective = true
 	}
 	e.Effective, e.takes, e.reversed = false, nil, true
+	if o != nil && o.used != nil {
+		o.restate()
+	}
 	return did
 }

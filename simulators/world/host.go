@@ -82,7 +82,7 @@ func (h *host) serve(c *line, body []byte) {
 	}
 	mti := v.MTI().String()
 	switch mti {
-	case "0200", "0220", "0221", "0400", "0401":
+	case "0100", "0200", "0220", "0221", "0400", "0401":
 	case "0800":
 		var b iso8583.Builder
 		b.Reset(h.layout, v.MTI().Response()&^1)
@@ -98,7 +98,7 @@ func (h *host) serve(c *line, body []byte) {
 	message := h.note(&v, mti)
 	said := &answer{}
 	switch mti {
-	case "0200":
+	case "0100", "0200":
 		said = h.decide(&v, body)
 	case "0400", "0401":
 		said.code = h.reversal(&v)

@@ -46,6 +46,7 @@ type memory struct {
 	holds   []oracle.Key
 	voids   []oracle.Taken
 	refunds []oracle.Taken
+	deposit
 }
 
 func (p *pos) key(trace uint32) oracle.Key {
@@ -103,6 +104,7 @@ func (p *pos) live() {
 			p.voidInVain()
 		case w.rng.IntN(25) == 0:
 			p.nonsense()
+		case p.deposits():
 		case w.rng.IntN(8) == 0:
 			p.inquire()
 		case w.rng.IntN(15) == 0:

@@ -17,7 +17,7 @@ import (
 // needs.
 type sale struct {
 	kind   oracle.Kind
-	of     *sale // of a void or a refund: what it takes back
+	of     *sale // of a void or a refund: what it takes back; of a completion: what is held
 	trace  uint32
 	amount int64
 	card   kernel.Outcome
@@ -25,6 +25,7 @@ type sale struct {
 	chip   bool   // the chip's word goes along
 	rrn    string // of the answer
 	auth   string
+	date   string // of the answer, MMDD
 	why    string // field 39 of its reversal
 	body   []byte // as it was sent
 
@@ -33,7 +34,9 @@ type sale struct {
 }
 
 // repeats says whether a sale without an answer is sent again, and not reversed.
-func (s *sale) repeats() bool { return s.kind == oracle.Refund || s.kind == oracle.OfflineSale }
+func (s *sale) repeats() bool {
+	return s.kind == oracle.Refund || s.kind == oracle.OfflineSale || s.kind == oracle.CompletionAdvice
+}
 
 // begin taps a card for a new message; nil when there is a finding.
 func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
@@ -164,9 +167,9 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 		p.mem.pending = nil
 	}
 	if text(&v, 39) == "00" {
-		s.rrn, s.auth = text(&v, 37), text(&v, 38)
+		s.rrn, s.auth, s.date = text(&v, 37), text(&v, 38), text(&v, 13)
 		p.approved(s)
-	} else if s.kind == oracle.OfflineSale {
+	} else if s.repeats() && s.kind != oracle.Refund && !s.givesUp(text(&v, 39)) {
 		p.mem.pending = s // it has happened all the same
 	}
 	return true
@@ -187,6 +190,8 @@ func (p *pos) approved(s *sale) {
 	case oracle.Refund:
 		s.of.left -= s.amount
 		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+	default:
+		p.approvedHold(s)
 	}
 }
 
@@ -240,7 +245,7 @@ func (p *pos) undo() {
 	switch code := text(&v, 39); code {
 	case "00", "12", "25":
 		p.mem.pending = nil
-		if s.kind != oracle.Void && s.rrn != "" {
+		if (s.kind == oracle.Purchase || s.kind == oracle.Cash) && s.rrn != "" {
 			p.mem.gone = s
 		}
 	default:

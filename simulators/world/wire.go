@@ -45,6 +45,9 @@ func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
 // asked is how the dialect asks for a kind of message: message type, processing
 // code (field 3) and type code (field 60.1).
 func asked(k oracle.Kind) (mti iso8583.MTI, procedure, kind string) {
+	if mti, procedure, kind, ok := asksOfHold(k); ok {
+		return mti, procedure, kind
+	}
 	switch k {
 	case oracle.Cash:
 		return 0x0200, "010000", "22"
@@ -74,7 +77,11 @@ func (p *pos) common(b *iso8583.Builder, s *sale) {
 	if s.card.PSN != "" && s.chip {
 		b.SetString(23, "0"+s.card.PSN)
 	}
-	b.SetString(25, "00")
+	condition := "00"
+	if _, _, _, ok := asksOfHold(s.kind); ok {
+		condition = conditionHold
+	}
+	b.SetString(25, condition)
 	b.SetString(41, p.id)
 	b.SetString(42, merchant)
 	b.SetString(49, "156")
@@ -104,6 +111,8 @@ func (p *pos) request(s *sale, pin bool) ([]byte, error) {
 	case s.kind == oracle.Refund:
 		b.SetString(37, s.of.rrn)
 		b.SetString(61, fmt.Sprintf("%06d%06d0000", batch, s.of.trace))
+	case s.kind != oracle.Void && s.of != nil:
+		s.names(&b)
 	case s.of != nil:
 		b.SetString(37, s.of.rrn)
 		b.SetString(38, s.of.auth)
