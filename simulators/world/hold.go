@@ -121,7 +121,9 @@ func (p *pos) approvedHold(s *sale) {
 		m.voids = append(m.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	case oracle.Completion, oracle.CompletionAdvice:
 		p.forget(s.of.trace)
-		m.hold, m.completed = nil, s
+		if m.hold = nil; !p.w.foundUndone[p.key(s)] {
+			m.completed = s
+		}
 		m.holds = append(m.holds, p.key(s))
 	case oracle.CompletionVoid:
 		p.forget(s.of.trace)

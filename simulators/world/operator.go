@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/simulators/oracle"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -52,7 +53,21 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 		a.What = txn.FoundStands
 	}
 	w.sched.start(m.group, func() {
+		if a.What == txn.FoundUndone { // before it is done: the switch may die behind it
+			w.tell(oracleKey(p.Key))
+		}
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
 		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
 	})
+}
+
+// tell lets a terminal know that its completion was found undone, at once or when it
+// hears its yes: what it completed may be completed again.
+func (w *World) tell(k oracle.Key) {
+	w.foundUndone[k] = true
+	for _, p := range w.shops {
+		if c := p.mem.completed; c != nil && p.key(c) == k {
+			p.mem.completed = nil
+		}
+	}
 }

@@ -31,6 +31,10 @@ const (
 	deadline  = 4 * time.Second   // of a first answer
 )
 
+// mandate is what the switch may decide by itself: so little that a run comes to its
+// end.
+var mandate = oracle.Mandate{Amount: 40_000, Count: 6, Sum: 80_000}
+
 // World is one run.
 type World struct {
 	seed    uint64
@@ -45,17 +49,18 @@ type World struct {
 	shops   []*pos
 	plastic []*card.Card
 
-	calm      bool // the time of trouble is over
-	calmSince env.Mono
-	faults    map[string]int
-	crashes   []string
-	moves     txn.Moves // of the lives of the switch that are over
-	payments  int
-	history   history
-	findings  []string
-	trace     hash.Hash
-	lines     []said
-	traceFull bool // keep the lines themselves
+	calm        bool // the time of trouble is over
+	calmSince   env.Mono
+	faults      map[string]int
+	foundUndone map[oracle.Key]bool // by the operator, so that what it took may be taken again
+	crashes     []string
+	moves       txn.Moves // of the lives of the switch that are over
+	payments    int
+	history     history
+	findings    []string
+	trace       hash.Hash
+	lines       []said
+	traceFull   bool // keep the lines themselves
 }
 
 // said is one line of the trace.
@@ -68,7 +73,7 @@ type said struct {
 func newWorld(seed uint64) (*World, error) {
 	s := newSched(seed)
 	w := &World{seed: seed, sched: s, rng: s.rng, random: fake.NewRand(seed), group: &group{name: "world"},
-		faults: map[string]int{}, trace: sha256.New(), config: configuration()}
+		faults: map[string]int{}, foundUndone: map[oracle.Key]bool{}, trace: sha256.New(), config: configuration()}
 	s.wrong = func(text string) { w.finding("%s", text) }
 	inner, err := soft.New(w.random, s)
 	if err != nil {
@@ -122,7 +127,7 @@ func configuration() *config.Config {
 		BINs: []config.BIN{{Low: "622424", High: "622424", Scheme: "unionpay", Links: []string{"acq-a", "acq-b"}},
 			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa", StandIn: "visa"}},
 		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
-			{Name: "visa", Issuer: "visa", MaxAmount: 40_000, MaxCount: 1000, MaxSum: 100_000_000, PINAbove: 20_000}}},
+			{Name: "visa", Issuer: "visa", MaxAmount: mandate.Amount, MaxCount: mandate.Count, MaxSum: mandate.Sum, PINAbove: 20_000}}},
 	}
 	c.Links[1].Unanswered = "reverse" // of refunds; a case at the other one
 	for i := range terminals {
