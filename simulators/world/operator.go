@@ -55,13 +55,15 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 	w.sched.start(m.group, func() {
 		if a.What == txn.FoundUndone { // before it is done: the switch may die behind it
 			w.tell(oracleKey(p.Key))
+		} else if p.Key.Class == txn.CompletionVoid {
+			w.tell(oracleKey(p.Original))
 		}
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
 		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
 	})
 }
 
-// tell lets a terminal know that its completion was found undone, at once or when it
+// tell lets a terminal know that its completion was found undone, or its void to stand, at once or when it
 // hears its yes: what it completed may be completed again.
 func (w *World) tell(k oracle.Key) {
 	w.foundUndone[k] = true
