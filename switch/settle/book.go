@@ -122,12 +122,40 @@ func (b *Book) Enter(rs []journal.Record) error {
 		if !ok {
 			continue
 		}
-		if err := b.enter(id, r.Kind == record.KindIntent); err != nil {
+		if slices.ContainsFunc(rs[:i], isOf(id)) { // it is in already: who seals the batch waits for it
+			b.again(id)
+			continue
+		}
+		if err := b.enter(id, slices.ContainsFunc(rs[i:], begins(id))); err != nil {
 			b.Leave(rs[:i])
 			return err
 		}
 	}
 	return nil
+}
+
+// isOf says of a record whether it is of a payment of a batch.
+func isOf(id txn.BatchID) func(journal.Record) bool {
+	return func(r journal.Record) bool {
+		of, ok := batchOf(r)
+		return ok && of == id
+	}
+}
+
+// begins says of a record whether a payment begins with it in a batch. The advice
+// of what was decided here does not: its purchase has begun before.
+func begins(id txn.BatchID) func(journal.Record) bool {
+	return func(r journal.Record) bool {
+		k, err := record.ParseKey(r.Key)
+		return err == nil && k.BatchID() == id && (r.Kind == record.KindIntent || r.Kind == record.KindAdvice && k.Class != txn.StandIn)
+	}
+}
+
+// again counts one more record of a change that has entered.
+func (b *Book) again(id txn.BatchID) {
+	b.mu.Lock()
+	b.account(id).changing++
+	b.mu.Unlock()
 }
 
 func (b *Book) enter(id txn.BatchID, begins bool) (err error) {
