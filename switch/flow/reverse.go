@@ -39,8 +39,11 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
-		f.owedAgain(in.Original)
-		return f.refuse(journalError(err))
+		no := f.refuse(journalError(err))
+		if no.Reason != txn.DeclineJournal.Reason { // else the withdrawal may be durable: the next start knows
+			f.owedAgain(in.Original)
+		}
+		return no
 	}
 	r.step(StepUndo)
 	r.payment = now.Payment

@@ -29,7 +29,7 @@ func (f *Flow) withdrawn(now replay.View, undo []journal.Record, why *txn.Declin
 		record.MakeOutcome(advice, record.Outcome{Event: txn.NotSent, Answer: f.refuse(why)}))
 }
 
-// owedAgain queues an advice whose withdrawal did not become durable.
+// owedAgain queues an advice whose withdrawal surely did not become durable.
 func (f *Flow) owedAgain(k txn.Key) {
 	if p, ok := f.Payments.Find(k); ok && p.StoodIn {
 		f.Reversals.Enqueue(p.Link, txn.StandInKey(k))
