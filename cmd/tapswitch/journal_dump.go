@@ -187,6 +187,8 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		l.Amount, l.Currency = int64(s.Amount.Minor), uint16(s.Amount.Currency)
 		l.setKey(s.Payment)
 		return l, err
+	case record.KindUpload:
+		return describeUpload(l, r)
 	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count
@@ -271,6 +273,21 @@ func describeBatch(l line, r journal.Record) (line, error) {
 	id, b, err := record.ParseBatch(r)
 	l.Terminal, l.Batch, l.Event, l.Totals = id.Terminal.String(), id.Batch, b.State.String(), totalsText(b.Now)
 	l.setTime(b.At)
+	return l, err
+}
+
+// describeUpload tells what was uploaded of a batch: how many items, and how many of
+// them are cases.
+func describeUpload(l line, r journal.Record) (line, error) {
+	id, items, at, err := record.ParseUpload(r)
+	cases := 0
+	for _, u := range items {
+		if u.Verdict != txn.UploadAgrees {
+			cases++
+		}
+	}
+	l.Terminal, l.Batch, l.Event = id.Terminal.String(), id.Batch, fmt.Sprintf("%d items, %d cases", len(items), cases)
+	l.setTime(at)
 	return l, err
 }
 

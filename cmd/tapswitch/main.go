@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newDemoCommand(), newServeCommand(), newTerminalCommand(), newSimulateCommand(), newConfigCommand(),
-		newJournalCommand(), newTxnCommand(), newHistoryCommand(), newCrashtestCommand(), newIsoCommand(), newHSMCommand(), newVersionCommand())
+		newJournalCommand(), newTxnCommand(), newBatchCommand(), newHistoryCommand(), newCrashtestCommand(), newIsoCommand(), newHSMCommand(), newVersionCommand())
 	strict(root)
 	return root.ExecuteContext(ctx)
 }

@@ -41,6 +41,7 @@ then takes commands, one a line:
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
+  settle              close the batch: totals, and every payment where they differ
   offline AMOUNT_MINOR AUTHORIZATION
                       a sale that was authorised by telephone: good at once, and
                       the switch is told as soon as it can be

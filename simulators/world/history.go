@@ -113,7 +113,7 @@ func (r *reader) Apply(j journal.Record) error {
 func Tell(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
-	case record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+	case record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return oracle.Record{}, 0, nil
 	case record.KindTries:
 		token, t, err := record.ParseTries(j.Key, j.Body)

@@ -111,7 +111,7 @@ func configuration() *config.Config {
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "world", Drain: time.Second},
-		Payment:  config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3},
+		Payment: config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3}, Settlement: config.Settlement{MACRequired: true, Remember: 1_000_000},
 		Journal:  config.Journal{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20, Queue: 64},
 		HSM:      config.HSM{Keystore: "keystore"},
 		Links:    []config.Link{link("acq-a", "40000001"), link("acq-b", "40000002")},

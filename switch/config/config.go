@@ -37,6 +37,7 @@ type Config struct {
 	Node        Node       `key:"node" help:"the process"`
 	Listeners   []Listener `key:"listeners" need:"yes" max:"64" help:"where terminals connect"`
 	Payment     Payment    `key:"payment" help:"bounds of one payment and of all together"`
+	Settlement  Settlement `key:"settlement" help:"how terminals close their batches"`
 	Journal     Journal    `key:"journal" help:"the durable memory"`
 	History     History    `key:"history" help:"the searchable past of payments, written behind the journal"`
 	HSM         HSM        `key:"hsm" need:"yes" help:"the security module and the keys at rest"`
@@ -80,6 +81,12 @@ type Payment struct {
 	ReplayWindow time.Duration `key:"replay_window_ms" min:"60000" max:"2678400000" help:"how long the same message gets the same answer"`
 	PINTries     int           `key:"pin_tries" min:"1" max:"10" help:"wrong PINs before the card's PIN is blocked here"`
 	Counters     int           `key:"counters" min:"1" max:"100000000" help:"cards whose transaction counters are known, about 100 bytes each; one more is refused"`
+}
+
+// Settlement is how terminals close their batches.
+type Settlement struct {
+	MACRequired bool `key:"mac_required" help:"false: totals, batch uploads and their end may come without field 64, as some terminals send them, and are answered without; one that has it is verified all the same"`
+	Remember    int  `key:"remember" min:"0" max:"2000000" help:"a payment is remembered beyond payment.replay_window_ms until its batch is closed, while there are no more than so many; about 1 KiB each"`
 }
 
 // Journal is the durable memory.

@@ -19,6 +19,8 @@ func defaults(section any) {
 	case *Payment:
 		s.Deadline, s.MaxInFlight = 4*time.Second, 256
 		s.ReplayWindow, s.PINTries, s.Counters = 24*time.Hour, 3, 1_000_000
+	case *Settlement:
+		s.MACRequired, s.Remember = true, 1_000_000
 	case *Journal:
 		s.Dir, s.Queue = "journal", 1024
 		s.SegmentBytes, s.MaxBytes = 16<<20, 1<<30

@@ -65,6 +65,7 @@ type Admission interface {
 // Cards seals card numbers and makes tokens and fingerprints.
 type Cards interface {
 	Protect(ctx context.Context, in *txn.Request, p *txn.Payment) error
+	Token(ctx context.Context, pan secret.PAN) ([16]byte, error)
 }
 
 // Payments is the index of payments over the journal.
@@ -79,6 +80,7 @@ type Payments interface {
 	FindRRN(n txn.RRN) (txn.Key, bool)
 	FindAuth(a replay.AuthKey) []txn.Key
 	Find(k txn.Key) (txn.Payment, bool)
+	OfBatch(id txn.BatchID) []txn.Payment
 	Await(k txn.Key, until env.Mono)
 	Keep(k txn.Key) (release func())
 	Naming(k txn.Key, n txn.RRN) []txn.Payment
@@ -101,6 +103,11 @@ type Batches interface {
 	Admit(k txn.Key) error
 	// Close closes a batch whose totals are theirs; errors are refusals.
 	Close(id txn.BatchID, theirs txn.Totals, until env.Mono) (txn.Settlement, error)
+	// Upload takes items of a batch whose totals differ; judge gives those that did not
+	// come before their verdicts. End closes it: inForce are its payments in force and
+	// what they come to. Both tell how many cases they opened; errors are refusals.
+	Upload(id txn.BatchID, items []txn.Uploaded, judge func([]txn.Uploaded)) (cases int, err error)
+	End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded, txn.Totals)) (cases int, err error)
 	// Current is the batch that a terminal goes on with that says it is in id.
 	Current(id txn.BatchID) uint32
 }

@@ -4,11 +4,13 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
 	"tapswitch/switch/txn"
 )
 
@@ -18,6 +20,17 @@ func (w *world) settleCommand(words []string, args map[string]string) bool {
 	switch words[0] {
 	case "settle":
 		w.answered(w.flow.Settle(context.Background(), w.settlement(args)))
+	case "upload":
+		w.answered(w.flow.Upload(context.Background(), w.upload(args)))
+	case "batch-end":
+		in := w.settlement(args)
+		in.Key.Class, in.Count = txn.BatchEnd, number(args["count"], 0)
+		w.answered(w.flow.EndBatch(context.Background(), in))
+	case "remember": // until their batch is closed, as long as there are so many payments at most; from a restart on
+		w.keep = int(number(words[1], 1000))
+		w.start()
+	case "cases":
+		w.say("cases of uploads: %d", w.batches.Cases())
 	case "sign-on":
 		in := w.request(txn.SignOn, 91, 0, args["card"], "")
 		in.Key.Batch = number(args["batch"], 1)
@@ -63,4 +76,33 @@ func (w *world) settlement(args map[string]string) *txn.Request {
 	in.Totals.Debits, in.Totals.DebitMinor = side(args["debits"])
 	in.Totals.Credits, in.Totals.CreditMinor = side(args["credits"])
 	return in
+}
+
+// upload is a message of a batch's upload: items=TRACE:AMOUNT,TRACE:AMOUNT:CARD
+// are what the terminal says it took.
+func (w *world) upload(args map[string]string) *txn.Request {
+	in := w.settlement(args)
+	in.Key.Class = txn.Upload
+	for item := range strings.SplitSeq(args["items"], ",") {
+		parts := append(strings.Split(item, ":"), args["card"])
+		pan, err := secret.NewPAN([]byte(parts[2]))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		in.Card.Items = append(in.Card.Items, txn.Item{Trace: txn.STAN(number(parts[0], 0)), Minor: money.MinorUnits(number(parts[1], 0)), PAN: pan})
+	}
+	return in
+}
+
+// verdicts are items in one line.
+func verdicts(items []txn.Uploaded) string {
+	var out []string
+	for _, u := range items {
+		why := string(u.Verdict.Reason())
+		if why == "" {
+			why = "agrees"
+		}
+		out = append(out, fmt.Sprintf("%06d %d %s", u.Trace, u.Minor, why))
+	}
+	return strings.Join(out, ", ")
 }

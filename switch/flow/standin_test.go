@@ -5,6 +5,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"tapswitch/hsm"
@@ -54,13 +55,19 @@ func describeStandIn(r journal.Record) string {
 	return fmt.Sprintf("stand_in day=%s amount=%d", time.Unix(int64(s.Day)*86400, 0).UTC().Format("2006-01-02"), s.Amount.Minor)
 }
 
-// Check says whether the cryptogram is genuine: forged=yes makes it another's.
+// Check says whether the cryptogram is genuine.
 func (w *world) Check(_ context.Context, in *txn.Request, _ chip.Issuer) error {
 	if w.heard {
 		w.say("hsm: ARQC of %s", in.Card.PAN)
 	}
-	if w.forged {
+	if w.checked != nil {
+		w.checked()
+	}
+	switch w.card {
+	case "forged":
 		return txn.DeclineCryptogram
+	case "unchecked":
+		return txn.DeclineHSM
 	}
 	return nil
 }
@@ -71,7 +78,10 @@ func (w *world) standInCommand(words []string, k txn.Key) bool {
 	case "merchant":
 		copy(w.mcc[:], words[1])
 	case "card":
-		w.forged = words[1] == "forged"
+		w.card = words[1]
+	case "meanwhile-checked": // while the HSM has a cryptogram
+		rest := strings.Join(words[1:], " ")
+		w.checked = func() { w.checked = nil; w.command(rest) }
 	case "standin":
 		w.sitting(k)
 	default:

@@ -268,7 +268,7 @@ func over(of replay.View) bool {
 	if of.Payment == nil {
 		return false
 	}
-	if of.Payment.State != txn.Completed && !of.Payment.Acknowledged() {
+	if !of.Payment.State.InForce() && !of.Payment.Acknowledged() {
 		return true
 	}
 	for i := range of.Later {

@@ -73,7 +73,8 @@ type world struct {
 	tries   *pin.Checker
 	counts  *window.Book
 	limits  *standin.Limits
-	forged  bool    // cryptograms are
+	card    string  // what its cryptogram is: genuine, forged, or unchecked since the HSM is lost
+	checked func()  // runs when a cryptogram was checked
 	heard   bool    // what the HSM is asked of cards is told
 	mcc     [4]byte // of the merchant
 	saf     *saf.Queue
@@ -94,6 +95,7 @@ type world struct {
 	last    txn.Answer
 	lastKey txn.Key
 	hsmGone bool
+	keep    int           // payments that the switch remembers until their batch is closed
 	noMore  bool          // numbers are used up
 	serves  bool          // the link carries every class
 	down    bool          // the link carries nothing now
@@ -103,7 +105,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, keep: 1000, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -112,7 +114,7 @@ func newWorld(t *testing.T) *world {
 
 // start wires a switch over the journal, as node does.
 func (w *world) start() {
-	w.index = replay.New(replay.Config{Max: 1000, Window: 24 * time.Hour, Holds: 31 * 24 * time.Hour}, w.env, w.journal)
+	w.index = replay.New(replay.Config{Max: 1000, Keep: w.keep, Window: 24 * time.Hour, Holds: 31 * 24 * time.Hour}, w.env, w.journal)
 	w.batches = settle.New(settle.Config{Max: 100}, w.env, w.journal)
 	w.index.Account(w.batches)
 	w.tries = pin.New(module{w}, 3)
@@ -212,6 +214,9 @@ func describe(r journal.Record) string {
 	case record.KindBatch:
 		id, b, _ := record.ParseBatch(r)
 		return fmt.Sprintf("%s %06d %s, %s", name, id.Batch, b.State, totals(b.Now))
+	case record.KindUpload:
+		id, items, _, _ := record.ParseUpload(r)
+		return fmt.Sprintf("%s %06d %s", name, id.Batch, verdicts(items))
 	case record.KindCounter:
 		c, _ := record.ParseCounter(r.Body)
 		return fmt.Sprintf("%s highest=%d", name, c.High)
@@ -263,9 +268,18 @@ func (w *world) Enter(class txn.Class) (func(), error) {
 
 func (w *world) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 	digits := in.Card.PAN.Reveal(secret.ForTest)
-	copy(p.Token[:], digits[len(digits)-16:])
+	p.Token, _ = w.Token(context.Background(), in.Card.PAN)
 	copy(p.Fingerprint[:], fmt.Sprintf("%s%d", digits[len(digits)-4:], in.Amount.Minor))
 	return nil
+}
+
+func (w *world) Token(_ context.Context, pan secret.PAN) (token [16]byte, err error) {
+	if w.hsmGone {
+		return token, txn.DeclineHSM
+	}
+	digits := pan.Reveal(secret.ForTest)
+	copy(token[:], digits[len(digits)-16:])
+	return token, nil
 }
 
 func (w *world) Issuer(pan secret.PAN) (*chip.Issuer, error) {
@@ -491,6 +505,10 @@ func (w *world) request(class txn.Class, trace, amount int, card, pinText string
 func (w *world) answered(a txn.Answer) {
 	if a.Code == (txn.Code{}) {
 		w.say("to terminal: nothing")
+		return
+	}
+	if a.Reason == txn.BatchCases {
+		w.say("to terminal: %s (%s)", a.Code, a.Reason)
 		return
 	}
 	if s := a.Settled; s != nil {

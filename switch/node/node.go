@@ -157,7 +157,7 @@ func (n *Node) build() error {
 		return err
 	}
 	bytes, _ := n.journal.Used()
-	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Holds: n.cfg.HoldsLast(), Expect: recover.Expect(bytes)}, n.world, durable)
+	n.index = replay.New(replay.Config{Max: maxPayments, Window: n.cfg.Payment.ReplayWindow, Holds: n.cfg.HoldsLast(), Keep: n.cfg.Settlement.Remember, Expect: recover.Expect(bytes)}, n.world, durable)
 	n.batches = settle.New(settle.Config{Max: maxBatches}, n.world, durable)
 	n.index.Account(n.batches)
 	n.tries = pin.New(n.module, uint8(n.cfg.Payment.PINTries))
@@ -196,6 +196,9 @@ func (n *Node) build() error {
 	}
 	if cases := n.index.Cases(); cases > 0 {
 		n.observer.Log().Warn("cases are open: what the acquirer holds is for a person to find out; tapswitch txn cases lists them", "cases", cases)
+	}
+	if cases := n.batches.Cases(); cases > 0 {
+		n.observer.Log().Warn("cases are open: terminals uploaded other payments than the switch has; tapswitch txn cases lists them", "cases", cases)
 	}
 	n.observer.Log().Info("recovered", "records", records, "payments", sum.Payments, "reversed", sum.Reversed, "reversing", sum.Reversing,
 		"presumed_delivered", sum.Delivered, "closed", sum.Closed, "advising", sum.Advising, "cases", sum.Cases, "ms", n.world.Clock.Mono().Sub(began).Milliseconds())
@@ -266,7 +269,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 	}
 	n.admission = newAdmission(n.cfg.Payment.MaxInFlight)
 	n.flow = &flow.Flow{
-		Terminals: terminals{n.fleet},
+		Terminals: terminals{n.fleet, n.cfg.Settlement.MACRequired},
 		Admission: n.admission,
 		Cards:     vault,
 		Payments:  n.index,

@@ -62,6 +62,10 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Reverse(ctx, &in)
 	case in.Key.Class == txn.Settle:
 		ans = s.flow.Settle(ctx, &in)
+	case in.Key.Class == txn.Upload:
+		ans = s.flow.Upload(ctx, &in)
+	case in.Key.Class == txn.BatchEnd:
+		ans = s.flow.EndBatch(ctx, &in)
 	case in.Key.Class == txn.SignOn:
 		var made flow.Keys
 		if ans, made = s.flow.SignOn(ctx, &in); ans.Approved() {

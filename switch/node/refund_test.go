@@ -129,6 +129,14 @@ func TestRefundOfATerminal(t *testing.T) {
 		}
 	}
 	told("a part", ask(300), host.Approved, "00", 700)
+	home := till.sale("visa", 900, "") // of an issuer at home: its chip's word is not needed
+	till.want(home, host.Approved, "00")
+	if got := till.host.Refund(t.Context(), host.Refund{Amount: 900, Card: r.tap("visa", 900), Original: host.Original{RRN: home.RRN, Batch: home.Batch, Trace: home.Trace}}); got.Outcome != host.Approved {
+		t.Errorf("of an issuer at home: %+v", got)
+	}
+	if err := till.host.Told(t.Context()); err != nil {
+		t.Error(err)
+	}
 	told("too much", ask(701), host.Declined, "64", 700)
 	lossy.deaf.Store(true)
 	told("its answer is lost", ask(200), host.NoAnswer, "", 500)
@@ -138,8 +146,8 @@ func TestRefundOfATerminal(t *testing.T) {
 	told("asked again", *again, host.Approved, "00", 500)
 	told("one more", ask(501), host.Declined, "64", 500)
 	told("the rest", ask(500), host.Approved, "00", 0)
-	if s := r.a.host.Summary(); s.Check != "ok" || r.a.count("0220") != 3 {
-		t.Errorf("books %s, %d refunds", s.Check, r.a.count("0220"))
+	if s := r.a.host.Summary(); s.Check != "ok" || r.a.count("0220") != 3 || r.b.taken() != 0 {
+		t.Errorf("books %s, %d refunds, %d held of the issuer at home", s.Check, r.a.count("0220"), r.b.taken())
 	}
 	r.agree()
 }

@@ -51,8 +51,9 @@ type rig struct {
 	module  *shaky
 	a, b    *bank
 	cards   *card.Counters
-	ledgers string // the folder of the acquirers' books, "" for a new one
-	tills   int    // terminals beyond terminalsMax
+	ledgers string      // the folder of the acquirers' books, "" for a new one
+	tills   int         // terminals beyond terminalsMax
+	tune    func(*Node) // what is done to a switch before it runs
 
 	node   *Node
 	addr   string
@@ -135,6 +136,34 @@ func (s *shaky) Seal(ctx context.Context, key *hsm.Key, plain, aad []byte) ([]by
 		return nil, err
 	}
 	return s.Module.Seal(ctx, key, plain, aad)
+}
+
+func (s *shaky) Open(ctx context.Context, key *hsm.Key, sealed, aad []byte) ([]byte, error) {
+	if err := s.ask("open", key); err != nil {
+		return nil, err
+	}
+	return s.Module.Open(ctx, key, sealed, aad)
+}
+
+func (s *shaky) Token(ctx context.Context, key *hsm.Key, pan secret.PAN) ([16]byte, error) {
+	if err := s.ask("token", key); err != nil {
+		return [16]byte{}, err
+	}
+	return s.Module.Token(ctx, key, pan)
+}
+
+func (s *shaky) VerifyARQC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram) error {
+	if err := s.ask("verify_arqc", imk); err != nil {
+		return err
+	}
+	return s.Module.VerifyARQC(ctx, imk, c)
+}
+
+func (s *shaky) ARPC(ctx context.Context, imk *hsm.Key, c hsm.Cryptogram, arc [2]byte) ([10]byte, error) {
+	if err := s.ask("arpc", imk); err != nil {
+		return [10]byte{}, err
+	}
+	return s.Module.ARPC(ctx, imk, c, arc)
 }
 
 // bank is an acquirer's host on an address that it keeps.
@@ -270,7 +299,7 @@ func (r *rig) config(dir string) *config.Config {
 		Version: 1, Environment: "test", Node: config.Node{Name: "rig", Drain: 4 * time.Second},
 		Listeners: []config.Listener{{Name: "pos", Address: "127.0.0.1:0", Dialect: "unionpaypos", PrivateLine: true, MaxConnections: 100,
 			Idle: time.Minute, Message: 5 * time.Second, InFlightPerConnection: 4}},
-		Payment: config.Payment{Deadline: 4 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3},
+		Payment: config.Payment{Deadline: 4 * time.Second, MaxInFlight: 64, ReplayWindow: 24 * time.Hour, PINTries: 3}, Settlement: config.Settlement{MACRequired: true},
 		Journal: config.Journal{Dir: filepath.Join(dir, "journal"), SegmentBytes: 1 << 20, MaxBytes: 64 << 20, Queue: 256},
 		HSM:     config.HSM{Keystore: filepath.Join(dir, "keystore")},
 		Links:   []config.Link{link("acq-a", "40000001", r.a.addr), link("acq-b", "40000002", r.b.addr)},
@@ -344,6 +373,9 @@ func (r *rig) start() {
 	n, err := New(r.cfg, r.world, r.module, Options{Log: r.log, Version: "test"})
 	if err != nil {
 		r.Fatal(err)
+	}
+	if r.tune != nil {
+		r.tune(n)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.node, r.cancel, r.ended = n, cancel, make(chan error, 1)

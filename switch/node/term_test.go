@@ -241,6 +241,16 @@ func (w *wire) signOn(c net.Conn, trace uint32) {
 // signOnAnswer fetches keys and leaves them alone.
 func (w *wire) signOnAnswer(c net.Conn, trace uint32) []byte {
 	w.Helper()
+	set := w.keySet(c, trace)
+	if set == nil {
+		w.Fatal("sign-on refused")
+	}
+	return set
+}
+
+// keySet is field 62 of the answer to a sign-on, nil when it is refused.
+func (w *wire) keySet(c net.Conn, trace uint32) []byte {
+	w.Helper()
 	var b iso8583.Builder
 	b.Reset(w.layout, 0x0800)
 	b.SetUint(11, uint64(trace))
@@ -254,7 +264,7 @@ func (w *wire) signOnAnswer(c net.Conn, trace uint32) []byte {
 	}
 	v := w.ask(c, body)
 	if v == nil || string(v.AppendText(nil, 39)) != "00" || len(v.Raw(62)) != 40 {
-		w.Fatal("sign-on refused")
+		return nil
 	}
 	return v.Raw(62)
 }

@@ -203,6 +203,7 @@ func (n *Node) gauges() {
 		l := n.links[c.Name].link
 		n.observer.LinkState(c.Name, l.Health().Up, l.InFlight())
 	}
+	n.observer.SettleCases(n.batches.Cases())
 	if n.history != nil {
 		h := n.history.Status()
 		n.observer.History(h.Up, h.Records, h.Behind)

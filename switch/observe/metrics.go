@@ -49,6 +49,7 @@ type Metrics struct {
 	safAttempts *family // link, outcome
 	safCases    *family // link, reason
 	safOpen     prometheus.Gauge
+	settleOpen  prometheus.Gauge
 	linkDepth   []prometheus.Gauge
 	linkHeld    []prometheus.Gauge
 	linkOldest  []prometheus.Gauge
@@ -128,6 +129,7 @@ func (b builder) store(m *Metrics, s Sets) {
 	m.historySeconds = b.gauge("tapswitch_history_lag_seconds", "time since the history was level with the journal, 0 while it is")
 	m.safDepth = b.gauge("tapswitch_saf_depth", "reversals and advices not acknowledged yet")
 	m.safOpen = b.gauge("tapswitch_saf_cases_open", "payments with an open case: what the acquirer holds is for a person to find out")
+	m.settleOpen = b.gauge("tapswitch_settle_cases_open", "open cases of uploaded batches: what a terminal has and the switch has not, or the other way round")
 	m.safOldest = b.gauge("tapswitch_saf_oldest_seconds", "age of the oldest of them")
 }
 
@@ -211,6 +213,9 @@ func (m *Metrics) History(up bool, records uint64, behind time.Duration) {
 	m.historyRecords.Set(float64(records))
 	m.historySeconds.Set(behind.Seconds())
 }
+
+// SettleCases tells how many cases uploads of batches have opened.
+func (m *Metrics) SettleCases(n int) { m.settleOpen.Set(float64(n)) }
 
 // SAFCase counts a reversal or an advice that ended with a case.
 func (m *Metrics) SAFCase(link, why string) { m.safCases.of(link, why).Inc() }

@@ -45,12 +45,13 @@ const (
 	tagDeed
 	tagBy
 	tagWhy
+	tagItem
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagWhy
+	lastTag        = tagItem
 )
 
 const (

@@ -30,9 +30,10 @@ const (
 	KindStandIn                   // a payment that the switch approved itself, in the day of its card
 	KindAct                       // an operator held, retried or dropped what a payment owes, or closed its case
 	KindRerouted                  // an intent of which nothing left goes to another link
+	KindUpload                    // payments that a terminal uploaded of its batch, and what they came to
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act", "rerouted"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act", "rerouted", "upload"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

@@ -340,6 +340,9 @@ func sameAgain(t *testing.T, name string, n *node, m moment) {
 		t.Errorf("%s: replay: %v", name, err)
 		return
 	}
+	if running, again := n.batches.Cases(), accounts.Cases(); running != again {
+		t.Errorf("%s: promise 8: uploads opened %d cases in memory and %d in the journal", name, running, again)
+	}
 	n.index.Each(func(p txn.Payment) {
 		q, ok := fresh.Find(p.Key)
 		if p.State == txn.Completed { // delivery is presumed, not stored

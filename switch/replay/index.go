@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
+	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window
 	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
@@ -36,8 +37,9 @@ type Index struct {
 	payments map[txn.Key]*entry
 	sent     map[LinkKey]txn.Key
 	rrns     map[txn.RRN]txn.Key
-	auths    map[AuthKey][]txn.Key // approved pre-authorizations
-	later    map[txn.Key][]txn.Key // what names a payment as its original, in order
+	auths    map[AuthKey][]txn.Key    // approved pre-authorizations
+	later    map[txn.Key][]txn.Key    // what names a payment as its original, in order
+	batches  map[txn.BatchID][]*entry // payments of a batch, in order of arrival
 	refused  refusals
 	cases    int      // open ones
 	order    []*entry // in order of arrival, for forgetting
@@ -83,6 +85,7 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	return &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
 		payments: make(map[txn.Key]*entry, n), sent: make(map[LinkKey]txn.Key, n), rrns: make(map[txn.RRN]txn.Key, n), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
+		batches: make(map[txn.BatchID][]*entry),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
 	}
 }
@@ -90,7 +93,7 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 // Apply takes one durable record into the index.
 func (x *Index) Apply(r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindCounter, record.KindStandIn:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
@@ -222,6 +225,7 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record) (*entry, err
 		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
 		x.rrns[p.Numbers.RRN] = k
 	}
+	x.listed(e)
 	if p.Original != (txn.Key{}) {
 		x.later[p.Original] = append(x.later[p.Original], k)
 	}
@@ -245,16 +249,6 @@ func (x *Index) entry(k txn.Key) *entry {
 		x.order = append(x.order, e)
 	}
 	return e
-}
-
-// standing is the state of the payment of k, Received when there is none.
-func (x *Index) standing(k txn.Key) txn.State {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if e := x.payments[k]; e != nil {
-		return e.state()
-	}
-	return txn.Received
 }
 
 // Find returns a copy of the payment of k.
@@ -342,7 +336,8 @@ const few = 8
 // forget drops resting payments older than the window; the lock is held. What
 // names an original is kept as long as that is: it says what is left of it. An
 // original is kept until what names it rests: its message says what it is about. One
-// with an open case is kept: its key must not begin a new life. It looks at no more than a few, so that no call pays for all.
+// with an open case is kept: its key must not begin a new life; so is, while there is
+// room, one whose batch is not closed. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	x.forgetHolds()
 	oldest := x.clock.Now().Add(-x.cfg.Window)
@@ -370,7 +365,7 @@ func (x *Index) forget() {
 // needed says whether e must be remembered whatever its age; the lock is held.
 func (x *Index) needed(e *entry) bool {
 	return e.running || e.busy || e.held > 0 ||
-		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key)))
+		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key) || x.wanted(e.p)))
 }
 
 // owed says whether something that names k is not at its end, or is the advice of k
@@ -389,6 +384,7 @@ func (x *Index) owed(k txn.Key) bool {
 // held.
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
+		x.unlisted(e)
 		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
 			delete(x.sent, l)
 		}

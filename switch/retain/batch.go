@@ -3,6 +3,7 @@
 package retain
 
 import (
+	"slices"
 	"time"
 
 	"tapswitch/switch/journal"
@@ -21,23 +22,50 @@ type batches struct {
 type batch struct {
 	seq    uint64
 	closed bool
+	cases  bool // its upload opened some; nothing closes them in this version
 }
 
 func newBatches() batches {
 	return batches{map[txn.BatchID]batch{}, map[txn.BatchID]txn.BatchID{}}
 }
 
-// takeBatch takes the next record of a batch.
+// takeAny takes the next record that is about a batch.
+func (b batches) takeAny(seq uint64, r journal.Record) (at time.Time, err error) {
+	if r.Kind == record.KindUpload {
+		return b.takeUpload(r)
+	}
+	return b.takeBatch(seq, r)
+}
+
+// takeBatch takes the next record of how a batch stands.
 func (b batches) takeBatch(seq uint64, r journal.Record) (at time.Time, err error) {
 	id, is, err := record.ParseBatch(r)
 	if err != nil {
 		return at, err
 	}
-	b.byID[id] = batch{seq, is.State.Closed()}
+	b.byID[id] = batch{seq, is.State.Closed(), b.byID[id].cases}
 	if is.State.Closed() {
 		b.newest[terminalOf(id)] = id
 	}
 	return is.At, nil
+}
+
+// takeUpload takes the next record of what was uploaded of a batch.
+func (b batches) takeUpload(r journal.Record) (at time.Time, err error) {
+	id, items, at, err := record.ParseUpload(r)
+	if err != nil {
+		return at, err
+	}
+	if hasCase(items) {
+		is := b.byID[id]
+		is.cases = true
+		b.byID[id] = is
+	}
+	return at, nil
+}
+
+func hasCase(items []txn.Uploaded) bool {
+	return slices.ContainsFunc(items, func(u txn.Uploaded) bool { return u.Verdict != txn.UploadAgrees })
 }
 
 func terminalOf(id txn.BatchID) txn.BatchID {
@@ -57,12 +85,22 @@ func (b batches) needs(k txn.Key, s txn.State, last uint64) bool {
 }
 
 // needsBatch says whether the old record of a batch must stay: it is the newest
-// of a batch that is not closed, or that its terminal closed last.
+// of a batch that is not closed, or that its terminal closed last, or that has cases.
 func (b batches) needsBatch(seq uint64, r journal.Record) bool {
 	id, _, err := record.ParseBatch(r)
 	if err != nil {
 		return true
 	}
 	is := b.byID[id]
-	return is.seq == seq && (!is.closed || b.newest[terminalOf(id)] == id)
+	return is.seq == seq && (!is.closed || is.cases || b.newest[terminalOf(id)] == id)
+}
+
+// needsUpload says whether the old record of an upload must stay: it has a case, or
+// its message may come again.
+func (b batches) needsUpload(r journal.Record) bool {
+	id, items, _, err := record.ParseUpload(r)
+	if err != nil || hasCase(items) {
+		return true
+	}
+	return !b.byID[id].closed || b.newest[terminalOf(id)] == id
 }

@@ -3,6 +3,8 @@
 package retain_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +78,40 @@ func TestRecordsOfBatches(t *testing.T) {
 	}))
 	if len(left) != 2 || left[0] != "2 balanced" || left[1] != "3 differs" {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// Of what was uploaded stays what opened a case, and with it the record of its
+// batch; else what may come again: of a batch that is not closed or was closed last.
+func TestRecordsOfUploads(t *testing.T) {
+	b := newBook(t)
+	id := txn.BatchID{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345"))}
+	agrees, disagrees := txn.Uploaded{Trace: 1, Verdict: txn.UploadAgrees}, txn.Uploaded{Trace: 2, Verdict: txn.UploadUnknown}
+	for batch := uint32(1); batch <= 4; batch++ {
+		id.Batch = batch
+		b.add(record.MakeBatch(id, txn.Batch{State: txn.BatchDiffers, At: b.at}), record.MakeUpload(id, []txn.Uploaded{agrees}, b.at))
+		if batch == 2 {
+			b.add(record.MakeUpload(id, []txn.Uploaded{agrees, disagrees}, b.at))
+		}
+		if batch < 4 {
+			b.add(record.MakeBatch(id, txn.Batch{State: txn.BatchUploaded, At: b.at}))
+		}
+	}
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+	must(t, err)
+	var left []string
+	must(t, b.j.Replay(func(_ uint64, r journal.Record) error {
+		if r.Kind == record.KindUpload || r.Kind == record.KindBatch {
+			id, err := record.ParseBatchID(r.Key)
+			must(t, err)
+			left = append(left, fmt.Sprintf("%s %d", record.KindName(r.Kind), id.Batch))
+		}
+		return nil
+	}))
+	if got := strings.Join(left, ", "); got != "upload 2, batch 2, upload 3, batch 3, batch 4, upload 4" {
+		t.Errorf("left are %s", got)
 	}
 }

@@ -140,6 +140,8 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 		return p.counts.keep(seq, r)
 	case record.KindStandIn:
 		return standInCounts(r, p.cfg.Before)
+	case record.KindUpload:
+		return p.needsUpload(r)
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -176,8 +178,8 @@ func (p *Plan) apply(seq uint64, r journal.Record) error {
 		}
 		p.age(seq, at)
 		return p.given.Apply(r.Body)
-	case record.KindBatch:
-		at, err := p.takeBatch(seq, r)
+	case record.KindBatch, record.KindUpload:
+		at, err := p.takeAny(seq, r)
 		if err != nil {
 			return err
 		}

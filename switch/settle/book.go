@@ -32,6 +32,7 @@ type Book struct {
 	mu      sync.Mutex // never held across a wait or a port call
 	batches map[txn.BatchID]*account
 	closed  map[owner][]uint32 // in the order in which they were closed
+	cases   int                // that uploads opened
 }
 
 // owner is whose batches count on.
@@ -48,6 +49,7 @@ type account struct {
 	inFlight   int  // payments of which it is not known whether they are in force
 	undoing    int  // payments that are being reversed
 	unrecorded bool // Now is not that of the newest record
+	uploads    *uploads
 
 	changing int         // changes of its payments that are being made durable
 	closing  bool        // it is being closed: no payment begins
@@ -64,17 +66,28 @@ func New(cfg Config, world env.Env, j journal.Appender) *Book {
 
 // Apply takes the records of batches and passes over others.
 func (b *Book) Apply(r journal.Record) error {
-	if r.Kind != record.KindBatch {
-		return nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var err error
+	switch r.Kind {
+	case record.KindBatch:
+		err = b.applyBatch(r)
+	case record.KindUpload:
+		err = b.applyUpload(r)
 	}
-	id, batch, err := record.ParseBatch(r)
 	if err != nil {
 		return fmt.Errorf("settle: %s record: %w", record.KindName(r.Kind), err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stands(id, b.account(id), batch)
 	return nil
+}
+
+// applyBatch takes a record of how a batch stands; the lock is held.
+func (b *Book) applyBatch(r journal.Record) error {
+	id, batch, err := record.ParseBatch(r)
+	if err == nil {
+		b.stands(id, b.account(id), batch)
+	}
+	return err
 }
 
 // stands takes a durable record of a batch; the lock is held.
@@ -84,8 +97,15 @@ func (b *Book) stands(id txn.BatchID, a *account, batch txn.Batch) {
 	if was.Closed() || !batch.State.Closed() {
 		return
 	}
-	all := append(b.closed[ownerOf(id)], id.Batch)
-	if len(all) > closedMax {
+	all := b.closed[ownerOf(id)]
+	if len(all) > 0 { // a repeat of its upload is not expected any more
+		before := id
+		before.Batch = all[len(all)-1]
+		if old := b.batches[before]; old != nil {
+			old.uploads = nil
+		}
+	}
+	if all = append(all, id.Batch); len(all) > closedMax {
 		oldest := id
 		oldest.Batch, all = all[0], all[1:]
 		delete(b.batches, oldest)
@@ -106,11 +126,21 @@ func (b *Book) account(id txn.BatchID) *account {
 // batchOf is the batch of a record of a payment.
 func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
 		return id, false
 	}
 	k, err := record.ParseKey(r.Key)
 	return k.BatchID(), err == nil
+}
+
+// begins says whether a record begins a payment. The advice of one that the switch
+// approved itself belongs to that one, which began before.
+func begins(r journal.Record) bool {
+	if r.Kind == record.KindAdvice {
+		k, err := record.ParseKey(r.Key)
+		return err == nil && k.Class != txn.StandIn
+	}
+	return r.Kind == record.KindIntent
 }
 
 // Enter is called before records of payments are made durable. It refuses a
@@ -126,7 +156,7 @@ func (b *Book) Enter(rs []journal.Record) error {
 			b.again(id)
 			continue
 		}
-		if err := b.enter(id, slices.ContainsFunc(rs[i:], begins(id))); err != nil {
+		if err := b.enter(id, slices.ContainsFunc(rs[i:], beginsIn(id))); err != nil {
 			b.Leave(rs[:i])
 			return err
 		}
@@ -142,13 +172,10 @@ func isOf(id txn.BatchID) func(journal.Record) bool {
 	}
 }
 
-// begins says of a record whether a payment begins with it in a batch. The advice
-// of what was decided here does not: its purchase has begun before.
-func begins(id txn.BatchID) func(journal.Record) bool {
-	return func(r journal.Record) bool {
-		k, err := record.ParseKey(r.Key)
-		return err == nil && k.BatchID() == id && (r.Kind == record.KindIntent || r.Kind == record.KindAdvice && k.Class != txn.StandIn)
-	}
+// beginsIn says of a record whether a payment begins with it in a batch.
+func beginsIn(id txn.BatchID) func(journal.Record) bool {
+	is := isOf(id)
+	return func(r journal.Record) bool { return is(r) && begins(r) }
 }
 
 // again counts one more record of a change that has entered.
@@ -216,6 +243,14 @@ func (a *account) count(p txn.Progress, n int) {
 	case txn.Undoing:
 		a.undoing += n
 	}
+}
+
+// Unsettled says whether payments of a batch may still be asked for: it is not closed.
+func (b *Book) Unsettled(id txn.BatchID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.batches[id]
+	return a != nil && !a.State.Closed()
 }
 
 // quiet says that every payment of the batch is final.

@@ -25,12 +25,16 @@ type log struct {
 	mu      sync.Mutex
 	records []journal.Record
 	gate    chan struct{}
+	waiting int // appends that came to the gate
 	fail    error
 }
 
 func (l *log) Append(rs ...journal.Record) error {
 	l.mu.Lock()
 	gate := l.gate
+	if gate != nil {
+		l.waiting++
+	}
 	l.mu.Unlock()
 	if gate != nil {
 		<-gate
@@ -188,15 +192,7 @@ func TestReversalBesideTheRecord(t *testing.T) {
 	s.log.gate = gate
 	s.log.mu.Unlock()
 	told := s.closing(1, debits(1, 100), time.Second)
-	for {
-		s.book.mu.Lock()
-		sealing := s.book.batches[id(1)].sealing
-		s.book.mu.Unlock()
-		if sealing {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	s.sealing(1)
 	done := make(chan bool)
 	go func() { s.undo(p); done <- true }()
 	gate <- struct{}{} // the batch's record

@@ -71,20 +71,23 @@ func (b *Book) close(id txn.BatchID, a *account, theirs txn.Totals, until env.Mo
 	if !b.await(a, func() bool { return !a.closing }, until) {
 		return notFinal() // another call closes it
 	}
-	next := a.Batch
+	told := a.Told
 	if a.State == txn.BatchOpen {
 		a.closing = true
-		if !b.await(a, a.quiet, until) {
+		if !b.await(a, func() bool { return a.quiet() && !a.sealing }, until) {
 			a.closing = false
 			return notFinal()
 		}
-		next.Told = a.Now
+		told = a.Now
 	}
+	b.await(a, func() bool { return !a.sealing }, env.Never)
+	next := a.Batch
+	next.Told = told
 	next.State, next.Theirs = txn.BatchDiffers, theirs
 	if theirs == next.Told {
 		next.State = txn.BatchBalanced
 	}
-	if a.State != txn.BatchBalanced && a.State != next.State {
+	if !a.State.Closed() && a.State != next.State {
 		a.closing = true
 		err := b.seal(id, a, next)
 		a.closing = false
@@ -100,23 +103,43 @@ func (b *Book) close(id txn.BatchID, a *account, theirs txn.Totals, until env.Mo
 }
 
 // seal makes durable how the batch stands, while no payment of it changes; the
-// lock is held before and after.
+// lock is held before and after, and nobody else seals.
 func (b *Book) seal(id txn.BatchID, a *account, next txn.Batch) error {
 	a.sealing = true
 	b.await(a, func() bool { return a.changing == 0 }, env.Never)
+	err := b.write(id, a, next)
+	a.sealing = false
+	return err
+}
+
+// write makes durable how the batch stands; the account is held, the lock before
+// and after.
+func (b *Book) write(id txn.BatchID, a *account, next txn.Batch) error {
 	next.Now, next.At = a.Now, b.clock.Now()
 	b.mu.Unlock()
 	err := b.journal.Append(record.MakeBatch(id, next))
 	b.mu.Lock()
-	a.sealing = false
+	if err == nil {
+		b.stands(id, a, next)
+	} else if !refusedWhole(err) {
+		a.doubt = true // it may be durable: no payment may come behind it
+	}
+	return journalError(err)
+}
+
+// refusedWhole says that surely nothing was written.
+func refusedWhole(err error) bool {
+	return errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrBusy)
+}
+
+// journalError names what the journal said.
+func journalError(err error) error {
 	switch {
 	case err == nil:
-		b.stands(id, a, next)
 		return nil
-	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrBusy):
+	case refusedWhole(err):
 		return txn.DeclineJournalFull.Why(err)
 	}
-	a.doubt = true // it may be durable: no payment may come behind it
 	return txn.DeclineJournal.Why(err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tapswitch/internal/money"
+	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/dialect/unionpaypos"
 	"tapswitch/switch/txn"
@@ -32,6 +33,44 @@ func settlement(r *txn.Request, v *iso8583.View) error {
 		r.Amount.Currency, err = currency(v)
 	}
 	return err
+}
+
+// upload reads payments of a batch. A card number is read whole or not at all.
+func upload(r *txn.Request, v *iso8583.View) error {
+	var room [2 + 8*40]byte
+	defer clear(room[:])
+	if r.Key.Trace == 0 || !v.Has(48) {
+		return missing("11 and 48 are")
+	}
+	items, err := unionpaypos.ParseUpload(v.AppendText(room[:0], 48))
+	if err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	for _, i := range items {
+		pan, err := secret.NewPAN(i.PAN)
+		if err != nil {
+			return txn.DeclineField.Why(fmt.Errorf("field 48: %w", err))
+		}
+		r.Card.Items = append(r.Card.Items, txn.Item{Trace: txn.STAN(i.Trace), PAN: pan, Minor: money.MinorUnits(i.Minor)})
+	}
+	return nil
+}
+
+// uploadEnd reads how many items a terminal has uploaded; a batch that was balanced
+// may end without.
+func uploadEnd(r *txn.Request, v *iso8583.View) error {
+	if r.Key.Trace == 0 {
+		return missing("11 is")
+	}
+	if !v.Has(48) {
+		return nil
+	}
+	count, err := unionpaypos.ParseUploadEnd(v.AppendText(nil, 48))
+	if err != nil {
+		return txn.DeclineField.Why(err)
+	}
+	r.Count = uint32(count)
+	return nil
 }
 
 // settled is field 48 of the answer. Totals that are balanced are the terminal's

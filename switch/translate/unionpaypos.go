@@ -29,7 +29,8 @@ type business struct {
 // UnionPay POS: sale, its void, refund, pre-authorization, its void, completion by
 // request, its void, balance inquiry, the reversals (there is none of a refund:
 // terminals never send one), offline sale, sign-on with a double-length MAC key
-// (003), sign-off, echo, settlement (201). Cash has the processing code of
+// (003), sign-off, echo, settlement (201), its upload (201)
+// and end (207, 202). Cash has the processing code of
 // ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
 func businesses() []business {
 	return []business{
@@ -52,6 +53,9 @@ func businesses() []business {
 		{0x0200, 21, "000", "200000", "06", txn.CompletionVoid, 0},
 		{0x0400, 21, "000", "200000", "06", txn.Reversal, txn.CompletionVoid},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
+		{0x0320, 0, "201", "", "", txn.Upload, 0},
+		{0x0320, 0, "202", "", "", txn.BatchEnd, 0},
+		{0x0320, 0, "207", "", "", txn.BatchEnd, 0},
 		{0x0800, 0, "003", "", "", txn.SignOn, 0},
 		{0x0820, 0, "002", "", "", txn.SignOff, 0},
 		{0x0820, 0, "301", "", "", txn.Echo, 0},
@@ -94,8 +98,13 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	if err := t.classify(&r, v, f60); err != nil {
 		return r, err
 	}
-	if r.Key.Class == txn.Settle {
+	switch r.Key.Class {
+	case txn.Settle:
 		return r, settlement(&r, v)
+	case txn.Upload:
+		return r, upload(&r, v)
+	case txn.BatchEnd:
+		return r, uploadEnd(&r, v)
 	}
 	if r.Key.Class != txn.Reversal && r.Key.Class.Ending() == txn.EndNone {
 		return r, nil

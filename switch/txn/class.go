@@ -24,11 +24,13 @@ const (
 	CompletionVoid   // takes a completion back, whole: the hold stands again
 	StandIn          // advice of a purchase that the switch approved in its issuer's place; no terminal sends it
 	CompletionAdvice // a completion that has happened before anybody was asked
+	Upload           // payments of a batch whose totals differ
+	BatchEnd         // the upload is over, or the batch was balanced
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -81,6 +83,8 @@ func (c Class) Names(of Class) bool {
 		return of == PreAuth
 	case CompletionVoid:
 		return of.Completes()
+	case Refund:
+		return of.Refundable()
 	}
 	return false
 }
@@ -89,7 +93,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
 		return true
 	}
 	return false

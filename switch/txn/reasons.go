@@ -159,6 +159,8 @@ var (
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
 	DeclineSettleAmount = reason(CodeUnsupported, "settlement_in_several_currencies")
+	DeclineNotSettled   = reason(CodeBadTxn, "batch_totals_not_told")
+	DeclineUploadLong   = reason(CodeBadTxn, "batch_upload_too_long")
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
@@ -166,15 +168,16 @@ var (
 	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
 )
 
-// Why a batch that was asked to be closed is not balanced; the answer's code is
-// 00, its totals tell.
+// Why a batch that was asked to be closed is not balanced, and what its upload
+// came to; the answer's code is 00.
 const (
 	BatchTotalsDiffer Reason = "batch_totals_differ"
 	BatchNotFinal     Reason = "batch_not_final"
+	BatchCases        Reason = "batch_upload_disagrees" // of an upload or its end: cases were opened
 )
 
 // BatchReasons is the closed set of them, for metrics labels and documentation.
-func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal} }
+func BatchReasons() []Reason { return []Reason{BatchTotalsDiffer, BatchNotFinal, BatchCases} }
 
 // StandInYes is the reason of an approval that the switch gave in the place of the
 // card's issuer. Other approvals have none.
@@ -195,7 +198,7 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount,
+		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
 }

@@ -14,14 +14,14 @@ import (
 type reasonsPage struct {
 	file, list string
 	docs       map[Reason]reasonDoc
-	headings   [3]string
+	headings   [4]string
 }
 
 func reasonsPages() []reasonsPage {
 	english := reasonDocs()
 	maps.Copy(english, holdReasonDocs())
 	return []reasonsPage{
-		{"reasons.md", "reasonDocs", english, [3]string{`# Reasons
+		{"reasons.md", "reasonDocs", english, [4]string{`# Reasons
 
 [中文](reasons.zh.md)
 
@@ -42,15 +42,21 @@ A payment that ends ` + "`disputed`" + ` has one of these in its ` + "`case`" + 
 | reason | what it means | what the operator does |
 |---|---|---|
 `, `
+What a terminal uploads of a batch whose totals differ is held against the switch's payments. An item that is not one of them has one of these in its ` + "`upload`" + ` record; no payment
+moves by it, and the terminal is told 00. ` + "`tapswitch txn cases`" + ` lists them too.
+
+| reason | what it means | what the operator does |
+|---|---|---|
+`, `
 ## Why a batch is not balanced
 
-The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; the event and
-` + "`tapswitch_flow_payments_total`" + ` have one of these.
+The answer to a terminal that closes its batch has the response code 00 and tells in its totals that they are not balanced; so has the answer to an upload
+that opened cases. The event and ` + "`tapswitch_flow_payments_total`" + ` have one of these.
 
 | reason | what it means | what the operator does |
 |---|---|---|
 `}},
-		{"reasons.zh.md", "reasonDocsZH", reasonDocsZH(), [3]string{`# 拒绝原因
+		{"reasons.zh.md", "reasonDocsZH", reasonDocsZH(), [4]string{`# 拒绝原因
 
 [English](reasons.md)
 
@@ -69,9 +75,14 @@ The answer to a terminal that closes its batch has the response code 00 and tell
 | 原因 | 含义 | 操作员如何处理 |
 |---|---|---|
 `, `
+总计不平的批次由终端逐笔批上送，与交换系统的交易核对。不符的明细在 ` + "`upload`" + ` 记录中有下列原因之一；不因此改动任何交易，终端得到 00。` + "`tapswitch txn cases`" + ` 同样列出。
+
+| 原因 | 含义 | 操作员如何处理 |
+|---|---|---|
+`, `
 ## 批次为何不平
 
-终端结算的应答码为 00，总计中说明不平；事件与 ` + "`tapswitch_flow_payments_total`" + ` 中有下列原因之一。
+终端结算的应答码为 00，总计中说明不平；批上送引起案件时应答码也是 00。事件与 ` + "`tapswitch_flow_payments_total`" + ` 中有下列原因之一。
 
 | 原因 | 含义 | 操作员如何处理 |
 |---|---|---|
@@ -101,6 +112,10 @@ func TestReasonsPage(t *testing.T) {
 			row(r, "")
 		}
 		b.WriteString(p.headings[2])
+		for _, r := range UploadReasons() {
+			row(r, "")
+		}
+		b.WriteString(p.headings[3])
 		for _, r := range BatchReasons() {
 			row(r, "")
 		}

@@ -50,6 +50,8 @@ var sides = [numClasses]Side{
 	StandIn:        OnNeither, // its purchase counts
 
 	CompletionAdvice: OnDebit,
+	Upload:           OnNeither,
+	BatchEnd:         OnNeither,
 }
 
 // Side is where a payment of class c counts while it is in force.
@@ -162,10 +164,11 @@ const (
 	BatchOpen     BatchState = iota + 1 // takes payments
 	BatchDiffers                        // its totals were told and are not the terminal's; takes no payment
 	BatchBalanced                       // closed: both sides have the same totals
+	BatchUploaded                       // closed: the totals differ, and the terminal has uploaded its payments
 	numBatchStates
 )
 
-var batchStateNames = [numBatchStates]string{"", "open", "differs", "balanced"}
+var batchStateNames = [numBatchStates]string{"", "open", "differs", "balanced", "uploaded"}
 
 // String is the name used in dumps and lists.
 func (s BatchState) String() string { return name(batchStateNames[:], int(s)) }
@@ -174,7 +177,7 @@ func (s BatchState) String() string { return name(batchStateNames[:], int(s)) }
 func (s BatchState) Known() bool { return s >= BatchOpen && s < numBatchStates }
 
 // Closed says that nothing more is expected of the batch.
-func (s BatchState) Closed() bool { return s == BatchBalanced }
+func (s BatchState) Closed() bool { return s == BatchBalanced || s == BatchUploaded }
 
 // Batch is a batch as the journal keeps it.
 type Batch struct {

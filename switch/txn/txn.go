@@ -58,6 +58,7 @@ type CardData struct {
 	Track2 secret.Track2
 	PIN    secret.PINBlock // under the terminal's PIN key, ISO format 0
 	ICC    secret.ICC      // field 55
+	Items  []Item          // Upload
 }
 
 // Wipe overwrites everything.
@@ -66,6 +67,9 @@ func (c *CardData) Wipe() {
 	c.Track2.Wipe()
 	c.PIN.Wipe()
 	c.ICC.Wipe()
+	for _, i := range c.Items {
+		i.PAN.Wipe()
+	}
 }
 
 // Request is what a terminal asks, whatever its dialect.
@@ -84,6 +88,7 @@ type Request struct {
 	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
 	Why      [2]byte // Reversal: field 39 of the request
 	Totals   Totals  // Settle: what the terminal counted
+	Count    uint32  // BatchEnd: how many items it uploaded
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.

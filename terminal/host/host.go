@@ -101,6 +101,7 @@ type Host struct {
 	version  uint32   // of the working keys
 	signOn   bool     // due before the next transaction
 	answered bool     // the refund of the memory has its end, which the cashier is not told yet
+	given    bool     // and the customer got the money
 }
 
 // Open reads the reversal memory and is ready to talk; it does not connect yet.

@@ -52,6 +52,18 @@ func (k Kind) form() (form, bool) {
 	return form{}, false
 }
 
+// counts says whether an approved message of k is in the totals of its batch, and
+// then on which side: what is held is paid by its completion alone.
+func (k Kind) counts() (counted, credit bool) {
+	switch k {
+	case KindSale, KindCompletion, KindCompletionAdvice:
+		return true, false
+	case KindCompletionVoid, KindRefund:
+		return true, true
+	}
+	return false, false
+}
+
 // Field values that only these kinds have.
 const (
 	mtiAuthorization iso8583.MTI = 0x0100

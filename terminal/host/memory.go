@@ -64,10 +64,12 @@ type reversal struct {
 type state struct {
 	trace   uint32 // the last one used
 	batch   string
-	pending *reversal   // due: sent until acknowledged
-	last    *reversal   // of the last approved sale, for the operator's reversal
-	offline []*reversal // sales that the switch does not have yet, the oldest first
-	refund  *reversal   // has no answer yet: the same message is sent again
+	pending *reversal          // due: sent until acknowledged
+	last    *reversal          // of the last approved sale, for the operator's reversal
+	offline []*reversal        // sales that the switch does not have yet, the oldest first
+	refund  *reversal          // has no answer yet: the same message is sent again
+	lists   map[string][]entry // payments of the batches that are not settled; see batch.go
+	closing *closing           // a batch that is being settled
 }
 
 // memory is the state and the disk it lives on.
@@ -83,14 +85,16 @@ type memory struct {
 
 // onDisk is the file: sealed records and the counters beside them.
 type onDisk struct {
-	Version  int      `json:"version"`
-	Terminal string   `json:"terminal"`
-	Trace    uint32   `json:"trace"`
-	Batch    string   `json:"batch"`
-	Pending  []byte   `json:"pending,omitempty"`
-	Last     []byte   `json:"last,omitempty"`
-	Offline  [][]byte `json:"offline,omitempty"`
-	Refund   []byte   `json:"refund,omitempty"`
+	Version  int            `json:"version"`
+	Terminal string         `json:"terminal"`
+	Trace    uint32         `json:"trace"`
+	Batch    string         `json:"batch"`
+	Pending  []byte         `json:"pending,omitempty"`
+	Last     []byte         `json:"last,omitempty"`
+	Offline  [][]byte       `json:"offline,omitempty"`
+	Refund   []byte         `json:"refund,omitempty"`
+	Lists    map[string]int `json:"lists,omitempty"` // records in the list of each batch
+	Closing  *closing       `json:"closing,omitempty"`
 }
 
 // openMemory locks the directory and reads what is there; a terminal without a
@@ -157,6 +161,12 @@ func (m *memory) load(ctx context.Context) error {
 	if next.last, err = m.open(ctx, "last", d.Last); err != nil {
 		return err
 	}
+	if next.lists, err = m.loadLists(ctx, d.Lists); err != nil {
+		return err
+	}
+	if next.closing = d.Closing; next.closing != nil && (!digits(next.closing.Batch, 6) || next.closing.Next < 0 || next.closing.Next > d.Lists[next.closing.Batch]) {
+		return m.damaged("the batch that is being settled is out of range")
+	}
 	if next.refund, err = m.open(ctx, "refund", d.Refund); err != nil {
 		return err
 	}
@@ -207,7 +217,7 @@ func (m *memory) read() ([]byte, error) {
 // either; the memory of the process is unchanged.
 func (m *memory) save(ctx context.Context, next state) error {
 	ctx = context.WithoutCancel(ctx)
-	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch}
+	d := onDisk{Version: memoryVersion, Terminal: m.terminal, Trace: next.trace, Batch: next.batch, Lists: next.counts(), Closing: next.closing}
 	for _, r := range append([]*reversal{next.pending, next.last, next.refund}, next.offline...) {
 		if r != nil && r.Kind != KindSale {
 			d.Version = memoryKinds
@@ -294,13 +304,10 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 	if len(sealed) == 0 {
 		return nil, nil
 	}
-	plain, err := m.sealer.Open(ctx, m.key, sealed, m.bound(place))
+	plain, err := m.unseal(ctx, place, sealed)
 	defer clear(plain)
-	if errors.Is(err, hsm.ErrUnavailable) { // says nothing of the record
-		return nil, fmt.Errorf("host: open the %s record of the reversal memory: %w", place, err)
-	}
 	if err != nil {
-		return nil, m.damaged("the " + place + " record does not open with this storage key")
+		return nil, err
 	}
 	var s stored
 	if err := json.Unmarshal(plain, &s); err != nil {
@@ -314,6 +321,18 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 		return nil, m.damaged("the " + place + " record has no card number")
 	}
 	return &s.reversal, nil
+}
+
+// unseal opens a record of a place.
+func (m *memory) unseal(ctx context.Context, place string, sealed []byte) ([]byte, error) {
+	plain, err := m.sealer.Open(ctx, m.key, sealed, m.bound(place))
+	if errors.Is(err, hsm.ErrUnavailable) { // says nothing of the record
+		return nil, fmt.Errorf("host: open the %s record of the reversal memory: %w", place, err)
+	}
+	if err != nil {
+		return nil, m.damaged("the " + place + " record does not open with this storage key")
+	}
+	return plain, nil
 }
 
 // nextTrace is the number after the last one used; it takes nothing.

@@ -165,30 +165,45 @@ func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 	if signOnAgain(told.Code) || reason == ReasonBadMAC {
 		h.signOn = true
 	}
-	next := h.mem.now
-	switch {
-	case bad != "":
+	if bad != "" {
 		told.Reason = reason
 		return told, nil
-	case told.Code == "00":
-		next.offline = without(next.offline, at)
-	case passes(told.Code):
-		told.Reason = ReasonNotKept
-		return told, nil
-	default:
-		marked := *due
-		marked.Refused = told.Code
-		next.offline = append(append(next.offline[:at:at], &marked), next.offline[at+1:]...)
 	}
-	if err := h.mem.save(ctx, next); err != nil {
+	next, reason, err := h.toldOf(ctx, at, told.Code)
+	if err == nil {
+		err = h.mem.save(ctx, next)
+	}
+	switch {
+	case err != nil:
 		told.Reason = ReasonMemory
-		return told, err
+	case reason == ReasonNotKept:
+		told.Reason = reason
+	default:
+		told.Done, told.Refused, told.Reason = reason == ReasonNone, reason != ReasonNone, reason
 	}
-	told.Done, told.Refused = told.Code == "00", told.Code != "00"
-	if told.Refused {
-		told.Reason = ReasonAdviceRefused
+	return told, err
+}
+
+// toldOf is the memory after the switch said code to the offline sale at a place,
+// and why it is not done.
+func (h *Host) toldOf(ctx context.Context, at int, code string) (next state, why Reason, err error) {
+	next = h.mem.now
+	due := next.offline[at]
+	instead := *due
+	switch {
+	case code == "00":
+		next.offline = without(next.offline, at)
+		next, err = h.mem.count(ctx, next, due)
+		return next, ReasonNone, err
+	case code == "77" && due.Batch != next.batch: // that batch is closed without it: it belongs into this one
+		instead.Batch, why = next.batch, ReasonNotKept
+	case passes(code):
+		return next, ReasonNotKept, nil
+	default:
+		instead.Refused, why = code, ReasonAdviceRefused
 	}
-	return told, nil
+	next.offline = append(append(next.offline[:at:at], &instead), next.offline[at+1:]...)
+	return next, why, nil
 }
 
 // passes lists the codes of a switch that cannot keep an advice now; it is told again.

@@ -101,6 +101,12 @@ func (h *Host) Told(ctx context.Context) error {
 		return nil
 	}
 	next := h.mem.now
+	if h.given { // it counts from the moment that it is forgotten
+		var err error
+		if next, err = h.mem.count(ctx, next, next.refund); err != nil {
+			return err
+		}
+	}
 	next.refund = nil
 	return h.mem.save(ctx, next)
 }
@@ -158,6 +164,7 @@ func (h *Host) ask(ctx context.Context, due *reversal, r Result, again bool) (_ 
 	if signOnAgain(r.Code) || reason == ReasonBadMAC {
 		h.signOn = true
 	}
+	h.given = r.Outcome == Approved
 	if h.answered = r.Outcome != Unauthenticated && r.Outcome != NoAnswer; h.answered {
 		return r, true
 	}

@@ -90,9 +90,12 @@ func (h *Host) undo(ctx context.Context, due *reversal, u *Undo) (again bool, er
 		u.Reason = ReasonNotDone
 		return h.signOn, nil
 	}
-	next := h.mem.now
-	next.pending = nil
-	if err := h.mem.save(context.WithoutCancel(ctx), next); err != nil {
+	next, err := h.mem.strike(ctx, h.mem.now, due.Batch, due.Trace)
+	if err == nil {
+		next.pending = nil
+		err = h.mem.save(context.WithoutCancel(ctx), next)
+	}
+	if err != nil {
 		u.Reason = ReasonMemory
 		return false, err
 	}

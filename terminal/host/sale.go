@@ -98,6 +98,10 @@ func (h *Host) admit(s Sale) (Reason, error) {
 		return refuse(ReasonNotSignedOn, "sign on first (Ready)")
 	case h.mem.now.pending != nil:
 		return refuse(ReasonReversalDue, "an earlier sale must be reversed first (Ready)")
+	case h.settling(h.mem.now.batch):
+		return refuse(ReasonSettlementDue, "its batch is being settled: settle first")
+	case full(h.mem.now.lists[h.mem.now.batch]):
+		return refuse(ReasonBatchFull, "its batch is full: settle first")
 	}
 	if s.Kind == KindCompletionAdvice {
 		return refuse(ReasonSaleMalformed, "what has happened is kept, not asked (KeepOffline)")
@@ -225,16 +229,27 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		next.pending = &record
 	case j.outcome == Approved:
 		record.Why, record.Auth = whyOther, r.Auth
+		listed, err := h.mem.count(ctx, next, &record)
+		if err != nil {
+			return r.unrecorded(err)
+		}
+		next = listed
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil
 	}
 	if err := h.mem.save(ctx, next); err != nil {
-		// The reversal that is due stays so, in this process and on the disk.
-		r.Err = err
 		if j.undo == "" {
-			r.Outcome, r.Reason = Unrecorded, ReasonMemory
+			return r.unrecorded(err)
 		}
+		r.Err = err
 	}
+	return r
+}
+
+// unrecorded is the end of a sale whose verdict the disk did not take: the reversal
+// that is due stays so, in this process and on the disk.
+func (r Result) unrecorded(err error) Result {
+	r.Outcome, r.Reason, r.Err = Unrecorded, ReasonMemory, err
 	return r
 }

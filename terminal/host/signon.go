@@ -145,12 +145,23 @@ func (h *Host) takeKeys(ctx context.Context, field62 []byte) error {
 	return nil
 }
 
-// takeBatch follows the switch when it names another batch.
+// ErrBatches says that the switch names another batch while two are not settled.
+var ErrBatches = errors.New("host: the switch names another batch, and two of this terminal are not settled: settle them first")
+
+// takeBatch follows the switch when it names another batch. One that has payments
+// and was not settled is to be, as soon as it can.
 func (h *Host) takeBatch(ctx context.Context, field60 string) error {
 	if len(field60) < 8 || field60[2:8] == h.mem.now.batch || !digits(field60[2:8], 6) {
 		return nil
 	}
 	next := h.mem.now
+	taken := len(next.lists[next.batch]) > 0 || next.refund != nil && next.refund.Batch == next.batch
+	if c := next.closing; taken && (c == nil || c.Batch != next.batch) {
+		if c != nil {
+			return fmt.Errorf("%w: %s and %s", ErrBatches, c.Batch, next.batch)
+		}
+		next.closing = &closing{Batch: next.batch}
+	}
 	next.batch = field60[2:8]
 	return h.mem.save(ctx, next)
 }
@@ -194,6 +205,8 @@ func ReasonOf(err error) Reason {
 		return ReasonMemory
 	case errors.Is(err, ErrKeys):
 		return ReasonKeys
+	case errors.Is(err, ErrBatches):
+		return ReasonSettlementDue
 	case errors.Is(err, errTimeout):
 		return ReasonTimeout
 	case errors.Is(err, errLost):

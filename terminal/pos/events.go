@@ -47,6 +47,10 @@ type Event struct {
 	Message     string           `json:"message,omitempty"`
 	MTI         string           `json:"mti,omitempty"`
 	Name        string           `json:"name,omitempty"`
+	Totals      *Totals          `json:"totals,omitempty"`   // of a settlement: the terminal's own
+	Theirs      *Totals          `json:"theirs,omitempty"`   // the same: the switch's
+	Uploaded    *int             `json:"uploaded,omitempty"` // the same: payments that the switch has now
+	Next        string           `json:"next,omitempty"`     // the same: the batch that sales are in
 	MSTotal     *float64         `json:"ms_total,omitempty"`
 	MSCard      *float64         `json:"ms_card,omitempty"`
 	MSHost      *float64         `json:"ms_host,omitempty"`
@@ -63,6 +67,7 @@ const (
 	EventSeePhone    = "see_phone"
 	EventResult      = "result"
 	EventReversal    = "reversal"
+	EventSettlement  = "settlement"
 	EventAdvice      = "advice"
 	EventDiscarded   = "discarded"
 	EventNote        = "note"
@@ -81,7 +86,7 @@ type printer struct {
 	logErr   error // the first one
 }
 
-// emit prints e. Results, reversals and advices go to the log as well.
+// emit prints e. Results, reversals, settlements and advices go to the log as well.
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +98,7 @@ func (p *printer) emit(e Event) {
 	} else {
 		fmt.Fprintln(p.out, p.human(e))
 	}
-	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventAdvice && e.Event != EventDiscarded {
+	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventSettlement && e.Event != EventAdvice && e.Event != EventDiscarded {
 		return
 	}
 	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
@@ -126,6 +131,8 @@ func (p *printer) human(e Event) string {
 			state = "done"
 		}
 		return words("reversal of", number(e.Trace), "batch", e.Batch, "("+e.Why+")", state, optional("code", e.Code))
+	case EventSettlement:
+		return p.settlement(e)
 	case EventAdvice:
 		state := "not told: " + e.Reason
 		if e.Done != nil && *e.Done {

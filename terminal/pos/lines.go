@@ -20,6 +20,7 @@ const (
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
+	cmdSettle  = "settle"
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
 	cmdEcho    = "echo"
@@ -42,7 +43,7 @@ type command struct {
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
 	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
@@ -123,7 +124,7 @@ func parse(line []byte) (c command, ok bool) {
 		if c.pin, err = secret.NewKey(words[1]); err != nil {
 			return command{err: errPIN}, true
 		}
-	case cmdCancel, cmdReverse, cmdSignOn, cmdSignOff, cmdEcho, cmdUpload, cmdRepeat, cmdQuit:
+	case cmdCancel, cmdReverse, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdUpload, cmdRepeat, cmdQuit:
 		if len(words) != 1 {
 			return command{err: errCommand}, true
 		}

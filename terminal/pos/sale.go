@@ -120,8 +120,19 @@ func (e *Event) unlessCancelled(ctx context.Context) {
 	}
 }
 
-// ready makes the terminal able to sell and tells what happened on the way.
+// ready makes the terminal able to sell and tells what happened on the way: a
+// reversal that was due, and a settlement that was begun, which ends with a sign-on.
 func (t *Till) ready(ctx context.Context) (host.Reason, error) {
+	reason, err := t.online(ctx)
+	if _, due := t.host.Unsettled(); due && reason == host.ReasonNone {
+		t.finishBatch(ctx)
+		return t.online(ctx)
+	}
+	return reason, err
+}
+
+// online is ready without settlements.
+func (t *Till) online(ctx context.Context) (host.Reason, error) {
 	before := t.host.SignOns()
 	undo, reason, err := t.host.Ready(ctx)
 	t.signedOn(before)

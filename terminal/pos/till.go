@@ -169,6 +169,8 @@ func (t *Till) job(c command) func(context.Context) {
 		return t.repeat
 	case c.name == cmdReverse:
 		return t.reverse
+	case c.name == cmdSettle:
+		return t.settle
 	case c.name == cmdOffline, c.name == cmdCompletionAdvice:
 		return func(ctx context.Context) { t.offline(ctx, c) }
 	case c.name == cmdUpload:

@@ -40,10 +40,8 @@ func ParseTotals(text []byte) (domestic, foreign Totals, err error) {
 	if len(text) != 2*halfTotals {
 		return domestic, foreign, ErrTotals
 	}
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return domestic, foreign, ErrTotals
-		}
+	if !allDigits(text) {
+		return domestic, foreign, ErrTotals
 	}
 	return parseHalf(text[:halfTotals]), parseHalf(text[halfTotals:]), nil
 }

@@ -43,6 +43,7 @@ type Mood struct {
 	Garbage   bool   // an unreadable message in front of the answer
 	StaleMTI  bool   // an answer of another trace number in front of the answer
 	BadFrames bool   // a frame of impossible length instead of the answer
+	Differs   bool   // of a settlement: totals that are not the terminal's
 }
 
 // Request is what the books keep of a message.
@@ -52,6 +53,7 @@ type Request struct {
 
 	MACRight, PIN, Track bool
 	Chip                 string // field 55 in hex
+	Network, Additional  string // field 60.3; field 48
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -70,6 +72,7 @@ type Switch struct {
 	mu         sync.Mutex
 	conns      []net.Conn
 	sale, undo []Mood
+	settle     []Mood
 	advice     []Mood
 	books      []Request
 	signOns    int
@@ -213,6 +216,12 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 			return false
 		}
 		return s.money(c, answer[:], in, mti, m)
+	case "0500", "0320":
+		m := s.enter(in, body, mti)
+		if m.Silent {
+			return true
+		}
+		return !m.Close && s.settled(c, answer[:], in, mti, m)
 	}
 	s.t.Errorf("unexpected message type %s", mti)
 	return false
@@ -259,6 +268,8 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	switch mti {
 	case "0400":
 		queue = &s.undo
+	case "0500", "0320":
+		queue = &s.settle
 	case "0220":
 		queue = &s.advice
 	}
@@ -268,6 +279,9 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
 		Kind: get(in, 3) + " " + get(in, 25) + " " + get(in, 60)[:2], Original: get(in, 61), RRN: get(in, 37),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
+	if queue == &s.settle {
+		r.Network, r.Additional = get(in, 60)[8:11], get(in, 48)
+	}
 	chip, _ := in.GetBytes(55)
 	r.Chip = hex.EncodeToString(chip)
 	want := mac(unhex(tak), body[:len(body)-8])
