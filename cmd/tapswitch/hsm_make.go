@@ -177,8 +177,8 @@ func successor(keys []hsm.Key, name string, ends int64) (hsm.Spec, error) {
 	if hsm.OpTravelsUnderTMK.Allows(old.Usage) || hsm.OpTravelsUnderZMK.Allows(old.Usage) {
 		return hsm.Spec{}, fmt.Errorf("key %q is a %s, which another side holds too: give its successor out as it is born (tapswitch hsm key export --next --under KEY %s), or bring it in (tapswitch hsm key import --next)", name, old.Usage, name)
 	}
-	if old.Usage == hsm.PANSeal || old.Usage == hsm.PANToken {
-		return hsm.Spec{}, fmt.Errorf("key %q is under card numbers that are stored: they would not open, or not be found, under its successor; refused", old.Name)
+	if err := keepsCards(old); err != nil {
+		return hsm.Spec{}, err
 	}
 	next := old.Spec()
 	next.Version, next.NotAfter = old.Version+1, ends

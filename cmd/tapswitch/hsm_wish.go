@@ -56,9 +56,21 @@ func (w *wish) spec(keys []hsm.Key, name string) (hsm.Spec, error) {
 		w.owner != "" && w.owner != old.Owner || w.rule.table != "" {
 		return spec, fmt.Errorf("key %q is a %s of %s of %q: its successor is the same; leave out --usage, --algorithm, --owner and --decimalisation-table", name, old.Usage, old.Algorithm, old.Owner)
 	}
-	if old.Usage == hsm.PANSeal || old.Usage == hsm.PANToken {
-		return spec, fmt.Errorf("key %q is under card numbers that are stored: they would not open, or not be found, under its successor; refused", name)
+	if err := keepsCards(old); err != nil {
+		return spec, err
 	}
 	spec.NotAfter, err = lifetime(w.until)
 	return spec, err
+}
+
+// keepsCards refuses a successor to a key of card numbers: the keystore keeps two
+// versions of a name, the journal numbers under any.
+func keepsCards(old hsm.Key) error {
+	switch old.Usage {
+	case hsm.PANSeal:
+		return fmt.Errorf("key %q is under card numbers that are stored: refused; make another (tapswitch hsm key generate --usage PAN-seal NAME), name it in pan.seal, and leave this one where it is", old.Name)
+	case hsm.PANToken:
+		return fmt.Errorf("key %q is under the tokens of cards that are stored: they would not be found under its successor; refused", old.Name)
+	}
+	return nil
 }

@@ -58,6 +58,7 @@ type Entry struct {
 	AmountMinor  money.MinorUnits `json:"amount_minor"`
 	Currency     string           `json:"currency,omitempty"`
 	Original     string           `json:"original,omitempty"` // key of the message a reversal names
+	Settled      string           `json:"settled,omitempty"`  // MMDD, field 15 of a reversal
 	Response     string           `json:"response,omitempty"` // field 39; empty when dropped
 	AuthCode     string           `json:"auth_code,omitempty"`
 	Reason       string           `json:"reason"`

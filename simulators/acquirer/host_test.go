@@ -277,7 +277,8 @@ func TestReversals(t *testing.T) {
 	ask("0400", reversal(2, 1, set(4, "000000001233")), "64", "original_differs", less)
 	ask("0400", reversal(3, 1, set(2, "4444333322221111")), "64", "original_differs", less)
 	ask("0400", reversal(4, 1, set(90, strings.Repeat("1", 42))), "30", "field_90_names_no_0200", less)
-	ask("0400", reversal(5, 1), "00", "reversed", full)
+	ask("0400", reversal(7, 1, set(15, "0229")), "64", "settled_on_another_day", less)
+	ask("0400", reversal(5, 1, set(15, sale(1)[7][:4])), "00", "reversed", full)
 	ask("0401", reversal(5, 1), "00", "reversed_already", full)
 	ask("0400", reversal(6, 1), "00", "reversed_already", full)
 	ask("0200", sale(1), "00", "duplicate", full) // the answer it had; the money is back and stays back

@@ -457,8 +457,8 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
 	}
-	if f7 := m.fields[7]; f7 != "" {
-		out[15] = f7[:4] // settled on the day of transmission: a repeat gets the same
+	if day := settled(m.fields[7]); day != "" {
+		out[15] = day
 	}
 	if e.AuthCode != "" {
 		out[38] = e.AuthCode

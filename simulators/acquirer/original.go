@@ -90,7 +90,7 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 		e.Response, e.Reason = codeFormat, "field_90_names_no_0200"
 		return
 	}
-	e.Original = key
+	e.Original, e.Settled = key, m.fields[15]
 	d := l.decisions[key]
 	if d == nil {
 		e.Response, e.Reason = codeNotFound, reasonUnknownOriginal
@@ -100,6 +100,8 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 	switch {
 	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
 		e.Response, e.Reason = codeOrigDiffers, "original_differs"
+	case e.Settled != "" && e.Settled != settled(o.F7):
+		e.Response, e.Reason = codeOrigDiffers, "settled_on_another_day"
 	case o.Effect == EffectNone:
 		e.Response, e.Reason = codeApproved, "nothing_to_reverse"
 	case d.reversed:
@@ -115,4 +117,13 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 	default:
 		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
 	}
+}
+
+// settled is the settlement date MMDD of what was sent at f7: the day of its
+// transmission, so that a repeat gets the same.
+func settled(f7 string) string {
+	if len(f7) < 4 {
+		return ""
+	}
+	return f7[:4]
 }

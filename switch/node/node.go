@@ -188,6 +188,9 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
+	if err := n.openable(vault); err != nil {
+		return err
+	}
 	for _, name := range n.saf.Links() {
 		if n.links[name] == nil {
 			n.observer.Log().Error("reversals wait for a link that is not configured: configure it until they are acknowledged",
@@ -236,18 +239,6 @@ func (n *Node) key(name string, usage hsm.Usage) (*hsm.Key, error) {
 		return nil, fmt.Errorf("key %q is a %s where a %s is needed", name, k.Usage, usage)
 	}
 	return &k, nil
-}
-
-func (n *Node) cards() (*cards, error) {
-	seal, err := n.key(n.cfg.PAN.Seal, hsm.PANSeal)
-	if err != nil {
-		return nil, err
-	}
-	token, err := n.key(n.cfg.PAN.Token, hsm.PANToken)
-	if err != nil {
-		return nil, err
-	}
-	return &cards{n.module, seal, token}, nil
 }
 
 func (n *Node) buildFlow(nums numbers, vault *cards) error {

@@ -4,8 +4,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
@@ -13,7 +11,6 @@ import (
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
 	"tapswitch/internal/secret"
-	"tapswitch/iso8583/bertlv"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/fleet"
 	"tapswitch/switch/flow"
@@ -132,73 +129,6 @@ func (a *admission) InFlight() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.payments
-}
-
-// vault is what card numbers need of the HSM.
-type vault interface {
-	hsm.Sealer
-	hsm.Tokener
-}
-
-// cards seals card numbers and makes tokens and fingerprints.
-type cards struct {
-	module      vault
-	seal, token *hsm.Key
-}
-
-// Protect fills what p keeps of the card.
-func (c *cards) Protect(ctx context.Context, in *txn.Request, p *txn.Payment) error {
-	var err error
-	if p.Token, err = c.Token(ctx, in.Card.PAN); err != nil {
-		return err
-	}
-	p.SealedPAN, err = c.module.Seal(ctx, c.seal, in.Card.PAN.Reveal(secret.ForStore), record.AppendKey(nil, p.Key))
-	if err != nil {
-		return pin.Refusal(err)
-	}
-	p.Fingerprint = fingerprint(in, p.Token)
-	return nil
-}
-
-// Token is the keyed token of a card number.
-func (c *cards) Token(ctx context.Context, pan secret.PAN) ([16]byte, error) {
-	token, err := c.module.Token(ctx, c.token, pan)
-	if err != nil {
-		return token, pin.Refusal(err)
-	}
-	return token, nil
-}
-
-// fingerprint is a hash over token, amount, original and cryptogram. The token is keyed,
-// so the hash gives nothing about the card number away.
-func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
-	b := append(make([]byte, 0, 64), token[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
-	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
-	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
-	if in.OfAuth != ([6]byte{}) {       // what a cancel or a completion is about
-		b = append(b, in.OfAuth[:]...)
-		b = append(b, in.OfDate[:]...)
-		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))
-	}
-	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
-	defer clear(icc[:cap(icc)])
-	if ac, ok := bertlv.Find(icc, 0x9F26); ok {
-		b = append(b, ac...)
-	}
-	sum := sha256.Sum256(b)
-	copy(f[:], sum[:])
-	return f
-}
-
-// open gives the card number of p back, for its reversal.
-func (c *cards) open(ctx context.Context, p *txn.Payment) (secret.PAN, error) {
-	digits, err := c.module.Open(ctx, c.seal, p.SealedPAN, record.AppendKey(nil, p.Key))
-	if err != nil {
-		return secret.PAN{}, err
-	}
-	defer clear(digits)
-	return secret.NewPAN(digits)
 }
 
 // routes is flow's port on the BIN table.

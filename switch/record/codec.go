@@ -46,13 +46,17 @@ const (
 	tagBy
 	tagWhy
 	tagItem
+	tagSealedBy
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagItem
+	lastTag        = tagSealedBy
 )
+
+// keyNameMax is the longest name of a key.
+const keyNameMax = 128
 
 const (
 	flagPIN    = 1
@@ -118,6 +122,21 @@ func (e *encoder) funds(f txn.Funds) {
 	e.bytes(tagFunds, b)
 }
 
+// sealedBy: version 4, name.
+func (e *encoder) sealedBy(k txn.KeyRef) {
+	if k.Name != "" {
+		e.bytes(tagSealedBy, append(binary.BigEndian.AppendUint32(nil, k.Version), k.Name...))
+	}
+}
+
+func setSealedBy(k *txn.KeyRef, v []byte) bool {
+	if len(v) < 5 || len(v) > 4+keyNameMax {
+		return false
+	}
+	*k = txn.KeyRef{Name: string(v[4:]), Version: binary.BigEndian.Uint32(v)}
+	return true
+}
+
 func appendAmount(dst []byte, a money.Amount) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Minor))
 	return binary.BigEndian.AppendUint16(dst, uint16(a.Currency))
@@ -159,6 +178,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 		e.bytes(tagOriginal, AppendKey(nil, p.Original))
 	}
 	e.fixed(tagOfRRN, p.OfRRN[:])
+	e.sealedBy(p.SealedBy)
 	return e.buf
 }
 
@@ -253,6 +273,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		return err == nil
 	case tagOfRRN:
 		return fill(p.OfRRN[:], v)
+	case tagSealedBy:
+		return setSealedBy(&p.SealedBy, v)
 	default:
 		return setAnswer(&p.Answer, tag, v)
 	}

@@ -108,6 +108,36 @@ func acts() (all []journal.Record) {
 	return all
 }
 
+// seals are records that say under which key the card number is sealed.
+func seals() []journal.Record {
+	p := full()
+	p.SealedBy = txn.KeyRef{Name: "store/pan-seal", Version: 2}
+	told := *p
+	told.Key.Class, told.Key.Type, told.Answer, told.PINGiven, told.ChipRead = txn.OfflineSale, 30, answer(), false, false
+	return []journal.Record{Intent(p), Refused(p), Advice(&told)}
+}
+
+// Which key it is is read back, and nothing else is; what earlier versions stored
+// says none.
+func TestSealedBy(t *testing.T) {
+	want := txn.KeyRef{Name: "store/pan-seal", Version: 2}
+	for _, r := range seals() {
+		if p, err := ParsePayment(full().Key, r.Body); err != nil || p.SealedBy != want || !reflect.DeepEqual(p.SealedPAN, full().SealedPAN) {
+			t.Errorf("%s: %+v, %v", KindName(r.Kind), p.SealedBy, err)
+		}
+	}
+	if p, err := ParsePayment(full().Key, records()[0].Body); err != nil || p.SealedBy != (txn.KeyRef{}) {
+		t.Errorf("an old record: %+v, %v", p.SealedBy, err)
+	}
+	for name, v := range map[string][]byte{"no name": {0, 0, 0, 2}, "short": {0}, "too long": make([]byte, 4+keyNameMax+1)} {
+		e := newEncoder(nil)
+		e.bytes(tagSealedBy, v)
+		if p, err := ParsePayment(full().Key, e.buf); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %+v, %v", name, p.SealedBy, err)
+		}
+	}
+}
+
 // The golden files hold what each version wrote; they are never edited.
 func TestGolden(t *testing.T) {
 	golden(t, "testdata/v1.txt", records())
@@ -118,6 +148,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
 	golden(t, "testdata/v2_act.txt", acts())
+	golden(t, "testdata/v2_seal.txt", seals())
 	golden(t, "testdata/v2_rerouted.txt", reroutes())
 }
 

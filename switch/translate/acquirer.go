@@ -223,7 +223,9 @@ func (a *Acquirer) append(dst []byte, w *Work, mti iso8583.MTI, now time.Time, m
 }
 
 // Reversal appends the reversal of p, or its repeat, with the reversal's own
-// numbers and the original's beside them; its MAC is the last eight bytes.
+// numbers and the original's beside them, and the settlement date that the original
+// was answered with, so that both are settled on one day; its MAC is the last eight
+// bytes.
 func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat bool) ([]byte, error) {
 	mti := a.t.reversal
 	if repeat {
@@ -234,6 +236,9 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 	w.grow()
 	a.common(&w, p, p.Undo)
 	w.text(itemPAN, pan.Reveal(secret.ForWire))
+	if date := p.Answer.SettleMD[:]; allDigits(date) { // what else came there must not keep a reversal from leaving
+		w.text(itemSettleDate, date)
+	}
 	a.names(&w, p)
 	return a.append(dst, &w, mti, p.Undo.At, true)
 }

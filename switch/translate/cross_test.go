@@ -455,6 +455,11 @@ func TestYear(t *testing.T) {
 		{time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), "0101", "2027"},
 		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "1231", "2026"},
 		{time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), "1130", "2026"},
+		{time.Date(2026, 7, 15, 0, 0, 0, 0, time.UTC), "0101", "2027"},
+		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), "0229", "2028"}, // 2027 has none
+		{time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC), "0229", "2028"},
+		{time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC), "0229", "2028"},
+		{time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), "0000", "2026"},
 	} {
 		if got := string(w.year(nil, true, []byte(c.date), c.now)); got != c.want {
 			t.Errorf("%s on %s: %s", c.date, c.now, got)

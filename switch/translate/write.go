@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tapswitch/iso8583"
+	"tapswitch/switch/txn"
 )
 
 // Fields is a set of field numbers.
@@ -201,13 +202,13 @@ func (w *Work) writeLocal(r row, now time.Time) bool {
 }
 
 // year appends the year in which MMDD lies nearest to now, of two or four digits.
+// What is no date gets now's: its own bytes tell that it is none.
 func (w *Work) year(dst []byte, whole bool, date []byte, now time.Time) []byte {
-	y, month := now.Year(), int(date[0]-'0')*10+int(date[1]-'0')
-	switch diff := month - int(now.Month()); {
-	case diff > 6:
-		y--
-	case diff < -6:
-		y++
+	y := now.UTC().Year()
+	if len(date) == 4 {
+		if d, ok := txn.NearestDate(now, [4]byte(date)); ok {
+			y = d.Year()
+		}
 	}
 	if whole {
 		return append(dst, byte('0'+y/1000%10), byte('0'+y/100%10), byte('0'+y/10%10), byte('0'+y%10))

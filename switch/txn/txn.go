@@ -144,6 +144,13 @@ type Numbers struct {
 	RRN  RRN
 }
 
+// KeyRef says which key of the keystore: the name alone changes its meaning when a
+// key is rotated.
+type KeyRef struct {
+	Name    string
+	Version uint32
+}
+
 // Payment is what the switch remembers of a payment. It never holds
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
@@ -154,7 +161,8 @@ type Payment struct {
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
 	Token        [16]byte // keyed token of the card number
-	SealedPAN    []byte   // AES-GCM under an HSM key
+	SealedPAN    []byte   // AES-GCM under the key SealedBy
+	SealedBy     KeyRef   // zero in what earlier versions stored: the configured key
 	Amount       money.Amount
 	Expiry       [4]byte
 	PSN          [3]byte
