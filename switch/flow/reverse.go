@@ -39,11 +39,8 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
-		no := f.refuse(journalError(err))
-		if no.Reason != txn.DeclineJournal.Reason { // else the withdrawal may be durable: the next start knows
-			f.owedAgain(in.Original)
-		}
-		return no
+		f.owedAgain(in.Original, err)
+		return f.refuse(journalError(err))
 	}
 	r.step(StepUndo)
 	r.payment = now.Payment
