@@ -70,7 +70,7 @@ endef
 
 sim: export TAPSWITCH_SEEDS = $(SEEDS)
 sim: ## a whole switch with faults, seed by seed, then the tests named Sim or Seed: make sim SEED=1 RUNS=500
-	$(GO) run ./cmd/tapswitch simulate world --seed $(SEED) --runs $(RUNS)
+	$(GO) run ./cmd/tapswitch simulate world --seed $(SEED) --runs $(RUNS) $$([ $(RUNS) -ge 500 ] && echo --all-arrows)
 	$(call named,Sim|Seed)
 
 faults: export TAPSWITCH_ROUNDS = $(ROUNDS)

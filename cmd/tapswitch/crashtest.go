@@ -224,7 +224,7 @@ func (v *crashVerdict) count(h *collected) {
 		switch {
 		case a.Malformed:
 			kind = "malformed"
-		case a.Altered:
+		case a.Vain:
 			kind = "altered"
 		case a.Kind == oracle.Purchase && seen[a.Key]:
 			kind = "repeat"

@@ -87,7 +87,7 @@ func (c *crash) readJournal(ctx context.Context, h *collected) error {
 		if err != nil {
 			return fmt.Errorf("journal after %d good records: %w", h.records, err)
 		}
-		rec, _, err := world.Tell(e.Record)
+		rec, err := world.Tell(e.Record)
 		if err == nil {
 			err = index.Apply(e.Record)
 		}

@@ -157,7 +157,7 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 		return err
 	}
 	ask := v.protocol.askOf(body)
-	ask.Altered = altered
+	ask.Vain = altered
 	v.say(ctx, body, ask)
 	return nil
 }

@@ -8,16 +8,16 @@
 //
 // How: History is what three sides kept, each by itself: what terminals asked
 // and were told (seen.go), what acquirers were asked and hold in their books,
-// and what the switch's journal has. A check is a function over it (money.go,
+// and what the switch's journal has. A check is a function over it (money.go, hold.go,
 // words.go); Judge runs them all once everything is drained.
 //
 // Imported by: simulators/world, and by tests that drive the real binary.
 // Imports: the standard library.
 //
 // Non-obvious, what is not checked here: promise 9 (nothing sensitive at rest or in telemetry) needs
-// the files themselves; who searched them says so in History.Clear. Of promise 2, the refusal of an altered repeat is seen,
-// the one of a repeat past the replay window shows in no history. Of promise 3, a case counts when the acquirer kept the refusal that it names. Of
-// promise 10, the counter of a refusal is telemetry, which no history has; of 11, only that a try is
+// the files themselves; who searched them says so in History.Clear. Of promise 2, that a repeat
+// past the replay window gets 94 shows in no history, and of an altered one that it is refused, not by which code. Of promise 3, a case
+// that was opened for its age has no cause that a history shows. Of promise 10, the counter of a refusal is telemetry, which no history has; of 11, only that a try is
 // counted durably, once, and before the answer. Every check but these looks at a
 // drained history: links up, terminals' reversal memories empty.
 package oracle

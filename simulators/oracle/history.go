@@ -19,22 +19,48 @@ type Kind string
 
 // The kinds of asking that the promises speak of.
 const (
-	Purchase Kind = "purchase"
-	Void     Kind = "void"
-	Inquiry  Kind = "inquiry" // of a balance
-	Reversal Kind = "reversal"
-	Other    Kind = "other" // sign-on, echo and what is no message at all
+	Purchase    Kind = "purchase"
+	Cash        Kind = "cash"
+	OfflineSale Kind = "offline_sale" // an advice: it has happened, and is told until it is taken
+	Void        Kind = "void"
+	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
+	Inquiry     Kind = "inquiry" // of a balance
+	Reversal    Kind = "reversal"
+	Hold        Kind = "pre_authorization"
+	Release     Kind = "pre_authorization_void"
+	Completion  Kind = "completion"
+	Other       Kind = "other" // sign-on, echo and what is no message at all
+
+	CompletionVoid   Kind = "completion_void"
+	CompletionAdvice Kind = "completion_advice" // it has happened, and is told until it is taken
 )
+
+// pays says whether a yes takes money from the card holder, or holds it.
+func (k Kind) pays() bool {
+	return k == Purchase || k == Cash || k == OfflineSale || k == Hold || k.completes()
+}
+
+// kept says whether the switch keeps an answer that it repeats.
+func (k Kind) kept() bool {
+	return k.pays() || k == Void || k == Refund || k == Inquiry || k.ofHold()
+}
+
+// askedAnew says whether a no is no end: a later yes takes its place.
+func (k Kind) askedAnew() bool { return k.happened() || k == Inquiry }
+
+// happened says whether the terminal asks nobody's leave.
+func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice }
 
 // Ask is one message of a terminal, as it was delivered to the switch, and its
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
 	Key       Key   // of a reversal: the payment to be reversed
+	Of        Key   // of a void or a refund: the payment that it takes back; of a completion: what is held
 	Amount    int64 // minor units
 	Malformed bool  // not in the form that the dialect asks for
 	NoMAC     bool  // without a valid MAC
-	Altered   bool  // a repeat, with another amount, of what was approved
+	Vain      bool  // in form, and never to be approved: another amount under a known key, a void of what is not in force
 
 	Arrived  time.Duration // at the switch, since the beginning of the history
 	Answered time.Duration // the switch gave the answer to the line; Never: no answer
@@ -60,8 +86,14 @@ const (
 type Terminal struct {
 	ID      string
 	Pending bool  // a reversal is still due
-	Holds   []Key // payments it takes for approved and not reversed, in order
+	Holds   []Key // payments it takes for approved and neither reversed nor voided, in order
+	Voids   []Taken
+	Refunds []Taken
 }
+
+// Taken is a void that a terminal takes for approved and not reversed, or a refund
+// that it takes for approved.
+type Taken struct{ Key, Of Key }
 
 // Message is one request that reached an acquirer.
 type Message struct {
@@ -72,13 +104,13 @@ type Message struct {
 	RRN      string // field 37
 	Amount   int64
 	Terminal string // field 41
-	// The original of a reversal, field 90.
+	// The original of a reversal or a void, field 90.
 	OriginalSTAN uint32
 	OriginalSent string
 	Response     string // field 39 of the answer as the acquirer kept it; "" when it kept none
 }
 
-// Debit is a purchase that an acquirer has booked.
+// Debit is what takes money from a card holder, as an acquirer has booked it.
 type Debit struct {
 	Acquirer  string
 	STAN      uint32
@@ -86,21 +118,29 @@ type Debit struct {
 	RRN       string
 	Terminal  string
 	Amount    int64
-	Effective bool // booked and not reversed
+	Effective bool // booked and neither reversed nor voided
+}
+
+// Credit is a refund that an acquirer has booked.
+type Credit struct {
+	Acquirer string
+	STAN     uint32
+	Sent     string
+	Amount   int64
 }
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, rerouted, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo and undone, as the journal names it
-	Link   string // of intent and rerouted
-	STAN   uint32 // of intent and undo
-	Sent   string // of intent and undo: field 7
-	RRN    string // of intent
-	Amount int64  // of intent
+	Link   string // of intent, advice and rerouted
+	STAN   uint32 // of intent, advice and undo
+	Sent   string // of intent, advice and undo: field 7
+	RRN    string // of intent and advice
+	Amount int64  // of intent and advice
 	Code   string // of outcome and refused
-	Auth   string // of outcome
+	Auth   string // of outcome and advice
 	Card   string // of tries: the card's token
 	Count  int    // of tries
 }
@@ -111,6 +151,7 @@ type State struct {
 	Key      Key
 	Running  string // "" when it does not know the payment
 	Replayed string
+	Advice   bool // of the advice that goes behind a payment which the switch decided by itself
 }
 
 // History is what happened, told by each side for itself. Every list is in
@@ -121,6 +162,7 @@ type History struct {
 	Terminals []Terminal
 	Messages  []Message
 	Debits    []Debit
+	Credits   []Credit
 	Records   []Record
 	States    []State
 	Unsound   []string // where a side's own account contradicts itself, in its words

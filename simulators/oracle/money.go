@@ -7,7 +7,7 @@ package oracle
 func approvalsAreStored(c *court) {
 	yes := map[Key]Record{}
 	for _, r := range c.Records {
-		if r.Kind == "outcome" && r.Event == "said_yes" {
+		if r.Kind == "advice" || r.Kind == "outcome" && (r.Event == "said_yes" || r.Event == "stood_in") {
 			yes[r.Key] = r
 		}
 	}
@@ -31,7 +31,7 @@ func approvalsAreStored(c *court) {
 // what was sent was durable before.
 func debitsHaveIntents(c *court) {
 	for _, m := range c.Messages {
-		if m.MTI != "0200" {
+		if f := family(m.MTI); f != "0100" && f != "0200" && f != "0220" {
 			continue
 		}
 		k, ok := c.sent[request{m.Acquirer, m.STAN, m.Sent}]
@@ -70,11 +70,17 @@ func debitsMatch(c *court) {
 		amount[k] = d.Amount
 	}
 	for _, k := range c.order {
+		if !c.asked[k][0].Kind.pays() {
+			continue
+		}
 		want := c.asked[k][0].Amount
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
-		case n == 1 && !held[k] && c.cases[k]: // a person has it
+		case c.open[k]:
+			if held[k] && c.stands(k) == disputed && !c.asked[k][0].Kind.happened() {
+				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
+			}
 		case n == 1 && !held[k]:
 			c.broken(4, []Key{k}, "the acquirer holds %d of a payment that the terminal does not have", amount[k])
 		case n == 0 && held[k]:
@@ -91,11 +97,81 @@ func debitsMatch(c *court) {
 	}
 }
 
+// voidsMatch is promise 2 for what is given back: a payment is taken back once.
+func voidsMatch(c *court) {
+	by := map[Key]Key{}
+	for _, t := range c.Terminals {
+		for _, v := range t.Voids {
+			if other, ok := by[v.Of]; ok {
+				c.broken(2, []Key{v.Of, other, v.Key}, "two voids of one payment were approved")
+			}
+			by[v.Of] = v.Key
+		}
+	}
+}
+
+// refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
+// back once, what it was not told is not given or has a case, and a payment gives no
+// more than it took.
+func refundsMatch(c *court) {
+	told := map[Key]bool{}
+	for _, t := range c.Terminals {
+		for _, r := range t.Refunds {
+			told[r.Key] = true
+		}
+	}
+	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
+	for _, b := range c.Credits {
+		k, ok := c.sent[request{b.Acquirer, b.STAN, b.Sent}]
+		if !ok || len(c.asked[k]) == 0 {
+			c.broken(4, nil, "acquirer %s gave back %d for STAN %06d, which no refund of the journal has", b.Acquirer, b.Amount, b.STAN)
+			continue
+		}
+		given[k]++
+		amount[k] = b.Amount
+		if of := c.asked[k][0].Of; !c.open[k] {
+			sum[of] += b.Amount
+			by[of] = append(by[of], k)
+		}
+	}
+	for _, k := range c.order {
+		a := c.asked[k][0]
+		switch n := given[k]; {
+		case a.Kind.pays() && sum[k] > a.Amount:
+			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], a.Amount)
+		case a.Kind != Refund:
+		case n > 1:
+			c.broken(2, []Key{k}, "%d refunds in force", n)
+		case n == 1 && amount[k] != a.Amount:
+			c.broken(2, []Key{k}, "the acquirer gave back %d, asked was %d", amount[k], a.Amount)
+		case c.open[k]:
+		case n == 1 && !told[k]:
+			c.broken(4, []Key{k}, "the acquirer gave back %d by a refund that the terminal does not have", amount[k])
+		case n == 0 && told[k]:
+			c.broken(2, []Key{k}, "the terminal has a refund that the acquirer does not have")
+		}
+	}
+}
+
+// disputed is the state of a payment whose case is open.
+const disputed = "disputed"
+
+// stands is the state of a payment in the process that ran to the end.
+func (c *court) stands(k Key) string {
+	for _, s := range c.States {
+		if s.Key == k && !s.Advice {
+			return s.Running
+		}
+	}
+	return ""
+}
+
 // resting are the states in which a payment may be left, as the journal tells
-// them: delivery is presumed, not stored, so an approval rests as approved.
+// them: delivery is presumed, not stored, so an approval rests as approved. A case
+// for a person is a rest; whether it had a cause is another question.
 func resting(state string) bool {
 	switch state {
-	case "approved", "completed", "declined", "refused", "reversed", "unmatched":
+	case "approved", "completed", "declined", "refused", "reversed", "unmatched", "advised", disputed:
 		return true
 	}
 	return false
@@ -104,32 +180,56 @@ func resting(state string) bool {
 // allRest is promise 3 once everything is drained: no payment is on its way.
 func allRest(c *court) {
 	for _, s := range c.States {
-		if !resting(s.Running) && (s.Running != "disputed" || !c.cases[s.Key]) {
+		if !resting(s.Running) {
 			c.broken(3, []Key{s.Key}, "the payment is left in state %q", s.Running)
 		}
 	}
 }
 
-// findCases finds the payments that a person has with cause: the acquirer kept
-// that it refused the reversal with the very code that the case names. A case for
-// any other reason is none here: in a drained history no reversal waited too long.
-func (c *court) findCases() {
+// casesHaveACause is the end of promise 3: a case is open for what the acquirer
+// refused to undo or to take, for refunds of whose end nobody knows, and for nothing
+// else; and nobody but a person closes it.
+func casesHaveACause(c *court) {
+	said := c.refusals()
+	open := map[Key]bool{}
+	for _, s := range c.States {
+		open[s.Key] = open[s.Key] || s.Running == disputed
+		all := c.asked[s.Key]
+		if s.Running == disputed && len(said[s.Key]) == 0 && (len(all) == 0 || all[0].Kind != Refund) {
+			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo or to take it")
+		}
+	}
+	for _, r := range c.Records {
+		switch all := c.asked[r.Key]; {
+		case r.Kind != "case":
+		case !open[r.Key]:
+			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
+		case !said[r.Key][r.Code] && (len(all) == 0 || all[0].Kind != Refund):
+			c.broken(3, []Key{r.Key}, "its case was opened with %s, which no acquirer said", r.Code)
+		}
+	}
+}
+
+// refusals are the codes by which acquirers would not undo a payment, or not take
+// its advice.
+func (c *court) refusals() map[Key]map[string]bool {
 	said := map[Key]map[string]bool{}
 	for _, m := range c.Messages {
-		k, ok := c.sent[request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}]
-		if !ok || m.Response == "" || family(m.MTI) != "0400" {
+		at := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
+		switch {
+		case family(m.MTI) == "0400" && refuses(m.Response):
+		case family(m.MTI) == "0220" && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
+			at = request{m.Acquirer, m.STAN, m.Sent}
+		default:
 			continue
 		}
+		k := c.sent[at]
 		if said[k] == nil {
 			said[k] = map[string]bool{}
 		}
 		said[k][m.Response] = true
 	}
-	for _, r := range c.Records {
-		if r.Kind == "case" && said[r.Key][r.Code] {
-			c.cases[r.Key] = true
-		}
-	}
+	return said
 }
 
 // booksAreSound is promise 2 where an acquirer's own books deny it.
@@ -137,6 +237,16 @@ func booksAreSound(c *court) {
 	for _, text := range c.Unsound {
 		c.broken(2, nil, "%s", text)
 	}
+}
+
+// refuses says whether an acquirer will not undo, by its answer to a reversal: not
+// done (00), not known (25, 12, 94), nor to be asked again (ISO 8583:1987 DE 39).
+func refuses(code string) bool {
+	switch code {
+	case "", approved, "12", "25", "94", "68", "90", "91", "96", "98", "A0":
+		return false
+	}
+	return true
 }
 
 // replayAgrees is promise 8.
@@ -174,13 +284,35 @@ func numbersAreUnique(c *court) {
 			c.broken(7, c.keysOf(at, original, was.original), "STAN %06d at %s on %s is %s and %s", m.STAN, m.Sent, m.Acquirer, was.mti, is.mti)
 		}
 		requests[at] = is
-		if m.MTI != "0200" || m.RRN == "" {
+		if family(m.MTI) == "0400" || m.RRN == "" {
 			continue
 		}
 		if was, ok := rrns[[2]string{m.Acquirer, m.RRN}]; ok && was != at {
 			c.broken(7, c.keysOf(was, at), "RRN %s on %s is given twice", m.RRN, m.Acquirer)
 		}
 		rrns[[2]string{m.Acquirer, m.RRN}] = at
+	}
+}
+
+// reversalsAreRecorded is promise 7 for reversals: each carries the numbers of an
+// undo of its payment, as the journal has it.
+func reversalsAreRecorded(c *court) {
+	undos := map[request]Key{}
+	for _, r := range c.Records {
+		if r.Kind == "undo" {
+			undos[request{c.intents[r.Key].Link, r.STAN, r.Sent}] = r.Key
+		}
+	}
+	for _, m := range c.Messages {
+		if family(m.MTI) != "0400" {
+			continue
+		}
+		original := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
+		of, known := c.sent[original]
+		k, ok := undos[request{m.Acquirer, m.STAN, m.Sent}]
+		if !known || !ok || k != of {
+			c.broken(7, c.keysOf(original), "a reversal with STAN %06d at %s on %s names STAN %06d at %s, and the journal has no such undo", m.STAN, m.Sent, m.Acquirer, m.OriginalSTAN, m.OriginalSent)
+		}
 	}
 }
 

@@ -28,9 +28,9 @@ type court struct {
 	History
 	intents map[Key]Record
 	sent    map[request]Key // by what the intent's request carried
-	asked   map[Key][]Ask   // what has an outcome of its own, in the order of the history
-	cases   map[Key]bool    // left to a person, with cause
+	asked   map[Key][]Ask   // whose answers are kept, in the order of the history
 	order   []Key           // of asked
+	open    map[Key]bool    // payments with an open case, and what a void with one would take back: nobody knows what the acquirer holds
 	found   []Violation
 }
 
@@ -43,10 +43,10 @@ type request struct {
 
 // Judge runs every check over a drained history.
 func Judge(h History) []Violation {
-	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, cases: map[Key]bool{}}
+	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
 		switch r.Kind {
-		case "intent":
+		case "intent", "advice":
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
 		case "rerouted": // the link before has not sent it, so that nothing may be found there
@@ -58,7 +58,7 @@ func Judge(h History) []Violation {
 		}
 	}
 	for _, a := range h.Asks {
-		if a.Kind == Reversal || a.Kind == Other || a.Malformed || a.Altered {
+		if !a.Kind.kept() || a.Malformed || a.Vain {
 			continue
 		}
 		if c.asked[a.Key] == nil {
@@ -66,10 +66,18 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
-	c.findCases()
+	opened := map[Key]bool{}
+	for _, r := range h.Records {
+		opened[r.Key] = opened[r.Key] || r.Kind == "case"
+	}
+	for _, s := range h.States {
+		if s.Running == disputed && opened[s.Key] {
+			c.opened(s.Key)
+		}
+	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, repeatsAgree, alteredIsRefused, undoneStaysUndone, allRest,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted,
+		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted,
 	} {
 		check(c)
 	}

@@ -8,6 +8,9 @@ import "fmt"
 // told yes afterwards, and every yes of a payment is the same.
 func repeatsAgree(c *court) {
 	for _, k := range c.order {
+		if c.asked[k][0].Kind.askedAnew() {
+			continue
+		}
 		var yes, no *Ask
 		for i := range c.asked[k] {
 			a := &c.asked[k][i]
@@ -29,16 +32,6 @@ func repeatsAgree(c *court) {
 		}
 		if yes != nil && no != nil && no.Received < yes.Received {
 			c.broken(2, []Key{k}, "the terminal was told %s and then yes", no.Code)
-		}
-	}
-}
-
-// alteredIsRefused is the last part of promise 2: another amount under the key of
-// what was approved is another payment, and its terminal was told so or nothing.
-func alteredIsRefused(c *court) {
-	for _, a := range c.Asks {
-		if a.Altered && !a.Malformed && a.Code == approved {
-			c.broken(2, []Key{a.Key}, "approved over %d under the key of another amount", a.Amount)
 		}
 	}
 }
@@ -72,7 +65,7 @@ func answersReachTheirTerminal(c *court) {
 			c.broken(5, []Key{a.Key}, "terminal %s was given an answer to terminal %s", a.Key.Terminal, a.Named)
 		case a.Kind != Other && a.OfTrace != a.Key.Trace:
 			c.broken(5, []Key{a.Key}, "%s: the answer is to trace %06d", a.Kind, a.OfTrace)
-		case (a.Kind == Purchase || a.Kind == Void) && a.Code == approved && a.OfAmount != a.Amount:
+		case a.Kind.kept() && a.Code == approved && a.OfAmount != a.Amount:
 			c.broken(5, []Key{a.Key}, "the answer is for %d, asked was %d", a.OfAmount, a.Amount)
 		}
 	}
@@ -82,6 +75,9 @@ func answersReachTheirTerminal(c *court) {
 // deadline is past. A later yes repeats one that was in time.
 func lateIsNo(c *court) {
 	for _, k := range c.order {
+		if c.asked[k][0].Kind.happened() { // it has happened, whenever the terminal hears
+			continue
+		}
 		first := -1
 		for i, a := range c.asked[k] {
 			if a.Answered != Never && a.Code == approved && (first < 0 || a.Answered < c.asked[k][first].Answered) {
@@ -102,6 +98,16 @@ func wrongFormIsRefused(c *court) {
 	for _, a := range c.Asks {
 		if a.Malformed && a.Code == approved {
 			c.broken(10, []Key{a.Key}, "a %s in a wrong form was approved", a.Kind)
+		}
+	}
+}
+
+// vainIsRefused is promise 2 for what comes in a good form and asks for too much:
+// a known message with another content, a void of what is not in force.
+func vainIsRefused(c *court) {
+	for _, a := range c.Asks {
+		if a.Vain && a.Code == approved {
+			c.broken(2, []Key{a.Key}, "a %s was approved that had to be refused", a.Kind)
 		}
 	}
 }

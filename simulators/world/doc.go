@@ -12,7 +12,8 @@
 // at a time and lets the seed choose among those that can go on. Time moves only
 // when none can. machine.go is the computer: a disk that crashes, fills up and
 // fails, an HSM that hangs, a wall clock that jumps; net.go its lines to host.go,
-// the acquirers. pos.go are the terminals. Once the time of trouble is over, all is drained, and
+// the acquirers, whose books are books.go. pos.go are the terminals, and sale.go what they ask for; hold.go is both
+// sides of what is held. Once the time of trouble is over, all is drained, and
 // simulators/oracle judges what the three sides kept.
 //
 // Imported by: cmd/tapswitch. Imports: switch/node and what history.go reads of its journal, simulators/{oracle,card}, terminal/kernel.

@@ -29,12 +29,15 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {
-			if e.known {
+			switch {
+			case e.pays:
 				h.Debits = append(h.Debits, e.Debit)
+			case e.gives:
+				h.Credits = append(h.Credits, oracle.Credit{Acquirer: e.Acquirer, STAN: e.STAN, Sent: e.Sent, Amount: e.Amount})
 			}
 		}
 	}
@@ -46,14 +49,13 @@ func (w *World) gather() (oracle.History, error) {
 		return h, fmt.Errorf("read the journal again: %w", err)
 	}
 	again := replay.New(replay.Config{Max: 1 << 20, Window: w.config.Payment.ReplayWindow}, world, nil)
-	reader := &reader{w: w, to: &h, again: again}
-	if _, err := recover.Replay(j, reader, again); err != nil {
+	if _, err := recover.Replay(j, reader{&h}, again); err != nil {
 		return h, fmt.Errorf("replay the journal: %w", err)
 	}
 	running := map[txn.Key]txn.State{}
 	w.machine.node.Payments(func(p txn.Payment) { running[p.Key] = p.State })
 	again.Each(func(p txn.Payment) {
-		s := oracle.State{Key: oracleKey(p.Key), Replayed: p.State.String()}
+		s := oracle.State{Key: oracleKey(p.Key), Replayed: p.State.String(), Advice: p.Key.Class == txn.StandIn}
 		if state, ok := running[p.Key]; ok {
 			s.Running = state.String()
 		}
@@ -61,7 +63,7 @@ func (w *World) gather() (oracle.History, error) {
 	})
 	w.machine.node.Payments(func(p txn.Payment) {
 		if _, ok := again.Find(p.Key); !ok {
-			h.States = append(h.States, oracle.State{Key: oracleKey(p.Key), Running: p.State.String()})
+			h.States = append(h.States, oracle.State{Key: oracleKey(p.Key), Running: p.State.String(), Advice: p.Key.Class == txn.StandIn})
 		}
 	})
 	return h, nil
@@ -71,99 +73,70 @@ func oracleKey(k txn.Key) oracle.Key {
 	return oracle.Key{Terminal: k.Terminal.String(), Batch: k.Batch, Trace: uint32(k.Trace)}
 }
 
-// reader turns records into the oracle's, and notes the arrows they take. It
-// stands before the index that they change.
-type reader struct {
-	w     *World
-	to    *oracle.History
-	again *replay.Index
-}
+// reader turns records into the oracle's.
+type reader struct{ to *oracle.History }
 
 // Apply implements recover.Projection.
-func (r *reader) Apply(j journal.Record) error {
-	rec, event, err := Tell(j)
+func (r reader) Apply(j journal.Record) error {
+	rec, err := Tell(j)
 	if err != nil || rec.Kind == "" {
 		return err
 	}
 	r.to.Records = append(r.to.Records, rec)
-	if event == 0 {
-		return nil
-	}
-	k, err := record.ParseKey(j.Key)
-	if err != nil {
-		return err
-	}
-	state := txn.Received
-	if p, ok := r.again.Find(k); ok {
-		state = p.State
-	}
-	if _, ok := txn.Next(state, event); !ok && state == txn.Intended { // as txn.Follow has it
-		r.w.arrow(txn.Intended, txn.Forwarded)
-		state = txn.Sent
-	}
-	if state == txn.Approved && r.w.completed[rec.Key] { // delivery is not in the journal
-		state = txn.Completed
-	}
-	r.w.arrow(state, event)
 	return nil
 }
 
-// Tell is one record of a journal as the oracle sees it, and the event it stands
-// for; a record without a kind says nothing to it.
-func Tell(j journal.Record) (rec oracle.Record, event txn.Event, err error) {
+// Tell is one record of a journal as the oracle sees it; a record without a kind
+// says nothing to it.
+func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
 	case record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
-		return oracle.Record{}, 0, nil
+		return oracle.Record{}, nil
 	case record.KindTries:
 		token, t, err := record.ParseTries(j.Key, j.Body)
 		rec.Card, rec.Count, rec.Key = hex.EncodeToString(token[:]), int(t.Count), oracleKey(t.Payment)
-		return rec, 0, err
+		return rec, err
 	}
 	k, err := record.ParseKey(j.Key)
 	if err != nil {
-		return rec, 0, err
+		return rec, err
 	}
 	rec.Key = oracleKey(k)
 	switch j.Kind {
 	case record.KindIntent, record.KindAdvice:
 		p, err := record.ParsePayment(k, j.Body)
 		if err != nil {
-			return rec, 0, err
+			return rec, err
 		}
-		rec.Link, rec.Amount = p.Link, int64(p.Amount.Minor)
+		rec.Link, rec.Amount, rec.Auth = p.Link, int64(p.Amount.Minor), auth(p.Answer)
 		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
-		if j.Kind == record.KindAdvice {
-			return rec, txn.Happened, nil
-		}
-		return rec, txn.Journaled, nil
-	case record.KindRerouted:
-		rec.Link, err = record.ParseRerouted(j.Body)
-		return rec, txn.Rerouted, err
-	case record.KindRefused:
-		return rec, txn.Refuse, nil
+		return rec, nil
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(j.Body)
 		rec.Event, rec.Code, rec.Auth = o.Event.String(), o.Answer.Code.String(), auth(o.Answer)
-		return rec, o.Event, err
+		return rec, err
 	case record.KindUndo:
 		u, err := record.ParseUndo(j.Body)
 		rec.Event, rec.STAN, rec.Sent = u.Event.String(), uint32(u.Numbers.STAN), replay.NewLinkKey("", u.Numbers).At
-		return rec, u.Event, err
+		return rec, err
 	case record.KindUndone:
 		u, err := record.ParseUndone(j.Body)
 		rec.Event, rec.Code = u.Event.String(), u.Code.String()
-		return rec, u.Event, err
+		return rec, err
 	case record.KindCase:
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
-		return rec, txn.CaseOpened, err
+		return rec, err
+	case record.KindRerouted:
+		rec.Link, err = record.ParseRerouted(j.Body)
+		return rec, err
 	case record.KindAdvised:
 		a, err := record.ParseAdvised(j.Body)
 		rec.Event, rec.Code = txn.AdviceAcked.String(), a.Code.String()
-		return rec, txn.AdviceAcked, err
+		return rec, err
 	}
-	return rec, 0, nil
+	return rec, nil
 }
 
 func auth(a txn.Answer) string {

@@ -16,17 +16,19 @@ import (
 	"tapswitch/internal/env/fake"
 	"tapswitch/switch/listen"
 	"tapswitch/switch/node"
+	"tapswitch/switch/txn"
 )
 
 // machine is one life of the switch, from start to crash.
 type machine struct {
-	world   *World
-	group   *group
-	disk    *fake.Disk
-	node    *node.Node
-	handler listen.Handler // nil until it serves
-	crashIn int            // disk operations until it loses power; 0 is never
-	keep    fake.Keep
+	sluggish bool // every operation of the journal's disk takes long
+	world    *World
+	group    *group
+	disk     *fake.Disk
+	node     *node.Node
+	handler  listen.Handler // nil until it serves
+	crashIn  int            // disk operations until it loses power; 0 is never
+	keep     fake.Keep
 }
 
 // boot starts a switch over a disk.
@@ -71,7 +73,7 @@ func (m *machine) live() {
 func (m *machine) stopped(err error) {
 	w := m.world
 	w.say("the switch stops")
-	if !w.troubled() {
+	if !w.troubled() || errors.Is(err, txn.DeclineOriginalState) { // the table does not know what happened
 		w.broken(3, "the switch stopped without a fault: %v", err)
 	}
 	w.sched.after(w.group, w.between(0, 50*time.Millisecond), func() { m.restart("stopped itself") })
@@ -89,6 +91,9 @@ func (m *machine) die(why string, keep fake.Keep) {
 	w := m.world
 	w.crashes = append(w.crashes, fmt.Sprintf("%s, keep %s", why, keep))
 	w.say("the switch is gone: %s, keep %s", why, keep)
+	if m.node != nil && !m.group.dead {
+		w.moves.Add(m.node.Moves())
+	}
 	disk := m.disk.CrashClone(keep, w.rng.Uint64())
 	disk.SetCapacity(0)
 	m.disk.OnOp(nil)
@@ -120,7 +125,14 @@ func (m *machine) operation(op fake.Op) {
 	}
 	// Other payments go on while one waits for the journal's disk.
 	if strings.HasPrefix(op.Name, "journal/") && (op.Kind == fake.OpSync || op.Kind == fake.OpWrite) && m.handler != nil && w.sched.current != nil {
-		w.sched.sleep(w.between(0, 3*time.Millisecond))
+		switch {
+		case m.sluggish:
+			w.sched.sleep(w.between(0, 600*time.Millisecond))
+		case w.trouble("disk slow", 8):
+			w.sched.sleep(w.between(500*time.Millisecond, 8*time.Second))
+		default:
+			w.sched.sleep(w.between(0, 3*time.Millisecond))
+		}
 	}
 }
 
@@ -157,6 +169,8 @@ func (m *module) ask() error {
 		return fmt.Errorf("%w: %w", hsm.ErrUnavailable, errNoModule)
 	case w.trouble("hsm slow", 12):
 		w.sched.sleep(w.between(500*time.Millisecond, 6*time.Second))
+	case m.sluggish:
+		w.sched.sleep(w.between(0, 800*time.Millisecond))
 	case w.rng.IntN(4) == 0:
 		w.sched.sleep(w.between(0, 2*time.Millisecond))
 	}

@@ -18,8 +18,9 @@ import (
 // module is the switch's HSM with moods. It outlives the switch.
 type module struct {
 	*soft.Module
-	w    *World
-	gone bool
+	w        *World
+	gone     bool
+	sluggish bool
 }
 
 // Health implements hsm.Health.

@@ -97,13 +97,14 @@ func (c *line) send(p []byte) {
 	}
 }
 
-// deliver puts bytes before the switch's reader.
-func (c *line) deliver(frame []byte) {
+// deliver puts bytes before the switch's reader; false: nobody is there to read.
+func (c *line) deliver(frame []byte) bool {
 	if c.closed || c.m.group.dead {
-		return
+		return false
 	}
 	c.in = append(c.in, frame...)
 	c.wake()
+	return true
 }
 
 func (c *line) wake() {

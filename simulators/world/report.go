@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tapswitch/simulators/oracle"
@@ -16,12 +17,15 @@ import (
 // ErrBroken says that a run broke a promise.
 var ErrBroken = errors.New("world: a promise is broken")
 
+// ErrArrows says that no run took some arrows of the state table.
+var ErrArrows = errors.New("world: arrows of the state table were not taken")
+
 // Play runs so many seeds from the first one on and prints a line for each, and
-// at the end the arrows of the state table that were taken and that were not. It
-// stops at the first run that breaks a promise, with the trace of the payments
-// concerned.
-func Play(out io.Writer, seed uint64, runs int) error {
-	arrows := map[Arrow]int{}
+// at the end the arrows of the state table that were taken and that were not,
+// which with everyArrow is an error. It stops at the first run that breaks a
+// promise, with the trace of the payments concerned.
+func Play(out io.Writer, seed uint64, runs int, everyArrow bool) error {
+	var moves txn.Moves
 	payments, faults, crashes := 0, 0, 0
 	for i := range runs {
 		r, err := Run(seed + uint64(i))
@@ -36,12 +40,12 @@ func Play(out io.Writer, seed uint64, runs int) error {
 		for _, n := range r.Faults {
 			faults += n
 		}
-		for a, n := range r.Arrows {
-			arrows[a] += n
-		}
+		moves.Add(r.Moves)
 	}
 	fmt.Fprintf(out, "\n%d runs, %d payments, %d faults, %d crashes, no promise broken\n\n", runs, payments, faults, crashes)
-	printArrows(out, arrows)
+	if missing := printArrows(out, moves); missing > 0 && everyArrow {
+		return fmt.Errorf("%w: %d, printed with never; widen the world until it takes them", ErrArrows, missing)
+	}
 	return nil
 }
 
@@ -119,65 +123,19 @@ func (r Result) String() string {
 		r.Seed, r.Hash, r.Payments, len(faults), strings.Join(faults, ", "), len(r.Crashes), strings.Join(r.Crashes, "; "))
 }
 
-// unreached are the arrows that no world can take, and why.
-func unreached() map[Arrow]string {
-	stored := "the journal keeps no Forwarded, so what is stored follows from intended"
-	noClass := "the terminals of a world ask for no balance"
-	noCase := "no host of a world refuses a reversal, and none is silent for days"
-	late := "a late answer that changes nothing leaves no record"
-	return map[Arrow]string{
-		{txn.Sent, txn.NotSent}:             stored,
-		{txn.Sent, txn.UndoAsked}:           stored,
-		{txn.Reversing, txn.Forwarded}:      stored,
-		{txn.Reversing, txn.TimedOut}:       "undo is one: what is being reversed already gets no second record",
-		{txn.Reversing, txn.CheckFailed}:    "undo is one: what is being reversed already gets no second record",
-		{txn.Reversing, txn.DeadlinePassed}: "undo is one: what is being reversed already gets no second record",
-		{txn.Reversing, txn.UndoAsked}:      "undo is one: what is being reversed already gets no second record",
-		{txn.Reversed, txn.UndoAsked}:       "undo is one: what was reversed gets no second record",
-		{txn.Unmatched, txn.UndoAsked}:      "undo is one: what was reversed gets no second record",
-		{txn.Declined, txn.UndoAsked}:       "a reversal of what was declined leaves no record",
-		{txn.Completed, txn.SaidYes}:        late,
-		{txn.Completed, txn.SaidNo}:         late,
-		{txn.Declined, txn.SaidNo}:          late,
-		{txn.Reversed, txn.SaidYes}:         late,
-		{txn.Reversed, txn.SaidNo}:          late,
-		{txn.Unmatched, txn.SaidNo}:         late,
-		{txn.Intended, txn.Closed}:          noClass,
-		{txn.Sent, txn.Closed}:              noClass,
-		{txn.Approved, txn.Closed}:          noClass,
-		{txn.Reversing, txn.CaseOpened}:     noCase,
-		{txn.Disputed, txn.UndoAsked}:       noCase,
-		{txn.Disputed, txn.SaidYes}:         noCase,
-		{txn.Disputed, txn.SaidNo}:          noCase,
-	}
-}
-
-// printArrows prints the table's arrows with how often each was taken.
-func printArrows(out io.Writer, taken map[Arrow]int) {
-	all, got := 0, 0
-	var missing []string
-	for s := txn.Received; s <= txn.Disputed; s++ {
-		for e := txn.Refuse; e <= txn.CaseOpened; e++ {
-			to, ok := txn.Next(s, e)
-			if !ok {
-				continue
-			}
-			all++
-			a := Arrow{s, e}
-			if n := taken[a]; n > 0 {
-				got++
-				fmt.Fprintf(out, "%8d  %s + %s -> %s\n", n, s, e, to)
-				continue
-			}
-			why := unreached()[a]
-			if why == "" {
-				why = "not in these runs"
-			}
-			missing = append(missing, fmt.Sprintf("%8s  %s + %s -> %s: %s", "never", s, e, to, why))
+// printArrows prints the table's arrows with how often each was taken, and returns
+// how many were not.
+func printArrows(out io.Writer, moves txn.Moves) (missing int) {
+	all := txn.Arrows()
+	for _, a := range all {
+		n := moves.Taken(a)
+		count := strconv.FormatUint(n, 10)
+		if n == 0 {
+			missing++
+			count = "never"
 		}
+		fmt.Fprintf(out, "%8s  %s + %s -> %s\n", count, a.From, a.Event, a.To)
 	}
-	for _, m := range missing {
-		fmt.Fprintln(out, m)
-	}
-	fmt.Fprintf(out, "%d of %d arrows taken\n", got, all)
+	fmt.Fprintf(out, "%d of %d arrows taken\n", len(all)-missing, len(all))
+	return missing
 }

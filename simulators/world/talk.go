@@ -7,12 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"tapswitch/internal/env"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/frame"
 	"tapswitch/simulators/card"
 	"tapswitch/simulators/oracle"
 	"tapswitch/switch/listen"
-	"tapswitch/switch/txn"
 )
 
 // testPIN is that of all cards.
@@ -98,7 +98,7 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 	switch {
 	case w.trouble("answer not written", 30):
 		delivery, arrives = listen.NotWritten, false
-	case w.trouble("answer maybe written", 30):
+	case w.trouble("answer maybe written", 50):
 		delivery, arrives = listen.MaybeWritten, w.rng.IntN(2) == 0
 	case w.trouble("answer to terminal lost", 30):
 		arrives = false
@@ -118,14 +118,17 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 		}
 		w.sched.after(w.group, wait, func() { c.arrive(answer, ask) })
 	}
-	if w.trouble("answer's write slow", 60) {
-		w.sched.sleep(w.between(time.Second, 14*time.Second))
+	slow := 40
+	if delivery != listen.Written || !arrives { // a line that breaks is noticed late
+		slow = 600
+	}
+	if w.trouble("answer's write slow", slow) {
+		w.sched.sleep(w.between(time.Second, 15*time.Second))
 	}
 	if w.rng.IntN(3) == 0 { // the write takes its time, and the answer may be there before it ends
 		w.sched.sleep(w.between(0, 40*time.Millisecond))
 	}
 	if reply.Done != nil {
-		w.delivered(m, ask, delivery)
 		reply.Done(delivery)
 	}
 }
@@ -152,28 +155,9 @@ func (p *pos) read(answer []byte, ask *oracle.Ask) {
 	ask.OfTrace, ask.OfAmount = uint32(trace), int64(amount)
 }
 
-// delivered notes the arrow that a delivery takes, before it is taken.
-func (w *World) delivered(m *machine, ask *oracle.Ask, d listen.Delivery) {
-	if ask.Kind != oracle.Purchase || ask.Malformed || ask.Code != "00" {
-		return
-	}
-	event := map[listen.Delivery]txn.Event{listen.Written: txn.Written, listen.MaybeWritten: txn.MaybeWritten, listen.NotWritten: txn.NotWritten}[d]
-	if p, ok := m.node.Payment(txnKey(ask.Key)); ok {
-		w.arrow(p.State, event)
-		if p.State == txn.Approved && d != listen.NotWritten {
-			w.completed[ask.Key] = true
-		}
-	}
-}
-
-// txnKey is a purchase's key as the switch has it.
-func txnKey(k oracle.Key) txn.Key {
-	return txn.Key{Terminal: txn.TerminalID([]byte(k.Terminal)), Merchant: txn.MerchantID([]byte(merchant)), Batch: k.Batch, Trace: txn.STAN(k.Trace), Class: txn.Purchase, Type: 22}
-}
-
-// arrow counts an arrow of the state table.
-func (w *World) arrow(s txn.State, e txn.Event) {
-	if _, ok := txn.Next(s, e); ok {
-		w.arrows[Arrow{s, e}]++
-	}
+// call is one exchange that a terminal waits for.
+type call struct {
+	answered env.Event
+	answer   []byte
+	from     *oracle.Ask // whose answer it is
 }

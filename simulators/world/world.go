@@ -25,10 +25,10 @@ import (
 // The size of a run.
 const (
 	terminals = 5
-	troubles  = 90 * time.Second // of trouble, in virtual time
-	least     = 30               // payments: a run whose switch was down too long goes on
-	patience  = 2 * time.Hour    // for everything to be drained, in virtual time
-	deadline  = 4 * time.Second  // of a first answer
+	troubles  = 300 * time.Second // of trouble, in virtual time
+	least     = 80                // payments: a run whose switch was down too long goes on
+	patience  = 2 * time.Hour     // for everything to be drained, in virtual time
+	deadline  = 4 * time.Second   // of a first answer
 )
 
 // World is one run.
@@ -49,8 +49,7 @@ type World struct {
 	calmSince env.Mono
 	faults    map[string]int
 	crashes   []string
-	arrows    map[Arrow]int
-	completed map[oracle.Key]bool // approvals whose delivery was told before anything else
+	moves     txn.Moves // of the lives of the switch that are over
 	payments  int
 	history   history
 	findings  []string
@@ -69,7 +68,7 @@ type said struct {
 func newWorld(seed uint64) (*World, error) {
 	s := newSched(seed)
 	w := &World{seed: seed, sched: s, rng: s.rng, random: fake.NewRand(seed), group: &group{name: "world"},
-		faults: map[string]int{}, arrows: map[Arrow]int{}, completed: map[oracle.Key]bool{}, trace: sha256.New(), config: configuration()}
+		faults: map[string]int{}, trace: sha256.New(), config: configuration()}
 	s.wrong = func(text string) { w.finding("%s", text) }
 	inner, err := soft.New(w.random, s)
 	if err != nil {
@@ -111,16 +110,18 @@ func configuration() *config.Config {
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "world", Drain: time.Second},
-		Payment: config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3}, Settlement: config.Settlement{MACRequired: true, Remember: 1_000_000},
+		Payment: config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3, Counters: 100}, Settlement: config.Settlement{MACRequired: true, Remember: 1_000_000},
 		Journal:  config.Journal{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20, Queue: 64},
 		HSM:      config.HSM{Keystore: "keystore"},
 		Links:    []config.Link{link("acq-a", "40000001"), link("acq-b", "40000002")},
-		Issuers:  []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk"}},
+		Issuers:  []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk", ATCAhead: 5000, ATCBehind: 50}},
 		Reversal: config.Reversal{Retry: time.Second, MaxRetry: 8 * time.Second},
 		Observe:  config.Observe{LogLevel: "error"},
 		PAN:      config.PAN{Seal: "store/pan-seal", Token: "store/pan-token"},
 		BINs: []config.BIN{{Low: "622424", High: "622424", Scheme: "unionpay", Links: []string{"acq-a", "acq-b"}},
-			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa"}},
+			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa", StandIn: "visa"}},
+		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
+			{Name: "visa", Issuer: "visa", MaxAmount: 40_000, MaxCount: 1000, MaxSum: 100_000_000, PINAbove: 20_000}}},
 	}
 	for i := range terminals {
 		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"})
@@ -190,7 +191,7 @@ func (w *World) misfortune() {
 			return
 		}
 		m, h, p := w.machine, w.hosts[w.rng.IntN(len(w.hosts))], w.shops[w.rng.IntN(len(w.shops))]
-		switch w.rng.IntN(10) {
+		switch w.rng.IntN(16) {
 		case 0, 1, 2:
 			m.crashIn, m.keep = 1+w.rng.IntN(30), fake.Keeps()[w.rng.IntN(3)] // the fault is counted when it comes
 		case 3:
@@ -200,7 +201,7 @@ func (w *World) misfortune() {
 		case 4:
 			w.fault("host gone")
 			h.flap(false)
-			w.sched.after(w.group, w.between(100*time.Millisecond, 8*time.Second), func() { h.flap(true) })
+			w.sched.after(w.group, w.between(100*time.Millisecond, 15*time.Second), func() { h.flap(true) })
 		case 5:
 			w.fault("terminal loses power")
 			p.powerLoss()
@@ -217,7 +218,30 @@ func (w *World) misfortune() {
 		case 9:
 			w.fault("wall clock jumps")
 			w.sched.stepped += w.between(-30*time.Minute, 30*time.Minute)
+		default:
+			w.sluggishness()
 		}
+	}
+}
+
+// sluggishness is what makes everything take long for a while, so that more happens
+// in between; and hosts that will not undo.
+func (w *World) sluggishness() {
+	m, h := w.machine, w.hosts[w.rng.IntN(len(w.hosts))]
+	during := func(kind string, most time.Duration, set func(bool)) {
+		w.fault(kind)
+		set(true)
+		w.sched.after(w.group, w.between(time.Second, most), func() { set(false) })
+	}
+	switch w.rng.IntN(4) {
+	case 0:
+		during("host sluggish", 10*time.Second, func(on bool) { h.sluggish = on })
+	case 1:
+		during("host undoes nothing", 12*time.Second, func(on bool) { h.refusing = on })
+	case 2:
+		during("hsm sluggish", 8*time.Second, func(on bool) { w.module.sluggish = on })
+	case 3:
+		during("disk sluggish", 8*time.Second, func(on bool) { m.sluggish = on })
 	}
 }
 
@@ -225,9 +249,9 @@ func (w *World) misfortune() {
 func (w *World) settle() {
 	w.calm, w.calmSince = true, w.sched.mono
 	w.say("calm")
-	w.module.gone = false
+	w.module.gone, w.module.sluggish, w.machine.sluggish = false, false, false
 	for _, h := range w.hosts {
-		h.up, h.silent = true, false
+		h.up, h.silent, h.sluggish, h.refusing = true, false, false, false
 	}
 	w.machine.crashIn = 0
 	w.machine.disk.SetCapacity(0)
@@ -310,7 +334,7 @@ type Result struct {
 	Payments   int
 	Faults     map[string]int
 	Crashes    []string
-	Arrows     map[Arrow]int
+	Moves      txn.Moves // along the state table, in all lives of the switch
 	Hash       string
 	Violations []oracle.Violation
 	Findings   []string                // wrong without the oracle: panics, what cannot be drained
@@ -322,8 +346,9 @@ type Result struct {
 func (r Result) Failed() bool { return len(r.Violations)+len(r.Findings) > 0 }
 
 func (w *World) result() (Result, error) {
-	r := Result{Seed: w.seed, Payments: w.payments, Faults: w.faults, Crashes: w.crashes, Arrows: w.arrows, Findings: w.findings, lines: w.lines}
+	r := Result{Seed: w.seed, Payments: w.payments, Faults: w.faults, Crashes: w.crashes, Moves: w.moves, Findings: w.findings, lines: w.lines}
 	if w.machine.node != nil {
+		r.Moves.Add(w.machine.node.Moves())
 		h, err := w.gather()
 		if err != nil {
 			return r, err
@@ -343,10 +368,4 @@ func (w *World) result() (Result, error) {
 		w.sched.kill(p.group)
 	}
 	return r, nil
-}
-
-// Arrow is one arrow of the state table.
-type Arrow struct {
-	From  txn.State
-	Event txn.Event
 }

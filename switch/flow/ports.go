@@ -162,6 +162,8 @@ type Send struct {
 	Card     *txn.CardData
 	PIN      secret.PINBlock // under the link's zone key, zero when none
 	Deadline env.Mono
+
+	Forwarded func() // to be called when the message goes to the link; a byte may leave from then on
 }
 
 // Errors of Exchange: the difference is money. A Decline inside ErrNoAnswer's

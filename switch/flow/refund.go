@@ -176,16 +176,20 @@ func caseRecords(now replay.View, c txn.Case) []journal.Record {
 // lateCase opens a case for a refund that was told no and has a yes after all. Of
 // one that is a case already a late yes, whose MAC nobody has verified, says no
 // more than the acquirer will say when it is asked.
-func (f *Flow) lateCase(k txn.Key, l replay.LinkKey) {
+func (f *Flow) lateCase(k txn.Key, l replay.LinkKey, said txn.Event) {
 	c := txn.Case{Why: txn.CaseRefundLate, Code: txn.CodeApproved, At: f.Clock.Now()}
 	err := f.changeToCase(k, func(now replay.View) []journal.Record {
-		if now.Running || now.Payment == nil || now.Payment.State != txn.Declined {
+		switch {
+		case !settled(now):
 			return nil
+		case said == txn.SaidYes && now.Payment.State == txn.Declined:
+			return caseRecords(now, c)
 		}
-		return caseRecords(now, c)
+		now.Heard(said)
+		return nil
 	})
 	if err != nil {
-		f.Stop(fmt.Errorf("case of a late refund on link %s stan %06d: %w", l.Link, l.STAN, err))
+		f.Stop(fmt.Errorf("late answer to a refund on link %s stan %06d: %w", l.Link, l.STAN, err))
 	}
 }
 

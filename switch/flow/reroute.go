@@ -18,7 +18,8 @@ import (
 func (f *Flow) ask(ctx context.Context, in *txn.Request, p *txn.Payment, c *checked) (txn.Answer, error) {
 	var tried []string
 	for {
-		answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Original: c.original, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline})
+		answer, err := f.Acquirers.Exchange(ctx, Send{Payment: p, Original: c.original, Card: &in.Card, PIN: c.pin.block, Deadline: in.Deadline,
+			Forwarded: func() { f.Payments.Move(p.Key, txn.Forwarded) }})
 		if !errors.Is(err, ErrNotSent) || c.original != nil {
 			return answer, err
 		}

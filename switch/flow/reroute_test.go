@@ -46,7 +46,7 @@ func (w *world) rerouteCommand(words []string, args map[string]string, k txn.Key
 		w.atFirst = func() { w.atFirst = nil; w.command(rest) }
 	case words[0] == "late" && args["link"] != "": // a yes from a link that may not have been asked
 		p, _ := w.index.Find(k)
-		w.flow.Late(replay.NewLinkKey(args["link"], p.Numbers))
+		w.flow.Late(replay.NewLinkKey(args["link"], p.Numbers), txn.SaidYes)
 	default:
 		return false
 	}

@@ -83,7 +83,8 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 	case p.Amount != in.Amount:
 		return nil, txn.DeclineOriginal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
-		return nil, nil // nothing is held that could be undone
+		now.Heard(txn.UndoAsked) // nothing is held that could be undone
+		return nil, nil
 	}
 	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err

@@ -151,7 +151,7 @@ func (f *Flow) decide(p, advice *txn.Payment, v verified, ans txn.Answer) (told 
 			intended := *p
 			intended.State, intended.Reserved = txn.Intended, record.FollowUps
 			records = append(records, record.Intent(p), record.MakeOutcome(&intended, yes))
-		case now.Payment.State != txn.Intended: // the terminal reversed it meanwhile
+		case now.Payment.State != txn.Intended && now.Payment.State != txn.Sent: // the terminal reversed it meanwhile
 			return nil, txn.DeclineUndone
 		default:
 			// The intent asked for no room for an advice: what the outcome gives back is

@@ -109,8 +109,10 @@ func (w *world) command(line string) {
 		w.lasts, _ = time.ParseDuration(words[1])
 	case "link":
 		w.setLink(words[1])
-	case "late": // the acquirer's yes comes late
-		w.late(w.keyOf(args, trace, amount))
+	case "late", "late_no": // the acquirer's answer comes late, or once more
+		w.late(words[0], w.keyOf(args, trace, amount))
+	case "moves":
+		w.moves()
 	case "saf":
 		w.deliver()
 	case "advance":
@@ -168,11 +170,14 @@ func (w *world) deliver() {
 	}
 }
 
-// late is a yes that nobody waits for, of what the acquirer carried out unless it
-// was undone there.
-func (w *world) late(k txn.Key) {
+// late is an answer that nobody waits for. A yes is of what the acquirer carried
+// out unless it was undone there.
+func (w *world) late(what string, k txn.Key) {
 	p, _ := w.index.Find(k)
 	switch o, _ := w.index.Find(p.Original); {
+	case what == "late_no":
+		w.flow.Late(replay.NewLinkKey("acq", p.Numbers), txn.SaidNo)
+		return
 	case p.Key.Class == txn.Refund:
 		w.refund(p.Numbers.STAN, o.Numbers.STAN, &p)
 	case w.undone[p.Numbers.STAN]:
@@ -183,7 +188,17 @@ func (w *world) late(k txn.Key) {
 	default:
 		w.books[p.Numbers.STAN] = int64(p.Amount.Minor)
 	}
-	w.flow.Late(replay.NewLinkKey("acq", p.Numbers))
+	w.flow.Late(replay.NewLinkKey("acq", p.Numbers), txn.SaidYes)
+}
+
+// moves tells what happened since the start, also what changed nothing.
+func (w *world) moves() {
+	taken := w.index.Moves()
+	for _, a := range txn.Arrows() {
+		if n := taken.Taken(a); n > 0 {
+			w.say("%d × %s + %s -> %s", n, a.From, a.Event, a.To)
+		}
+	}
 }
 
 // keyOf is the key of a message of a class, a purchase unless said otherwise.

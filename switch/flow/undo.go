@@ -167,13 +167,12 @@ func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 // table of states says what can be undone: a record that it does not know would
 // be refused by every later start.
 func undoRecords(now replay.View, e txn.Event, why txn.Reason, n txn.Numbers) ([]journal.Record, error) {
-	if s := now.Payment.State; s == txn.Reversing || s == txn.Reversed || s == txn.Disputed || s == txn.Upheld || s == txn.Unmatched && e != txn.SaidYes {
+	switch to, ok := txn.Follow(now.Payment.State, e); {
+	case ok && to == now.Payment.State:
+		now.Heard(e)
 		return nil, nil
-	}
-	if to, ok := txn.Follow(now.Payment.State, e); !ok {
+	case !ok, to != txn.Reversing:
 		return nil, txn.DeclineOriginalState
-	} else if to != txn.Reversing { // the event changes nothing
-		return nil, nil
 	}
 	if n.STAN == 0 {
 		n = replay.SpareNumbers(now.Payment)
@@ -226,12 +225,13 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 	return true
 }
 
-// Late takes an acquirer's yes that came after its time: a payment whose
-// reversal found nothing is reversed again, everything else stays as it is. So
-// does a void whose original was undone since, by whatever means: the yes gave
-// back what the undo gives back, and reversing it would take that again. A
-// completion takes, so its late yes is reversed whatever became of the hold.
-func (f *Flow) Late(l replay.LinkKey) {
+// Late takes an acquirer's answer, SaidYes or SaidNo, that came after its time. A
+// yes of a payment whose reversal found nothing, or that was declined, reverses
+// it; everything else stays as it is. So does a void whose original was undone
+// since, by whatever means: the yes gave back what the undo gives back, and
+// reversing it would take that again. A completion takes, so its late yes is
+// reversed whatever became of the hold.
+func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	k, ok := f.Payments.FindSent(l)
 	p, known := f.Payments.Find(k)
 	if !ok || !known {
@@ -239,27 +239,52 @@ func (f *Flow) Late(l replay.LinkKey) {
 	}
 	switch p.Ending() {
 	case txn.EndCase:
-		f.lateCase(k, l)
+		f.lateCase(k, l, said)
 		return
 	case txn.EndUndo:
 	default:
 		return
 	}
-	numbers := f.undoNumbers()
-	decide := func(now, of replay.View) ([]journal.Record, error) {
-		if now.Running || now.Payment == nil || // forgotten just now
-			now.Payment.State != txn.Unmatched && now.Payment.State != txn.Declined ||
-			now.Payment.Key.Class.TakesBack() && over(of) {
-			return nil, nil
-		}
-		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, numbers)
+	var numbers txn.Numbers
+	if said == txn.SaidYes {
+		numbers = f.undoNumbers()
 	}
-	now, err := f.changeWithOriginal(k, decide)
+	now, err := f.changeWithOriginal(k, func(now, of replay.View) ([]journal.Record, error) {
+		return lateRecords(now, of, said, numbers)
+	})
 	if err != nil {
-		f.Stop(fmt.Errorf("late approval on link %s stan %06d: %w", l.Link, l.STAN, err))
+		f.Stop(fmt.Errorf("late answer on link %s stan %06d: %w", l.Link, l.STAN, err))
 		return
 	}
 	f.enqueue(k, now)
+}
+
+// lateRecords chooses what a late answer makes durable.
+func lateRecords(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
+	if !settled(now) {
+		return nil, nil
+	}
+	if s := now.Payment.State; said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined) {
+		if now.Payment.Key.Class.TakesBack() && over(of) {
+			return nil, nil
+		}
+		return undoRecords(now, txn.SaidYes, txn.DeclineNoAnswer.Reason, n)
+	}
+	now.Heard(said)
+	return nil, nil
+}
+
+// settled says that a late answer is an event of a payment's. Before, the call that
+// runs it has the word, and what writes its answer to the terminal.
+func settled(now replay.View) bool {
+	if now.Running || now.Payment == nil { // nil: forgotten just now
+		return false
+	}
+	switch now.Payment.State {
+	case txn.Intended, txn.Sent, txn.Approved:
+		return false
+	}
+	return true
 }
 
 // over says that what an original did is undone or used already. What is under

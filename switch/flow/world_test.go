@@ -130,7 +130,7 @@ func (w *world) start() {
 	if _, err := recover.Replay(w.journal, w.index, w.batches, w.tries, w.counts, w.limits); err != nil {
 		w.t.Fatal(err)
 	}
-	sum, err := recover.Resolve(w.index, w.Next, w.saf.Enqueue)
+	sum, err := recover.Resolve(w.index, w.Next, w.saf.EnqueueAgain)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -352,6 +352,7 @@ func (w *world) Undoes(string, txn.Class) bool { return w.undoes }
 
 // Exchange is the acquirer for purchases.
 func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
+	s.Forwarded()
 	act := w.act()
 	if act == "drops" { // the link goes down with the payment in hand, before a byte of it has left
 		w.down, act = true, "down"

@@ -73,7 +73,7 @@ func (as acquirers) Exchange(ctx context.Context, s flow.Send) (txn.Answer, erro
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, txn.DeclineField.Why(err))
 	}
-	return a.ask(ctx, body, s.Payment, s.Payment.Numbers, s.Deadline)
+	return a.ask(ctx, body, question{s.Payment, s.Payment.Numbers, s.Deadline, s.Forwarded})
 }
 
 func (a *acquirer) body(s flow.Send) ([]byte, error) {
@@ -108,7 +108,7 @@ func (as acquirers) Send(ctx context.Context, kind saf.Kind, p txn.Payment, repe
 	if err != nil {
 		return txn.Code{}, fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
-	answer, err := a.ask(ctx, body, &p, n, a.clock.Mono().Add(a.timeout))
+	answer, err := a.ask(ctx, body, question{&p, n, a.clock.Mono().Add(a.timeout), func() {}})
 	if errors.Is(err, flow.ErrNotSent) {
 		err = fmt.Errorf("%w: %w", saf.ErrUnsent, err)
 	}
@@ -133,9 +133,18 @@ func (as acquirers) Up(name string) bool {
 	return a != nil && a.link.Health().Up
 }
 
+// question is a message about a payment: the numbers that it carries, how long its
+// answer is waited for, and what is called when it goes to the link.
+type question struct {
+	payment   *txn.Payment
+	numbers   txn.Numbers
+	until     env.Mono
+	forwarded func()
+}
+
 // ask sets the MAC, sends body, and checks the answer. body held card data and
 // is wiped.
-func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.Numbers, until env.Mono) (ans txn.Answer, err error) {
+func (a *acquirer) ask(ctx context.Context, body []byte, q question) (ans txn.Answer, err error) {
 	began := a.clock.Mono()
 	defer func() { a.ended(a.name, exchange(err), a.clock.Mono().Sub(began)) }()
 	defer clear(body[:cap(body)])
@@ -149,7 +158,8 @@ func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.N
 	if err != nil {
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNotSent, err)
 	}
-	reply, err := a.link.Exchange(link.Request{Key: key, Body: body, Deadline: until})
+	q.forwarded()
+	reply, err := a.link.Exchange(link.Request{Key: key, Body: body, Deadline: q.until})
 	defer clear(reply)
 	switch {
 	case errors.Is(err, link.ErrNotSent):
@@ -157,7 +167,7 @@ func (a *acquirer) ask(ctx context.Context, body []byte, p *txn.Payment, n txn.N
 	case err != nil:
 		return txn.Answer{}, fmt.Errorf("%w: %w", flow.ErrNoAnswer, err)
 	}
-	return a.checked(ctx, reply, p, n)
+	return a.checked(ctx, reply, q.payment, q.numbers)
 }
 
 // checked reads an answer; whatever is wrong with it is ErrChecks.
@@ -255,15 +265,22 @@ func (a *acquirer) Answer(body []byte) ([]byte, error) {
 	return a.dialect.NetworkAnswer(nil, &v)
 }
 
-// stray hands a yes that nobody waits for to the flow, which knows whether its
+// stray hands an answer that nobody waits for to the flow, which knows whether its
 // payment still needs undoing: the link forgets at a restart and after a while,
 // the journal does not. Every other stray is only counted.
-func (a *acquirer) stray(late func(replay.LinkKey), s link.Stray) {
+func (a *acquirer) stray(late func(replay.LinkKey, txn.Event), s link.Stray) {
 	var v iso8583.View
-	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || !a.dialect.PurchaseReply(&v) || a.dialect.Code(&v) != txn.CodeApproved {
+	if s.Outcome == link.WrongLink || a.dialect.Layout().Parse(s.Body, &v) != nil || !a.dialect.PurchaseReply(&v) {
+		return
+	}
+	said := txn.SaidNo
+	switch code := a.dialect.Code(&v); {
+	case translate.Takes(code):
+		said = txn.SaidYes
+	case code[1] == 0: // none: it says nothing
 		return
 	}
 	if stan, at, ok := a.dialect.Sent(&v); ok {
-		late(replay.LinkKey{Link: a.name, STAN: stan, At: at})
+		late(replay.LinkKey{Link: a.name, STAN: stan, At: at}, said)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // stands in the pages for operators.
 func TestMetricsPageNamesEveryValue(t *testing.T) {
 	var text string
-	for _, name := range []string{"metrics.md", "reasons.md"} {
+	for _, name := range []string{"metrics.md", "reasons.md", "states.md"} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", name))
 		if err != nil {
 			t.Fatal(err)
@@ -23,7 +23,7 @@ func TestMetricsPageNamesEveryValue(t *testing.T) {
 		text += string(b)
 	}
 	s := sets(&config.Config{})
-	for _, set := range [][]string{s.Classes, s.Outcomes, s.Reasons, s.Refusals, s.Exchanges, s.LinkEvents, s.Attempts, s.Cases, s.Operations, s.Results} {
+	for _, set := range [][]string{s.Classes, s.Outcomes, s.Reasons, s.States, s.Events, s.Refusals, s.Exchanges, s.LinkEvents, s.Attempts, s.Cases, s.Operations, s.Results} {
 		if len(set) == 0 {
 			t.Error("an empty set of label values")
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"tapswitch/hsm"
@@ -16,42 +15,57 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// TestEveryHSMCallFails plays the day with its first call of the HSM failing, then
-// with its second, until no call is left, busy and gone.
+// TestEveryHSMCallFails plays the day with its first call of an operation of the HSM
+// failing, then with its second, until no call is left, and so every operation: busy
+// and gone for this call, and gone for all from it on until the day is over.
 func TestEveryHSMCallFails(t *testing.T) {
 	s := newSession(t, func(*rig) {}, func() {})
-	for _, fault := range []error{hsm.ErrUnavailable, hsm.ErrBusy} {
-		failed := map[string]bool{}
-		for k := int64(1); ; k++ {
-			var calls atomic.Int64
-			var what atomic.Value
-			s.module.set(func(op string, key *hsm.Key) error {
-				if op == "health" || calls.Add(1) != k {
-					return nil
-				}
-				what.Store(fmt.Sprintf("%s by %s", op, key.Usage))
-				failed[op] = true // once, and read after the day
-				return fmt.Errorf("%w: call %d", fault, k)
-			})
-			s.play(fmt.Sprintf("call %d fails", k))
-			s.module.set(nil)
-			s.name = fmt.Sprintf("call %d, %v, fails: %v", k, what.Load(), fault)
-			s.judge()
-			if calls.Load() >= k {
-				continue
-			}
-			if k < 40 || !s.whole() {
-				t.Errorf("the day without a fault has %d calls of the HSM, all well %v", k-1, s.whole())
-			}
-			break
-		}
+	for _, c := range []struct {
+		fault error
+		lasts bool
+	}{{hsm.ErrUnavailable, false}, {hsm.ErrBusy, false}, {hsm.ErrUnavailable, true}} {
+		s.delivers = !c.lasts
+		all := 0
 		for _, op := range operations() {
-			if !failed[op] {
-				t.Errorf("%s never failed", op)
+			calls := 0
+			for s.failing(op, calls+1, c.fault, c.lasts) {
+				calls++
 			}
+			if calls == 0 && !c.lasts || !s.whole() {
+				t.Errorf("the day without a fault has %d calls of %s, all well %v", calls, op, s.whole())
+			}
+			all += calls
+		}
+		if all < 40 {
+			t.Errorf("%d calls failed in all", all)
 		}
 	}
 	s.over(txn.DeclineHSM.Reason, txn.DeclineHSMBusy.Reason)
+}
+
+// failing plays and judges a day whose k-th call of an operation fails, and says
+// whether there was one.
+func (s *session) failing(operation string, k int, fault error, lasts bool) bool {
+	s.Helper()
+	var mu sync.Mutex
+	calls := 0
+	s.module.set(func(op string, _ *hsm.Key) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if op == operation {
+			calls++
+		}
+		if op == operation && calls == k || lasts && calls >= k && op != "health" {
+			return fmt.Errorf("%w: call %d of %s", fault, k, operation)
+		}
+		return nil
+	})
+	s.play(fmt.Sprintf("%s %d fails: %v, lasting %v", operation, k, fault, lasts))
+	s.module.set(nil)
+	s.judge()
+	mu.Lock()
+	defer mu.Unlock()
+	return calls >= k
 }
 
 // The ways in which an operation on a connection fails.

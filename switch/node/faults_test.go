@@ -124,23 +124,38 @@ func TestYesAfterARestart(t *testing.T) {
 	if p.State != txn.Unmatched {
 		t.Fatalf("state %s", p.State)
 	}
-	for _, outcome := range []link.Outcome{link.WrongLink, link.Unknown} {
+	said := []struct {
+		outcome link.Outcome
+		code    string
+	}{{link.WrongLink, "00"}, {link.Unknown, "51"}, {link.Unknown, "00"}, {link.Unknown, "10"}} // 10 is a yes in part
+	for _, s := range said {
 		var b iso8583.Builder
 		b.Reset(iso87ascii.New(), 0x0210)
 		b.SetString(7, p.Numbers.At.Format("0102150405"))
 		b.SetUint(11, uint64(p.Numbers.STAN))
-		b.SetString(39, "00")
+		b.SetString(39, s.code)
 		body, err := b.Append(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.node.links["acq-a"].stray(r.node.flow.Late, link.Stray{Link: "acq-a", Outcome: outcome, Body: body})
+		r.node.links["acq-a"].stray(r.node.flow.Late, link.Stray{Link: "acq-a", Outcome: s.outcome, Body: body})
+		r.settled()
 	}
-	r.settled()
-	if q, _ := r.find(0, got.Trace); q.State != txn.Unmatched || q.Undo.STAN == p.Undo.STAN || r.a.count("0400") != 2 {
+	if q, _ := r.find(0, got.Trace); q.State != txn.Unmatched || q.Undo.STAN == p.Undo.STAN || r.a.count("0400") != 3 {
 		t.Errorf("state %s, reversals %d", q.State, r.a.count("0400"))
 	}
-	r.node.flow.Late(replay.LinkKey{Link: "acq-a", STAN: 1, At: "0101000000"}) // nobody's
+	moves := r.node.Moves()
+	for e, want := range map[txn.Event]uint64{txn.SaidNo: 1, txn.SaidYes: 2} {
+		to, _ := txn.Next(txn.Unmatched, e)
+		if n := moves.Taken(txn.Arrow{From: txn.Unmatched, Event: e, To: to}); n != want {
+			t.Errorf("unmatched + %s is counted %d times", e, n)
+		}
+	}
+	r.node.gauges()
+	if got := r.metric(`tapswitch_flow_moves_total{event="said_yes",state="unmatched"}`); got != "2" {
+		t.Errorf("the metric says %q", got)
+	}
+	r.node.flow.Late(replay.LinkKey{Link: "acq-a", STAN: 1, At: "0101000000"}, txn.SaidYes) // nobody's
 }
 
 func TestHSMGoneAndBack(t *testing.T) {

@@ -226,7 +226,7 @@ func (n *Node) enqueueAgain(name string, k txn.Key) {
 		n.observer.Log().Error("a reversal or an advice waits for a link that is not configured: put the link back until it is delivered",
 			"link", name, "terminal", k.Terminal.String(), "trace", uint32(k.Trace))
 	}
-	n.saf.Enqueue(name, k)
+	n.saf.EnqueueAgain(name, k)
 }
 
 // key finds a key by name and refuses one of another usage.

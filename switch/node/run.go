@@ -76,6 +76,9 @@ func (n *Node) Payments(fn func(txn.Payment)) { n.index.Each(fn) }
 // Payment is a copy of one payment, false when it is not remembered.
 func (n *Node) Payment(k txn.Key) (txn.Payment, bool) { return n.index.Find(k) }
 
+// Moves is how often each arrow of the state table was taken since the start.
+func (n *Node) Moves() txn.Moves { return n.index.Moves() }
+
 // Waiting is how many reversals the acquirers have not acknowledged yet.
 func (n *Node) Waiting() (reversals int) {
 	for _, name := range n.saf.Links() {

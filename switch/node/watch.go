@@ -64,6 +64,12 @@ func sets(cfg *config.Config) observe.Sets {
 		s.Reasons = append(s.Reasons, string(why))
 	}
 	s.Reasons = append(s.Reasons, string(txn.StandInYes))
+	for _, state := range txn.States() {
+		s.States = append(s.States, state.String())
+	}
+	for _, e := range txn.Events() {
+		s.Events = append(s.Events, e.String())
+	}
 	for _, why := range txn.CaseReasons() {
 		s.Cases = append(s.Cases, string(why))
 	}
@@ -210,11 +216,20 @@ func (n *Node) gauges() {
 	}
 	n.observer.InFlight(n.admission.InFlight())
 	n.observer.Counters(n.counters.Len())
+	n.moves()
 	open := 0
 	for _, l := range n.listeners {
 		open += l.Connections()
 	}
 	n.observer.Connections(open)
+}
+
+// moves counts what happened to payments.
+func (n *Node) moves() {
+	taken := n.Moves()
+	for _, a := range txn.Arrows() {
+		n.observer.Moves(a.From.String(), a.Event.String(), taken.Taken(a))
+	}
 }
 
 // waiting tells how much waits for the acquirers, all in all and by link.

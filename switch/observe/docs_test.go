@@ -21,6 +21,7 @@ func labelDocs() [][2]string {
 		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`, `pre_authorization`, `pre_authorization_void`, `completion`, `completion_void`, `completion_advice`, `upload`, `batch_end`, `stand_in` (never: its advice is no message of a terminal)"},
 		{"outcome of a payment", "`approved`, `declined`"},
 		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes, `stood_in` for one that was [decided here](../operating/stand-in.md); of a settlement why it is not balanced, of an upload that it opened cases"},
+		{"state and event of a payment", "the [states and events](states.md) of its life"},
 		{"link", "the names of the configuration's `links`"},
 		{"outcome of an exchange", "`answered` (yes or no), `not_sent` (surely nothing left), `no_answer` (sent and unknown: reversed), `failed_checks` (reversed)"},
 		{"outcome of a delivery (saf)", "`acknowledged`, `refused` (answered with a code that asks to come again), `no_answer`, `case` (sent no more, a case is open)"},
@@ -82,7 +83,7 @@ type metricDoc struct{ name, kind, labels, help string }
 // shows against what is registered.
 func everyMetric(t *testing.T) (out []metricDoc) {
 	o := New(Options{Log: io.Discard, Version: "x", Sets: Sets{Links: []string{"link"}, Classes: []string{"c"}, Tokens: []string{"t"}, Operations: []string{"o"}}})
-	for _, f := range []*family{o.payments, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.passedOn, o.appends, o.safAttempts, o.safCases} {
+	for _, f := range []*family{o.payments, o.moves, o.refused, o.exchanges, o.lateAnswers, o.linkEvents, o.hsmCalls, o.passedOn, o.appends, o.safAttempts, o.safCases} {
 		f.each[0].Inc()
 	}
 	gathered, err := o.registry.Gather()

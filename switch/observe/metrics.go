@@ -18,6 +18,7 @@ type Metrics struct {
 	inFlight       prometheus.Gauge
 	repeats        prometheus.Counter
 	counters       prometheus.Gauge
+	moves          *family // state, event
 
 	connections prometheus.Gauge
 	refused     *family // reason
@@ -90,6 +91,7 @@ func (b builder) payments(m *Metrics, s Sets) {
 	m.inFlight = b.gauge("tapswitch_flow_in_flight", "payments being worked on")
 	m.counters = b.gauge("tapswitch_chip_counters", "cards whose transaction counters are known, of at most payment.counters")
 	m.repeats = b.counter("tapswitch_flow_repeats_total", "messages answered from what was told before")
+	m.moves = b.family("tapswitch_flow_moves_total", "what happened to payments since the start, by the state they were in", newLabels(s.States, s.Events), "state", "event")
 }
 
 func (b builder) links(m *Metrics, s Sets) {
@@ -185,6 +187,9 @@ func (m *Metrics) HSMCall(operation, result string, took time.Duration) {
 
 // HSMUp sets whether the HSM can be used.
 func (m *Metrics) HSMUp(up bool) { m.hsmUp.Set(truth(up)) }
+
+// Moves sets how often an event has happened to payments in a state.
+func (m *Metrics) Moves(state, event string, n uint64) { m.moves.of(state, event).n.Store(n) }
 
 // HSMToken sets what is known of a token of the failover group: whether it serves,
 // and how many operations it could not do so far.

@@ -31,6 +31,8 @@ type Sets struct {
 	Classes    []string // purchase, reversal, sign_on …
 	Outcomes   []string // approved, declined, refused, reversed …
 	Reasons    []string // every reason that an answer can have; "" is "none"
+	States     []string // of a payment
+	Events     []string // that move a payment
 	Refusals   []string // why a listener refused a connection or a message
 	Links      []string // names of the acquirer links
 	Exchanges  []string // how an exchange on a link can end

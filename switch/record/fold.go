@@ -19,62 +19,89 @@ var ErrNoIntent = errors.New("no intent before it")
 // KindIntent, KindRefused, KindAdvice (which begin one: see Begins), KindOutcome,
 // KindUndo, KindUndone, KindCase, KindAdvised, KindAct and KindRerouted.
 func Fold(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, error) {
-	if Begins(r.Kind) {
-		if p != nil {
-			return p, errors.New("second payment with this key")
-		}
-		return begin(k, r)
-	}
-	switch r.Kind {
-	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct, KindRerouted:
+	p, _, err := FoldEvent(p, k, r)
+	return p, err
+}
+
+// FoldEvent is Fold, and tells the event that the record stands for; 0 for what an
+// operator did that moves nothing.
+func FoldEvent(p *txn.Payment, k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
+	var e txn.Event
+	var err error
+	switch {
+	case Begins(r.Kind) && p != nil:
+		return p, 0, errors.New("second payment with this key")
+	case Begins(r.Kind):
+		p, e, err = begin(k, r)
+	case !changes(r.Kind):
+		return p, 0, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
+	case p == nil:
+		return nil, 0, ErrNoIntent
 	default:
-		return p, fmt.Errorf("record kind %d is not one of a payment's in this version", r.Kind)
+		e, err = change(p, r)
 	}
-	if p == nil {
-		return nil, ErrNoIntent
+	if err != nil || e == 0 {
+		return p, 0, err
 	}
+	return p, e, move(p, e)
+}
+
+// changes says whether a kind is a later record of a payment.
+func changes(kind byte) bool {
+	switch kind {
+	case KindOutcome, KindUndo, KindUndone, KindCase, KindAdvised, KindAct, KindRerouted:
+		return true
+	}
+	return false
+}
+
+// change takes what a later record says into p, and returns its event.
+func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 	p.Reserved += r.Reserve
 	switch r.Kind {
 	case KindOutcome:
 		o, err := ParseOutcome(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		if o.Event != txn.NotSent || p.State != txn.Advising { // a withdrawn advice keeps what it said
 			p.Answer = o.Answer
 		}
 		p.StoodIn = p.StoodIn || o.Event == txn.StoodIn
-		return p, move(p, o.Event)
+		return o.Event, nil
 	case KindUndo:
 		u, err := ParseUndo(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		p.Undo, p.UndoWhy = u.Numbers, u.Reason
-		return p, move(p, u.Event)
+		return u.Event, nil
 	case KindCase:
 		c, err := ParseCase(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
 		p.Case = c
-		return p, move(p, txn.CaseOpened)
+		return txn.CaseOpened, nil
 	case KindAdvised:
-		return p, advised(p, r)
+		_, err := ParseAdvised(r.Body)
+		return txn.AdviceAcked, err
 	case KindAct:
 		a, err := ParseAct(r.Body)
 		if err != nil {
-			return p, err
+			return 0, err
 		}
-		return p, act(p, a)
+		return act(p, a)
 	case KindRerouted:
-		return p, reroute(p, r)
+		link, err := ParseRerouted(r.Body)
+		if err != nil {
+			return 0, err
+		}
+		p.Link = link
+		return txn.Rerouted, nil
 	}
 	u, err := ParseUndone(r.Body)
-	if err != nil {
-		return p, err
-	}
-	return p, move(p, u.Event)
+	return u.Event, err
 }
 
 // Begins says whether a kind is the first record of a payment.
@@ -87,41 +114,41 @@ func Over(p *txn.Payment) bool {
 	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
 }
 
-// act takes what an operator did.
-func act(p *txn.Payment, a txn.Act) error {
+// act takes what an operator did, and returns its event, if it is one.
+func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
 	switch a.What {
 	case txn.Hold, txn.Retry:
 		if !p.State.Owes() {
-			return fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
+			return 0, fmt.Errorf("%s of a payment in state %s, which owes nothing", a.What, p.State)
 		}
 		p.Held = nil
 		if a.What == txn.Hold {
 			p.Held = &a
 		}
-		return nil
+		return 0, nil
 	case txn.Drop:
 		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
 	case txn.FoundUndone, txn.FoundStands:
 		p.Case = txn.Case{}
 	}
 	e, _ := a.What.Event()
-	return move(p, e)
+	return e, nil
 }
 
 // begin reads a payment's first record.
-func begin(k txn.Key, r journal.Record) (*txn.Payment, error) {
+func begin(k txn.Key, r journal.Record) (*txn.Payment, txn.Event, error) {
 	p, err := ParsePayment(k, r.Body)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if r.Kind == KindRefused {
-		return p, move(p, txn.Refuse)
+		return p, txn.Refuse, nil
 	}
 	p.Reserved = r.Reserve
 	if r.Kind == KindAdvice {
-		return p, move(p, txn.Happened)
+		return p, txn.Happened, nil
 	}
-	return p, move(p, txn.Journaled)
+	return p, txn.Journaled, nil
 }
 
 // move follows one arrow.
@@ -135,22 +162,4 @@ func move(p *txn.Payment, e txn.Event) error {
 	}
 	p.State = s
 	return nil
-}
-
-// advised takes the acquirer's acknowledgement of an advice.
-func advised(p *txn.Payment, r journal.Record) error {
-	if _, err := ParseAdvised(r.Body); err != nil {
-		return err
-	}
-	return move(p, txn.AdviceAcked)
-}
-
-// reroute takes what surely has not left to another link.
-func reroute(p *txn.Payment, r journal.Record) (err error) {
-	link, err := ParseRerouted(r.Body)
-	if err != nil {
-		return err
-	}
-	p.Link = link
-	return move(p, txn.Rerouted)
 }

@@ -107,7 +107,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Holds: s, Acquirers: h, Reversals: n.saf,
 		Past: archive{n}, Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
-	_, err = recover.Resolve(n.index, n.Next, n.saf.Enqueue)
+	_, err = recover.Resolve(n.index, n.Next, n.saf.EnqueueAgain)
 	return n, err
 }
 

@@ -66,6 +66,7 @@ func (h *host) Undoes(string, txn.Class) bool { return h.undoes }
 
 // Exchange implements flow.Acquirers.
 func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
+	s.Forwarded()
 	n := s.Payment.Numbers
 	h.asked++
 	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))

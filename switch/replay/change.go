@@ -19,6 +19,8 @@ type View struct {
 	Tombstone bool          // its reversal came first
 	Later     []txn.Payment // what names it as its original, in order
 	Beyond    []txn.Payment // what names one of those: the void of a completion
+
+	x *Index
 }
 
 // Change takes the turn of k, lets decide look and choose records, makes them
@@ -26,7 +28,7 @@ type View struct {
 // one payment happen one after the other. An error of the journal is returned
 // as it is: the records may be durable, the index does not have them.
 func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (View, error) {
-	e := x.take(k)
+	e := x.turn(k)
 	defer x.release(k, e)
 	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e)) })
 }
@@ -35,9 +37,9 @@ func (x *Index) Change(k txn.Key, decide func(View) ([]journal.Record, error)) (
 // else happens to that meanwhile. Turns are taken in this order alone: from what
 // names an original to the original.
 func (x *Index) ChangeBoth(k, original txn.Key, decide func(now, of View) ([]journal.Record, error)) (View, error) {
-	e := x.take(k)
+	e := x.turn(k)
 	defer x.release(k, e)
-	of := x.take(original)
+	of := x.turn(original)
 	defer x.release(original, of)
 	return x.change(e, func() ([]journal.Record, error) { return decide(x.view(e), x.view(of)) })
 }
@@ -57,7 +59,7 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 			return View{}, err
 		}
 		for _, r := range records {
-			if err := x.Apply(r); err != nil {
+			if err := x.take(r, true); err != nil {
 				return View{}, err
 			}
 		}
@@ -87,6 +89,7 @@ func (x *Index) view(e *entry) View {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := e.view()
+	v.x = x
 	v.Later = x.naming(nil, e)
 	for i := range v.Later {
 		v.Beyond = x.naming(v.Beyond, x.payments[v.Later[i].Key])
@@ -120,8 +123,8 @@ func (e *entry) view() View {
 	return v
 }
 
-// take waits for the turn of k.
-func (x *Index) take(k txn.Key) *entry {
+// turn waits for the turn of k.
+func (x *Index) turn(k txn.Key) *entry {
 	x.mu.Lock()
 	e := x.entry(k)
 	if !e.busy {
@@ -148,30 +151,6 @@ func (x *Index) release(k txn.Key, e *entry) {
 		x.drop(k, e)
 	}
 	x.mu.Unlock()
-	for _, w := range wake {
-		w.Wake()
-	}
-}
-
-// Move follows an arrow that is not durable by its own: delivery of an answer.
-// One that was reversed before its delivery was known stays as it is.
-func (x *Index) Move(k txn.Key, ev txn.Event) {
-	x.mu.Lock()
-	e := x.payments[k]
-	if e == nil || e.p == nil {
-		x.mu.Unlock()
-		return
-	}
-	from := e.p.Share()
-	switch e.p.State {
-	case txn.Reversing, txn.Reversed, txn.Unmatched, txn.Disputed, txn.Upheld:
-	default:
-		e.p.State = txn.MustNext(e.p.State, ev)
-	}
-	to := e.p.Share()
-	wake := x.settled(e)
-	x.mu.Unlock()
-	x.accounts.Moved(k, from, to)
 	for _, w := range wake {
 		w.Wake()
 	}

@@ -41,10 +41,11 @@ type Index struct {
 	later    map[txn.Key][]txn.Key    // what names a payment as its original, in order
 	batches  map[txn.BatchID][]*entry // payments of a batch, in order of arrival
 	refused  refusals
-	cases    int      // open ones
-	order    []*entry // in order of arrival, for forgetting
-	longer   []*entry // those among the earliest that are remembered longer: what is held, and what is about it
-	moves    uint64   // changes of state so far
+	cases    int       // open ones
+	taken    txn.Moves // by this life of the switch
+	order    []*entry  // in order of arrival, for forgetting
+	longer   []*entry  // those among the earliest that are remembered longer: what is held, and what is about it
+	moves    uint64    // changes of state so far
 }
 
 // LinkKey finds a payment by what its request carried on a link.
@@ -90,8 +91,11 @@ func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	}
 }
 
-// Apply takes one durable record into the index.
-func (x *Index) Apply(r journal.Record) error {
+// Apply takes one durable record of an earlier life into the index.
+func (x *Index) Apply(r journal.Record) error { return x.take(r, false) }
+
+// take applies a record; what happens now is counted.
+func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
 	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
@@ -110,7 +114,7 @@ func (x *Index) Apply(r journal.Record) error {
 		x.Move(k, txn.MaybeWritten)
 		x.mu.Lock()
 	}
-	from, to, err := x.step(k, r)
+	from, to, err := x.step(k, r, now)
 	x.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
@@ -121,33 +125,34 @@ func (x *Index) Apply(r journal.Record) error {
 
 // step applies a record and tells what the payment came to before it and comes
 // to now; a key that begins a new life came to nothing before.
-func (x *Index) step(k txn.Key, r journal.Record) (from, to txn.Share, err error) {
+func (x *Index) step(k txn.Key, r journal.Record, now bool) (from, to txn.Share, err error) {
 	e := x.payments[k]
 	var before *txn.Payment
 	if e != nil && !record.Begins(r.Kind) {
 		before = e.p
 	}
 	from = before.Share()
-	if e, err = x.apply(k, e, r); e != nil {
+	if e, err = x.apply(k, e, r, now); e != nil {
 		to = e.p.Share()
 	}
 	return from, to, err
 }
 
 // apply takes a record into the entry of k, nil when there is none yet.
-func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
+func (x *Index) apply(k txn.Key, e *entry, r journal.Record, now bool) (*entry, error) {
 	switch {
 	case r.Kind == record.KindTombstone:
 		e = x.entry(k)
 		e.tombstone = true
 		return e, nil
 	case record.Begins(r.Kind):
-		return x.applyPayment(k, e, r)
+		return x.applyPayment(k, e, r, now)
 	case e == nil:
 		return nil, record.ErrNoIntent
 	}
 	before, link := e.state(), e.link()
-	if _, err := record.Fold(e.p, k, r); err != nil {
+	_, event, err := record.FoldEvent(e.p, k, r)
+	if err != nil {
 		return e, err
 	}
 	if after := e.state(); after != before {
@@ -158,6 +163,9 @@ func (x *Index) apply(k txn.Key, e *entry, r journal.Record) (*entry, error) {
 		case before == txn.Disputed:
 			x.cases--
 		}
+	}
+	if now && event != 0 {
+		x.count(before, event)
 	}
 	x.authorized(e.p, r.Kind)
 	x.rerouted(e, link)
@@ -198,7 +206,7 @@ func (e *entry) state() txn.State {
 	return e.p.State
 }
 
-func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record) (*entry, error) {
+func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record, now bool) (*entry, error) {
 	if e != nil && (e.tombstone || e.p != nil && record.Over(e.p)) {
 		x.unlink(k, e) // the key has come to a new life: the running switch had forgotten the old one
 	}
@@ -206,12 +214,15 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record) (*entry, err
 	if e != nil {
 		before = e.p
 	}
-	p, err := record.Fold(before, k, r)
+	p, event, err := record.FoldEvent(before, k, r)
 	if err != nil {
 		return e, err
 	}
 	if e == nil {
 		e = x.entry(k)
+	}
+	if now {
+		x.count(txn.Received, event)
 	}
 	e.p = p
 	x.move(e)

@@ -71,9 +71,9 @@ func TestDuplicateOfAnAdvice(t *testing.T) {
 		t.Errorf("94 to a repeat: %s", r.state(k))
 	}
 	k = r.advising(2, "94")
-	r.clock.Advance(time.Second)
+	r.clock.StepWall(-time.Hour) // whatever the clock says
 	r.queue = New(r.queue.cfg, env.Env{Clock: r.clock, Waits: r.clock}, r, r, r.queue.observe)
-	r.queue.Enqueue("acq", k)
+	r.queue.EnqueueAgain("acq", k)
 	r.want(r.drain(), "2 advice repeat=true")
 	if r.state(k) != txn.Advised {
 		t.Errorf("94 after a restart: %s", r.state(k))

@@ -48,6 +48,7 @@ type item struct {
 	acted bool        // taken by an operator
 	waits []env.Event // of acts that wait for the end of the delivery
 	fresh bool        // of this process: no delivery of it was begun before
+	old   bool        // of an earlier process, which may have sent it: no clock tells, since clocks are set
 }
 
 // chain is what belongs to one original, in the order in which it came.

@@ -88,7 +88,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 		return
 	}
 	tries := it.tries // only who has taken it touches it
-	repeat := tries > 0 || it.kind == Advice && r.since(&p).Before(q.began)
+	repeat := tries > 0 || it.kind == Advice && it.old
 	code, err := q.sender.Send(ctx, it.kind, p, repeat)
 	if err != nil {
 		code = txn.Code{} // of an answer that failed its checks

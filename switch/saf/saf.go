@@ -72,7 +72,6 @@ type Queue struct {
 	payments Payments
 	sender   Sender
 	observe  func(Attempt)
-	began    time.Time               // what was made durable before may have been sent before
 	rule     func(Kind) (rule, bool) // Kind.rule; tests have kinds of their own
 
 	mu     sync.Mutex // never held across a wait or a port call
@@ -99,7 +98,7 @@ func New(cfg Config, world env.Env, p Payments, s Sender, observe func(Attempt))
 	if cfg.Pace == nil {
 		cfg.Pace = func(string) Pace { return Pace{} }
 	}
-	return &Queue{cfg: cfg, world: world, payments: p, sender: s, observe: observe, began: world.Clock.Now(), rule: Kind.rule, lines: make(map[string]*line)}
+	return &Queue{cfg: cfg, world: world, payments: p, sender: s, observe: observe, rule: Kind.rule, lines: make(map[string]*line)}
 }
 
 // line finds or makes the line of a link; the lock is held.
@@ -115,21 +114,29 @@ func (q *Queue) line(link string) *line {
 // Enqueue adds what k owes, its reversal or its advice, once; nothing when it owes
 // nothing any more. One that is being delivered just now is looked at again
 // afterwards: a late yes may have reopened it.
-func (q *Queue) Enqueue(link string, k txn.Key) {
+func (q *Queue) Enqueue(link string, k txn.Key) { q.enqueue(link, k, false) }
+
+// EnqueueAgain is Enqueue of what recovery found owed: an earlier process may have
+// sent it, so an advice goes as a repeat from the first.
+func (q *Queue) EnqueueAgain(link string, k txn.Key) { q.enqueue(link, k, true) }
+
+func (q *Queue) enqueue(link string, k txn.Key, old bool) {
 	if p, ok := q.payments.Find(k); ok {
 		if kind, owes := KindOf(&p); owes {
-			q.Add(link, kind, k)
+			q.add(link, kind, k, old)
 		}
 	}
 }
 
 // Add is Enqueue of a kind.
-func (q *Queue) Add(link string, kind Kind, k txn.Key) {
+func (q *Queue) Add(link string, kind Kind, k txn.Key) { q.add(link, kind, k, false) }
+
+func (q *Queue) add(link string, kind Kind, k txn.Key, old bool) {
 	r, ok := q.rule(kind)
 	if !ok {
 		assert.Fail("saf: %s has no rule in this version", kind)
 	}
-	it := &item{ident: ident{kind, k}, rank: r.rank, since: q.world.Clock.Now()}
+	it := &item{ident: ident{kind, k}, rank: r.rank, since: q.world.Clock.Now(), old: old}
 	it.root = k
 	if p, known := q.payments.Find(k); known {
 		it.since, it.root, it.held = r.since(&p), q.root(p), p.Held != nil

@@ -128,6 +128,9 @@ func otherYes(code txn.Code) bool {
 	return false
 }
 
+// Takes says whether a code is a yes of any kind: the host may hold money.
+func Takes(code txn.Code) bool { return code == txn.CodeApproved || otherYes(code) }
+
 // Reply reads the answer to a request that carried n for p, and refuses one
 // that does not repeat what was asked.
 func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply, error) {

@@ -65,7 +65,7 @@ func eventDocs() map[Event]string {
 		TimedOut:       "no answer in time, or the connection was lost",
 		CheckFailed:    "the answer failed a check: amount, terminal, currency, MAC; or it could not be made durable",
 		DeadlinePassed: "the terminal no longer waits",
-		Written:        "the answer was written to the terminal",
+		Written:        "the answer was written to the terminal; also when it was reversed meanwhile",
 		MaybeWritten:   "part of it may have been",
 		NotWritten:     "surely not a byte of it was, or it could not be authenticated",
 		UndoAsked:      "the terminal reversed it, or recovery did",

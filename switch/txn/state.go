@@ -88,30 +88,37 @@ func to(s State) arrow { return arrow{s, true} }
 //
 // An approval that may have been written is presumed delivered: the terminal's
 // own reversal decides. Once undo is durable, no answer of the acquirer moves
-// the payment anywhere but along its reversal.
+// the payment anywhere but along its reversal; the writer of an answer may tell of
+// it when all that is over.
 var next = [numStates][numEvents]arrow{
 	Received: {Refuse: to(Refused), Journaled: to(Intended), Happened: to(Advising)},
 	Intended: {Forwarded: to(Sent), NotSent: to(Declined), UndoAsked: to(Reversing), Closed: to(Declined), StoodIn: to(Approved)},
 	Sent: {SaidYes: to(Approved), SaidNo: to(Declined), NotSent: to(Declined), TimedOut: to(Reversing),
-		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed), Rerouted: to(Intended)},
+		CheckFailed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), CaseOpened: to(Disputed), StoodIn: to(Approved), Rerouted: to(Intended)},
 	Approved: {Written: to(Completed), MaybeWritten: to(Completed), NotWritten: to(Reversing),
-		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed), CaseOpened: to(Disputed)},
+		DeadlinePassed: to(Reversing), UndoAsked: to(Reversing), Closed: to(Declined), Stands: to(Completed)},
 	Completed: {UndoAsked: to(Reversing), SaidYes: to(Completed), SaidNo: to(Completed)},
 	Declined:  {UndoAsked: to(Declined), SaidYes: to(Reversing), SaidNo: to(Declined), CaseOpened: to(Disputed)},
+	Refused:   {UndoAsked: to(Refused)},
 	Reversing: {UndoAsked: to(Reversing), SaidYes: to(Reversing), SaidNo: to(Reversing), NotSent: to(Reversed),
 		Forwarded: to(Reversing), TimedOut: to(Reversing), CheckFailed: to(Reversing), DeadlinePassed: to(Reversing),
 		Written: to(Reversing), MaybeWritten: to(Reversing), NotWritten: to(Reversing),
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
-	Reversed:  {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed)},
-	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched)},
+	Reversed: {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed),
+		Written: to(Reversed), MaybeWritten: to(Reversed), NotWritten: to(Reversed),
+		DeadlinePassed: to(Reversed)}, // of what was decided here, and cancelled out at once
+	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched),
+		Written: to(Unmatched), MaybeWritten: to(Unmatched), NotWritten: to(Unmatched)},
 	// What happened is not undone by the acquirer's no: it is told until the
 	// acquirer has it, or a person does. One that did not leave is not owed any more
 	// when its payment is undone.
 	Advising: {AdviceAcked: to(Advised), CaseOpened: to(Disputed), NotSent: to(Declined)},
 	// Nothing is sent again by itself, whatever comes late: a person has it.
 	Disputed: {UndoAsked: to(Disputed), SaidYes: to(Disputed), SaidNo: to(Disputed),
+		Written: to(Disputed), MaybeWritten: to(Disputed), NotWritten: to(Disputed),
 		CaseUndone: to(Reversed), CaseStands: to(Upheld)},
-	Upheld: {UndoAsked: to(Upheld), SaidYes: to(Upheld), SaidNo: to(Upheld)},
+	Upheld: {UndoAsked: to(Upheld), SaidYes: to(Upheld), SaidNo: to(Upheld),
+		Written: to(Upheld), MaybeWritten: to(Upheld), NotWritten: to(Upheld)},
 }
 
 // Next returns the state after e; ok is false when e cannot happen in s.

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replay
+
+import (
+	"tapswitch/internal/assert"
+	"tapswitch/switch/txn"
+)
+
+// Move follows an arrow that is not durable by its own: a request that is handed
+// to its link, and the delivery of an answer.
+func (x *Index) Move(k txn.Key, ev txn.Event) {
+	x.mu.Lock()
+	e := x.payments[k]
+	if e == nil || e.p == nil {
+		x.mu.Unlock()
+		return
+	}
+	before := e.p.State
+	after, ok := txn.Next(before, ev)
+	if !ok {
+		x.mu.Unlock()
+		assert.Fail("replay: event %s cannot happen in state %s, terminal %s trace %d", ev, before, k.Terminal, k.Trace)
+	}
+	from := e.p.Share()
+	x.count(before, ev)
+	e.p.State = after
+	to := e.p.Share()
+	wake := x.settled(e)
+	x.mu.Unlock()
+	x.accounts.Moved(k, from, to)
+	for _, w := range wake {
+		w.Wake()
+	}
+}
+
+// Heard takes an event that changes nothing, so that no record is made of it: a
+// second undo, an answer that came late. A change's decide tells it in its turn.
+func (v View) Heard(ev txn.Event) {
+	if s := v.Payment.State; txn.MustNext(s, ev) != s {
+		assert.Fail("replay: event %s moves state %s and has no record", ev, s)
+	}
+	if v.x == nil { // a view that no index gave
+		return
+	}
+	v.x.mu.Lock()
+	defer v.x.mu.Unlock()
+	v.x.count(v.Payment.State, ev)
+}
+
+// Moves is how often each arrow of the state table was taken since the start;
+// what was read back from the journal does not count.
+func (x *Index) Moves() txn.Moves {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.taken
+}
+
+// count counts an event; the lock is held. A payment that was never told to be
+// forwarded was all the same, as txn.Follow has it.
+func (x *Index) count(from txn.State, ev txn.Event) {
+	if _, ok := txn.Next(from, ev); !ok && from == txn.Intended {
+		from = txn.Sent
+	}
+	x.taken.Take(from, ev)
+}
