@@ -161,8 +161,6 @@ func alone(l *txn.Payment) error {
 		return txn.DeclineOriginalRefunded
 	case s.InForce() && l.Key.Class == txn.Completion, l.Key.Class == txn.CompletionAdvice && (s == txn.Advising || l.Acknowledged()):
 		return txn.DeclineOriginalCompleted
-	case l.Key.Class == txn.StandIn && s == txn.Reversed: // a person found that the acquirer never had it
-		return txn.DeclineOriginalState
 	case l.Acknowledged(): // an advice of what names it takes nothing back
 	case s.InForce():
 		return txn.DeclineOriginalVoided
@@ -170,6 +168,8 @@ func alone(l *txn.Payment) error {
 		return txn.DeclineOriginalCase
 	case !s.Resting():
 		return txn.DeclineOriginalBusy
+	case l.Key.Class == txn.StandIn && s == txn.Reversed: // a person found that the acquirer never had it
+		return txn.DeclineOriginalState
 	}
 	return nil
 }
