@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
-	"tapswitch/simulators/oracle"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -52,24 +51,31 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 	if e.inForce() || e.gives {
 		a.What = txn.FoundStands
 	}
+	if a.What == txn.FoundUndone {
+		w.cameFree(p.Key)
+	} else if p.Key.Class == txn.CompletionVoid { // it stands, and what was completed is held again
+		w.cameFree(p.Original)
+	}
 	w.sched.start(m.group, func() {
-		if a.What == txn.FoundUndone { // before it is done: the switch may die behind it
-			w.tell(oracleKey(p.Key))
-		} else if p.Key.Class == txn.CompletionVoid {
-			w.tell(oracleKey(p.Original))
-		}
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
 		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
 	})
 }
 
-// tell lets a terminal know that its completion was found undone, or its void to stand, at once or when it
-// hears its yes: what it completed may be completed again.
-func (w *World) tell(k oracle.Key) {
-	w.foundUndone[k] = true
+// cameFree lets a terminal forget what a person finds undone: what was completed or
+// cancelled by it may be completed again, and that is nothing to be refused. A yes
+// to it may still be on its way to the terminal.
+func (w *World) cameFree(k txn.Key) {
+	w.foundUndone[oracleKey(k)] = true
 	for _, p := range w.shops {
-		if c := p.mem.completed; c != nil && p.key(c) == k {
+		if p.id != k.Terminal.String() {
+			continue
+		}
+		if c := p.mem.completed; c != nil && c.trace == uint32(k.Trace) {
 			p.mem.completed = nil
+		}
+		if k.Class == txn.PreAuthVoid {
+			p.mem.released = nil
 		}
 	}
 }
