@@ -218,6 +218,7 @@ func describeStep(l line, k txn.Key, r journal.Record) (line, error) {
 			return l, err
 		}
 		l.Event, l.Code, l.Reason = o.Event.String(), o.Answer.Code.String(), string(o.Answer.Reason)
+		l.Amount = int64(o.Answer.Part) // of an approval in part
 		l.setTime(o.Answer.At)
 	case record.KindUndo:
 		u, err := record.ParseUndo(r.Body)

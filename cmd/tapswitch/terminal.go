@@ -23,6 +23,8 @@ func newTerminalCommand() *cobra.Command {
 then takes commands, one a line:
 
   sale AMOUNT_MINOR   take a payment; 1234 is 12.34
+  cashback AMOUNT_MINOR CASH_MINOR
+                      take a payment of which the customer gets a part in cash
   preauth AMOUNT_MINOR
                       have an amount held
   preauth-void AMOUNT_MINOR AUTHORIZATION DATE [BATCH TRACE]
@@ -41,6 +43,8 @@ then takes commands, one a line:
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
+  tip AMOUNT_MINOR    the last sale comes to more: the whole, with the tip
+  adjust AMOUNT_MINOR the last sale comes to another amount, more or less
   settle              close the batch: totals, and every payment where they differ
   offline AMOUNT_MINOR AUTHORIZATION
                       a sale that was authorised by telephone: good at once, and

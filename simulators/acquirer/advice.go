@@ -36,15 +36,19 @@ func (l *ledger) decideAdvice(m *message, e *Entry) {
 		return
 	}
 	e.Decision = true
-	if e.Response, e.Reason = l.judgeAdvice(m, e); e.Response == codeApproved {
-		e.Effect, e.AuthCode = EffectDebit, m.fields[38]
+	if e.Response, e.Reason = l.judgeAdvice(m, e); e.Response != codeApproved {
+		return
+	}
+	e.AuthCode = m.fields[38]
+	if e.Effect = EffectDebit; e.isAdjustment() {
+		e.Effect = EffectAdjust
 	}
 }
 
 func (l *ledger) judgeAdvice(m *message, e *Entry) (code, reason string) {
 	a := l.find(m)
 	switch {
-	case e.Procedure != procPurchase:
+	case e.Procedure != procPurchase && e.Procedure != procAdjust:
 		return codeInvalid, "processing_code_not_served"
 	case e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
@@ -54,6 +58,8 @@ func (l *ledger) judgeAdvice(m *message, e *Entry) (code, reason string) {
 		return codeUnknownCard, "account_unknown"
 	case a.Status == StatusBlocked:
 		return codeBlocked, "account_blocked"
+	case e.isAdjustment():
+		return l.judgeAdjustment(m, e)
 	}
 	return codeApproved, "booked_as_advised"
 }

@@ -56,6 +56,9 @@ type Entry struct {
 	Account      string           `json:"account,omitempty"`
 	PAN          string           `json:"pan,omitempty"`
 	AmountMinor  money.MinorUnits `json:"amount_minor"`
+	CashMinor    money.MinorUnits `json:"cash_minor,omitempty"`  // of AmountMinor, what a purchase brought in cash
+	WasMinor     money.MinorUnits `json:"was_minor,omitempty"`   // of an adjustment: what its original came to before
+	AskedMinor   money.MinorUnits `json:"asked_minor,omitempty"` // field 4, where AmountMinor is the part of it that was approved
 	Currency     string           `json:"currency,omitempty"`
 	Original     string           `json:"original,omitempty"` // key of the message a reversal names
 	Settled      string           `json:"settled,omitempty"`  // MMDD, field 15 of a reversal

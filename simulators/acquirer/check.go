@@ -16,6 +16,7 @@ type audit struct {
 	voids    map[string]Entry            // that gave a debit back and are in force
 	refunds  map[string]Entry            // that gave a part of a debit back and are in force
 	refunded map[string]money.MinorUnits // of a debit, by those
+	adjusted map[string]bool             // adjustments that had their effect
 	deltas   money.MinorUnits            // sum of what balances moved by
 	effects  money.MinorUnits            // sum of credits less debits
 	holds    auditedHolds
@@ -27,7 +28,7 @@ type audit struct {
 // the refunds of a debit are never more than it. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
 	a := audit{balances: map[string]money.MinorUnits{}, debits: map[string]Entry{}, credited: map[string]bool{}, voids: map[string]Entry{},
-		refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
+		adjusted: map[string]bool{}, refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -84,6 +85,9 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 	if e.MAC != StateOK || e.AmountMinor <= 0 {
 		return 0, fmt.Errorf("an effect of an unauthenticated or empty message")
 	}
+	if e.Effect == EffectAdjust {
+		return e.WasMinor - e.AmountMinor, a.adjust(e)
+	}
 	if g, of := a.refunds[e.Original]; e.isRefund() || of && isReversal(e.MTI) {
 		return a.refund(e, g)
 	}
@@ -97,7 +101,13 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 			a.credited[v.Original] = false
 			return -e.AmountMinor, nil
 		}
-		if isReversal(e.MTI) || e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad {
+		if (e.Procedure == procCashback) != (e.CashMinor > 0) || e.CashMinor >= e.AmountMinor {
+			return 0, fmt.Errorf("a debit of %d with %d in cash", e.AmountMinor, e.CashMinor)
+		}
+		if e.Response == codePartial && (e.MTI != mtiFinancial || e.AmountMinor >= e.AskedMinor) || e.Response != codePartial && e.AskedMinor != 0 {
+			return 0, fmt.Errorf("a debit of %d where %d was asked", e.AmountMinor, e.AskedMinor)
+		}
+		if isReversal(e.MTI) || !takesMoney(e.Response) || e.PIN == StateWrong || e.ARQC == StateBad {
 			return 0, fmt.Errorf("a debit of a message that was not approved")
 		}
 		if _, twice := a.debits[e.Key()]; twice {
@@ -110,7 +120,7 @@ func (a *audit) effect(e Entry) (money.MinorUnits, error) {
 		if !ok || a.credited[e.Original] || a.refunded[e.Original] > 0 {
 			return 0, fmt.Errorf("a credit for %s, which was not debited or is given back already", e.Original)
 		}
-		if d.AmountMinor != e.AmountMinor || d.Account != e.Account || d.Currency != e.Currency {
+		if d.AmountMinor != e.AmountMinor || isReversal(e.MTI) && d.AskedMinor != e.AskedMinor || d.Account != e.Account || d.Currency != e.Currency {
 			return 0, fmt.Errorf("a credit that differs from its debit %s", e.Original)
 		}
 		if e.MTI == mtiFinancial && (e.Response != codeApproved || e.PIN == StateWrong || e.ARQC == StateBad) {

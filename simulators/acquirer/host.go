@@ -229,6 +229,7 @@ func (h *Host) decide(m *message, raw []byte, own *session) (reply, error) {
 		s = &h.shared
 	}
 	r := reply{m: m, mood: h.takeMood(m.mti)}
+	m.half = r.mood.Kind == MoodPartial
 	now := h.cfg.Now().UTC()
 	if r.mood.drops() {
 		r.entry = h.ledger.drop(m, now)
@@ -363,6 +364,8 @@ func (h *Host) Summary() Summary {
 		switch e.Effect {
 		case EffectDebit:
 			s.DebitsMinor += e.AmountMinor
+		case EffectAdjust:
+			s.DebitsMinor += e.AmountMinor - e.WasMinor
 		case EffectCredit:
 			s.CreditsMinor += e.AmountMinor
 		}

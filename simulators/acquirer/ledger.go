@@ -130,6 +130,8 @@ func (l *ledger) apply(e Entry) error {
 		a.balance -= e.AmountMinor
 	case e.Effect == EffectCredit:
 		a.balance += e.AmountMinor
+	case e.Effect == EffectAdjust:
+		a.balance += e.WasMinor - e.AmountMinor
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
@@ -186,6 +188,8 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 			e.BalanceMinor -= e.AmountMinor
 		case EffectCredit:
 			e.BalanceMinor += e.AmountMinor
+		case EffectAdjust:
+			e.BalanceMinor += e.WasMinor - e.AmountMinor
 		}
 		e.HeldMinor = l.heldAfter(a, e)
 	}
@@ -211,6 +215,9 @@ func (l *ledger) describe(m *message, now time.Time) Entry {
 	}
 	if n, err := strconv.ParseInt(m.fields[4], 10, 64); err == nil {
 		e.AmountMinor = money.MinorUnits(n)
+	}
+	if e.Procedure == procCashback {
+		e.CashMinor = m.cash()
 	}
 	if pan, err := secret.NewPAN([]byte(m.fields[2])); err == nil {
 		e.PAN = pan.String()
@@ -289,7 +296,7 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	e.Decision = true
 	e.Response, e.Reason = l.judge(m, e)
 	switch {
-	case e.Response != codeApproved:
+	case !takesMoney(e.Response):
 	case e.isRefund():
 		e.Effect, e.Reason, e.AuthCode = EffectCredit, "refunded", fmt.Sprintf("%06d", e.Seq%1_000_000)
 	case e.Procedure == procBalance:
@@ -306,7 +313,7 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	switch {
 	case l.early[m.key()]:
 		return codeDuplicate, "reversed_before_arrival"
-	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procVoid && e.Procedure != procBalance:
+	case e.Procedure != procPurchase && e.Procedure != procCash && e.Procedure != procCashback && e.Procedure != procVoid && e.Procedure != procBalance:
 		return codeInvalid, "processing_code_not_served"
 	case e.Procedure == procBalance && e.AmountMinor != 0:
 		return codeBadAmount, "amount_in_balance_inquiry"
@@ -318,6 +325,9 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 		return codeUnknownCard, "account_unknown"
 	case a.Status == StatusBlocked:
 		return codeBlocked, "account_blocked"
+	}
+	if code, reason := m.judgeCash(e); code != "" {
+		return code, reason
 	}
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason
@@ -333,10 +343,7 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	if e.Procedure == procVoid {
 		return l.judgeVoid(m, e)
 	}
-	if a.available() < e.AmountMinor {
-		return codeNoFunds, "balance_too_low"
-	}
-	return codeApproved, "approved"
+	return l.funds(m, a, e)
 }
 
 // repeat answers a message whose key is settled: the same answer when it is the
@@ -348,13 +355,14 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 			_ = l.checkChip(m, a, e) // sets e.ARQC; the outcome is compared below
 		}
 	}
-	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.AmountMinor == e.AmountMinor && first.Currency == e.Currency &&
+	same := isAdvice(first.MTI) == isAdvice(e.MTI) && first.Account == e.Account && first.PAN == e.PAN && first.asked() == e.AmountMinor && first.CashMinor == e.CashMinor && first.Currency == e.Currency &&
 		first.Terminal == e.Terminal && first.Procedure == e.Procedure && first.RRN == e.RRN && first.ARQC == e.ARQC
 	if !same {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
 	}
 	e.Response, e.AuthCode, e.Reason = first.Response, first.AuthCode, "duplicate"
+	e.AmountMinor, e.AskedMinor = first.AmountMinor, first.AskedMinor
 }
 
 // checkPIN compares the PIN of field 52; an empty code means go on.
@@ -448,6 +456,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	case mtiReversal, mtiReversalRepeat:
 		keep = []int{3, 4, 7, 11, 32, 37, 41, 42, 49, 90}
 	}
+	if e.Procedure == procCashback {
+		keep = append(keep, 54)
+	}
 	out := map[int]string{39: e.Response}
 	for _, id := range keep {
 		if v, ok := m.fields[id]; ok {
@@ -456,6 +467,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 	}
 	if m.mti == mtiNetwork || isReversal(m.mti) {
 		return out
+	}
+	if e.Response == codePartial {
+		out[4] = fmt.Sprintf("%012d", e.AmountMinor)
 	}
 	if day := settled(m.fields[7]); day != "" {
 		out[15] = day

@@ -42,6 +42,7 @@ type message struct {
 	mti    string
 	fields map[int]string
 	mac    string // state of its MAC: ok, bad or none
+	half   bool   // a mood approves a half of it
 }
 
 // decode reads one message. It packs what it read and compares, so that every

@@ -22,6 +22,7 @@ const (
 	MoodBadMAC       = "bad-mac"       // the answer's MAC is wrong
 	MoodWrongAmount  = "wrong-amount"  // the answer's amount is one more; its MAC is right
 	MoodDuplicate    = "duplicate"     // the answer comes twice
+	MoodPartial      = "partial"       // approves a half of a purchase, whether a part was asked for or not
 	MoodGarbage      = "garbage"       // bytes that are no message come instead of the answer
 )
 
@@ -37,7 +38,7 @@ type Mood struct {
 }
 
 // ErrMood says that a text names no mood.
-var ErrMood = errors.New("acquirer: mood: want normal, silent, silent-before, silent-all, late DURATION, hangup, down, bad-mac, wrong-amount, duplicate or garbage, each with an optional once")
+var ErrMood = errors.New("acquirer: mood: want normal, silent, silent-before, silent-all, late DURATION, hangup, down, bad-mac, wrong-amount, partial, duplicate or garbage, each with an optional once")
 
 // ParseMood reads "silent", "late 3s", "bad-mac once".
 func ParseMood(s string) (Mood, error) {
@@ -64,7 +65,7 @@ func ParseMood(s string) (Mood, error) {
 		return Mood{}, ErrMood
 	}
 	switch m.Kind {
-	case MoodNormal, MoodSilent, MoodSilentBefore, MoodSilentAll, MoodLate, MoodHangup, MoodDown, MoodBadMAC, MoodWrongAmount, MoodDuplicate, MoodGarbage:
+	case MoodNormal, MoodSilent, MoodSilentBefore, MoodSilentAll, MoodLate, MoodHangup, MoodDown, MoodBadMAC, MoodWrongAmount, MoodPartial, MoodDuplicate, MoodGarbage:
 		return m, nil
 	}
 	return Mood{}, ErrMood

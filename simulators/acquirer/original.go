@@ -62,6 +62,8 @@ func (l *ledger) touch(d *decision, e Entry) {
 	o := l.decisions[d.entry.Original] // of a void or a refund
 	switch {
 	case e.Effect == EffectNone:
+	case e.isAdjustment():
+		d.adjust(e)
 	case e.isRefund():
 		d.refunded += e.AmountMinor
 	default:
@@ -80,7 +82,8 @@ func (l *ledger) touch(d *decision, e Entry) {
 const reasonUnknownOriginal = "original_unknown"
 
 // decideReversal finds the original by field 90 and takes its effect back once.
-// It keeps no answers: what is true of the original now is the answer.
+// It names the amount that was asked, since whoever reverses may not have heard that
+// a part was approved. It keeps no answers: what is true of the original now is the answer.
 func (l *ledger) decideReversal(m *message, e *Entry) {
 	if l.decideHoldReversal(m, e) {
 		return
@@ -98,7 +101,7 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 	}
 	o := d.entry
 	switch {
-	case o.Account != e.Account || o.PAN != e.PAN || o.AmountMinor != e.AmountMinor || o.Currency != e.Currency:
+	case o.Account != e.Account || o.PAN != e.PAN || o.asked() != e.AmountMinor || o.CashMinor != e.CashMinor || o.Currency != e.Currency:
 		e.Response, e.Reason = codeOrigDiffers, "original_differs"
 	case e.Settled != "" && e.Settled != settled(o.F7):
 		e.Response, e.Reason = codeOrigDiffers, "settled_on_another_day"
@@ -116,6 +119,7 @@ func (l *ledger) decideReversal(m *message, e *Entry) {
 		e.Response, e.Reason, e.Effect = codeApproved, "void_reversed", EffectDebit
 	default:
 		e.Response, e.Reason, e.Effect = codeApproved, "reversed", EffectCredit
+		e.AmountMinor, e.AskedMinor = o.AmountMinor, o.AskedMinor
 	}
 }
 

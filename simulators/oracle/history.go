@@ -131,9 +131,9 @@ type Credit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, tombstone, tries
+	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, act, tombstone, tries
 	Key    Key    // of tries: the payment that was counted
-	Event  string // of outcome, undo and undone, as the journal names it
+	Event  string // of outcome, undo, undone and act, as the journal names it
 	Link   string // of intent, advice and rerouted
 	STAN   uint32 // of intent, advice and undo
 	Sent   string // of intent, advice and undo: field 7

@@ -158,8 +158,12 @@ func refundsMatch(c *court) {
 	}
 }
 
-// disputed is the state of a payment whose case is open.
-const disputed = "disputed"
+// disputed is the state of a payment whose case is open, upheld that of one whose
+// case a person closed because it stands at the acquirer.
+const (
+	disputed = "disputed"
+	upheld   = "upheld"
+)
 
 // stands is the state of a payment in the process that ran to the end.
 func (c *court) stands(k Key) string {
@@ -176,7 +180,7 @@ func (c *court) stands(k Key) string {
 // for a person is a rest; whether it had a cause is another question.
 func resting(state string) bool {
 	switch state {
-	case "approved", "completed", "declined", "refused", "reversed", "unmatched", "advised", disputed:
+	case "approved", "completed", "declined", "refused", "reversed", "unmatched", "advised", disputed, upheld:
 		return true
 	}
 	return false
@@ -204,10 +208,14 @@ func casesHaveACause(c *court) {
 			c.broken(3, []Key{s.Key}, "left to a person, and no acquirer refused to undo or to take it")
 		}
 	}
+	closed := map[Key]bool{}
+	for _, r := range c.Records {
+		closed[r.Key] = closed[r.Key] || r.Kind == "act" // by a person
+	}
 	for _, r := range c.Records {
 		switch all := c.asked[r.Key]; {
 		case r.Kind != "case":
-		case !open[r.Key]:
+		case !open[r.Key] && !closed[r.Key]:
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
 		case !said[r.Key][r.Code] && (len(all) == 0 || all[0].Kind != Refund):
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, which no acquirer said", r.Code)

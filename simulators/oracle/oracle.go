@@ -30,7 +30,7 @@ type court struct {
 	sent    map[request]Key // by what the intent's request carried
 	asked   map[Key][]Ask   // whose answers are kept, in the order of the history
 	order   []Key           // of asked
-	open    map[Key]bool    // payments with an open case, and what a void with one would take back: nobody knows what the acquirer holds
+	open    map[Key]bool    // payments that a person has or had, and what a void of them would take back: what the acquirer holds is the person's to say
 	found   []Violation
 }
 
@@ -66,12 +66,13 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
-	opened := map[Key]bool{}
+	opened, closed := map[Key]bool{}, map[Key]bool{}
 	for _, r := range h.Records {
 		opened[r.Key] = opened[r.Key] || r.Kind == "case"
+		closed[r.Key] = closed[r.Key] || r.Kind == "act"
 	}
 	for _, s := range h.States {
-		if s.Running == disputed && opened[s.Key] {
+		if opened[s.Key] && (s.Running == disputed || closed[s.Key]) {
 			c.opened(s.Key)
 		}
 	}

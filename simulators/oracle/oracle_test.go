@@ -177,7 +177,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			again.Count = 2
 			h.Records = append(h.Records, again)
 		}},
-		{"tries that leap", 11, refused, func(h *History) { h.Records[2].Count = 2 }},
+		{"tries that leap", 11, refused, func(h *History) { h.Records[2].Count = 3 }},
 	} {
 		h := good()
 		c.bend(&h)

@@ -25,6 +25,7 @@ type booked struct {
 	request      []byte    // of a yes that it insists on
 	insisted     int       // how often, since all is calm
 	told         bool      // a yes has reached the switch whole
+	wavers       bool      // its no is going to be a yes
 }
 
 // inForce says whether it has an effect that a reversal would take back.
@@ -79,7 +80,7 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 	case careless:
 		e.request = body
 		h.w.sched.after(h.w.group, time.Second, func() { h.insist(e) })
-	case h.w.trouble("yes, then no", 30):
+	case h.w.trouble("yes, then no", 70):
 		h.w.sched.after(h.w.group, h.w.between(500*time.Millisecond, 8*time.Second), func() { h.deny(e, body) })
 	}
 	return &e.said
@@ -99,6 +100,7 @@ func (h *host) debit(e *booked, v *iso8583.View, body []byte) {
 	if h.w.rng.IntN(8) == 0 {
 		e.said.code = "51"
 		if h.w.trouble("no, then yes", 50) {
+			e.wavers = true
 			h.w.sched.after(h.w.group, h.w.between(time.Second, 5*time.Second), func() { h.contradict(e, body) })
 		}
 		return
@@ -188,8 +190,9 @@ func (h *host) refund(e *booked, v *iso8583.View, body []byte) *answer {
 	case h.w.rng.IntN(8) > 0:
 		e.said.code, e.gives = "00", true
 	case h.w.trouble("no, then yes", 300):
+		e.wavers = true
 		h.w.sched.after(h.w.group, h.w.between(time.Second, 5*time.Second), func() {
-			if e.reversed {
+			if e.wavers = false; e.reversed {
 				return
 			}
 			e.gives, e.said.code, e.request = true, "00", body
@@ -209,6 +212,7 @@ func (h *host) balance(e *booked) {
 
 // contradict books what was declined, and says so until it is reversed.
 func (h *host) contradict(e *booked, body []byte) {
+	e.wavers = false
 	if e.reversed {
 		return
 	}

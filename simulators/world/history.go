@@ -128,6 +128,10 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 		c, err := record.ParseCase(j.Body)
 		rec.Event, rec.Code = txn.CaseOpened.String(), c.Code.String()
 		return rec, err
+	case record.KindAct:
+		a, err := record.ParseAct(j.Body)
+		rec.Event = a.What.String()
+		return rec, err
 	case record.KindRerouted:
 		rec.Link, err = record.ParseRerouted(j.Body)
 		return rec, err

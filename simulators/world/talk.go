@@ -98,7 +98,7 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 	switch {
 	case w.trouble("answer not written", 30):
 		delivery, arrives = listen.NotWritten, false
-	case w.trouble("answer maybe written", 50):
+	case w.trouble("answer maybe written", 100):
 		delivery, arrives = listen.MaybeWritten, w.rng.IntN(2) == 0
 	case w.trouble("answer to terminal lost", 30):
 		arrives = false
@@ -120,7 +120,7 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 	}
 	slow := 40
 	if delivery != listen.Written || !arrives { // a line that breaks is noticed late
-		slow = 600
+		slow = 700
 	}
 	if w.trouble("answer's write slow", slow) {
 		w.sched.sleep(w.between(time.Second, 15*time.Second))

@@ -110,14 +110,15 @@ func configuration() *config.Config {
 	}
 	c := &config.Config{
 		Version: 1, Environment: "test", Node: config.Node{Name: "world", Drain: time.Second},
-		Payment: config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3, Counters: 100}, Settlement: config.Settlement{MACRequired: true, Remember: 1_000_000},
-		Journal:  config.Journal{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20, Queue: 64},
-		HSM:      config.HSM{Keystore: "keystore"},
-		Links:    []config.Link{link("acq-a", "40000001"), link("acq-b", "40000002")},
-		Issuers:  []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk", ATCAhead: 5000, ATCBehind: 50}},
-		Reversal: config.Reversal{Retry: time.Second, MaxRetry: 8 * time.Second},
-		Observe:  config.Observe{LogLevel: "error"},
-		PAN:      config.PAN{Seal: "store/pan-seal", Token: "store/pan-token"},
+		Payment:    config.Payment{Deadline: deadline, MaxInFlight: 16, ReplayWindow: 24 * time.Hour, PINTries: 3, Counters: 100},
+		Settlement: config.Settlement{MACRequired: true, Remember: 1_000_000},
+		Journal:    config.Journal{Dir: "journal", SegmentBytes: 64 << 10, MaxBytes: 4 << 20, Queue: 64},
+		HSM:        config.HSM{Keystore: "keystore"},
+		Links:      []config.Link{link("acq-a", "40000001"), link("acq-b", "40000002")},
+		Issuers:    []config.Issuer{{Name: "visa", Profile: "visa_cvn10", IMK: "issuer/visa/imk", PVK: "issuer/visa/pvk", ATCAhead: 5000, ATCBehind: 50}},
+		Reversal:   config.Reversal{Retry: time.Second, MaxRetry: 8 * time.Second},
+		Observe:    config.Observe{LogLevel: "error"},
+		PAN:        config.PAN{Seal: "store/pan-seal", Token: "store/pan-token"},
 		BINs: []config.BIN{{Low: "622424", High: "622424", Scheme: "unionpay", Links: []string{"acq-a", "acq-b"}},
 			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa", StandIn: "visa"}},
 		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
@@ -297,6 +298,7 @@ func run(seed uint64, full bool) (Result, error) {
 		p.switchOn()
 	}
 	w.sched.start(w.group, w.misfortune)
+	w.sched.start(w.group, w.operator)
 	s := w.sched
 	s.run(s.mono.Add(troubles), func() bool { return false })
 	for s.mono < env.Mono(patience) && w.payments < least {

@@ -50,6 +50,7 @@ type Answer struct {
 // Tags read here (EMV Book 3 annex A).
 const (
 	tagAmount   bertlv.Tag = 0x9F02
+	tagCash     bertlv.Tag = 0x9F03
 	tagCurrency bertlv.Tag = 0x5F2A
 	tagTrack2   bertlv.Tag = 0x57
 	tagType     bertlv.Tag = 0x9F27
@@ -69,6 +70,9 @@ func Consistent(in *txn.Request) error {
 	amount, ok := bertlv.Find(data, tagAmount)
 	if !ok || hex.EncodeToString(amount) != fmt.Sprintf("%012d", in.Amount.Minor) {
 		return txn.DeclineChipData.Why(fmt.Errorf("tag 9F02 is missing or differs from field 4"))
+	}
+	if cash, ok := bertlv.Find(data, tagCash); (ok || in.Cash > 0) && hex.EncodeToString(cash) != fmt.Sprintf("%012d", in.Cash) {
+		return txn.DeclineChipData.Why(fmt.Errorf("tag 9F03 is not the cash of field 54"))
 	}
 	currency, ok := bertlv.Find(data, tagCurrency)
 	if !ok || hex.EncodeToString(currency) != fmt.Sprintf("%04d", in.Amount.Currency) {
@@ -118,7 +122,7 @@ func (c Checker) Check(ctx context.Context, in *txn.Request, is Issuer) error {
 func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code txn.Code) ([]byte, error) {
 	if is.Profile.AnsweredByCSU() {
 		var csu hsm.CSU
-		if code == txn.CodeApproved {
+		if approves(code) {
 			csu.Status = is.Answer.CSU
 		}
 		content, err := c.Module.ARPC2(ctx, is.IMK, cryptogram(in, is), csu)
@@ -128,7 +132,7 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 		return bertlv.Append(nil, tagIssuer, content), nil
 	}
 	arc := [2]byte(code)
-	if code == txn.CodeApproved && is.Answer.ARC != [2]byte{} {
+	if approves(code) && is.Answer.ARC != [2]byte{} {
 		arc = is.Answer.ARC
 	}
 	arpc, err := c.Module.ARPC(ctx, is.IMK, cryptogram(in, is), arc)
@@ -137,6 +141,9 @@ func (c Checker) Respond(ctx context.Context, in *txn.Request, is Issuer, code t
 	}
 	return bertlv.Append(nil, tagIssuer, arpc[:]), nil
 }
+
+// approves says whether a code that is told to a card is a yes.
+func approves(code txn.Code) bool { return code == txn.CodeApproved || code == txn.CodePartial }
 
 func cryptogram(in *txn.Request, is Issuer) hsm.Cryptogram {
 	return hsm.Cryptogram{Profile: is.Profile, Option: is.Option, PAN: in.Card.PAN, PSN: sequence(in), Data: in.Card.ICC}

@@ -29,7 +29,7 @@ import (
 //	key   name in the file; *_ms fields are whole milliseconds
 //	need  "yes": no default, must be given
 //	min, max, of   bounds, or the closed set of words
-//	kind  address, path, log, name, key, text, secret, or digits or hex with a length ("digits 6-11")
+//	kind  address, path, log, name, key, text, secret, or part, digits or hex with a length ("digits 6-11")
 //	help  one line for `config explain`
 type Config struct {
 	Version     int        `key:"version" need:"yes" min:"1" max:"1" help:"version of this file's form"`
@@ -163,6 +163,9 @@ type Link struct {
 	SAFRamp      time.Duration `key:"saf_ramp_ms" min:"0" max:"3600000" help:"after the link was down the rate grows from a tenth to the whole in this time"`
 	ZPK          string        `key:"zpk" need:"yes" kind:"key" help:"zone PIN key"`
 	ZAK          string        `key:"zak" need:"yes" kind:"key" help:"zone MAC key"`
+	TipPercent   int           `key:"tip_percent" min:"0" max:"100" help:"above what was approved, that a tip or an adjustment may bring a sale to; 0: adjustments may only lower it"`
+	Cashback     int64         `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that one purchase may bring with it at this acquirer, in minor units; 0: none"`
+	PartApproval string        `key:"partial_approval" kind:"part" help:"where and how the acquirer is told that a terminal takes an approval of a part of the amount, such as 60=1; empty: it approves the whole or nothing"`
 	Unanswered   string        `key:"refund_unanswered" of:"case reverse" help:"what becomes of a refund without a usable answer: a case for a person, or a reversal, where the acquirer takes reversals of refunds"`
 	MerchantType string        `key:"merchant_type" kind:"digits 4" help:"merchant type sent when the terminal has none (field 18)"`
 	HoldDays     int           `key:"hold_days" min:"1" max:"365" help:"a pre-authorization can be completed for so many days"`
@@ -199,6 +202,7 @@ type Terminal struct {
 	Merchant     string `key:"merchant" need:"yes" kind:"letters 15" help:"merchant number (field 42)"`
 	TMK          string `key:"tmk" need:"yes" kind:"key" help:"terminal master key"`
 	Status       string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
+	Cashback     int64  `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that it may hand out with one purchase, in minor units; 0: none"`
 	MerchantType string `key:"merchant_type" kind:"digits 4" help:"type of the merchant (ISO 18245, field 18); empty: the link's"`
 }
 

@@ -151,7 +151,7 @@ func TestCheckNeedsNoSecrets(t *testing.T) {
 // TestSchema walks the tags: every key explains itself, every number has
 // bounds, every kind is known, every default lies within its own bounds.
 func TestSchema(t *testing.T) {
-	kinds := []string{"", "name", "address", "path", "log", "key", "text", "secret", "digits", "hex", "letters"}
+	kinds := []string{"", "name", "address", "path", "log", "key", "text", "part", "secret", "digits", "hex", "letters"}
 	var walk func(section reflect.Type)
 	walk = func(section reflect.Type) {
 		value := reflect.New(section)

@@ -33,6 +33,7 @@ func defaults(section any) {
 	case *Link:
 		s.Dialect, s.Connections, s.MaxInFlight = "iso87ascii", 1, 256
 		s.Timeout, s.Echo, s.SignOn = 2*time.Second, 10*time.Second, 2*time.Second
+		s.TipPercent = 20
 		s.SAFWindow, s.SAFRate, s.SAFRamp = 8, 100, 10*time.Second
 		s.MerchantType, s.Unanswered = "5999", "case"
 		s.HoldDays, s.CompletionPercent = 30, 115 // UnionPay's practice

@@ -41,6 +41,8 @@ func (d *decoder) wellFormed(p *string, f field, n *yaml.Node, path string) bool
 		want = d.badLength(*p, length, `^[0-9A-Fa-f]+$`, "hex digits")
 	case "letters":
 		want = d.badLength(*p, length, `^[0-9A-Za-z]+$`, "letters and digits")
+	case "part":
+		want = d.badMatch(*p, `^[1-9][0-9]{0,2}=[ -~]{1,64}$`, "FIELD=CONTENT, such as 60=1")
 	case "text":
 		want = d.badMatch(*p, fmt.Sprintf(`^[ -~]{1,%d}$`, maxText), fmt.Sprintf("1 to %d printable characters", maxText))
 	case "path", "log":

@@ -5,9 +5,31 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"tapswitch/internal/money"
 	"tapswitch/switch/txn"
 )
+
+// adviceCommand carries out one line of a transcript about advices and limits; false
+// when it is of another kind.
+func (w *world) adviceCommand(word string, args map[string]string, trace, amount int) bool {
+	switch word {
+	case "adjust", "tip":
+		if word == "tip" {
+			args["tip"] = "yes"
+		}
+		w.adviseOf(txn.Adjustment, args, trace, amount)
+	case "offline":
+		w.adviseOf(txn.OfflineSale, args, trace, amount)
+	case "limits":
+		w.may = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
+		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0)), TipPercent: int(number(args["tip"], 20))}
+	default:
+		return false
+	}
+	return true
+}
 
 // adviseOf sends what has happened already; auth=- leaves the authorization out.
 func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount int) {
@@ -25,8 +47,17 @@ func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount 
 	if args["expiry"] != "" {
 		copy(in.Expiry[:], args["expiry"])
 	}
+	run := w.flow.Advise
+	if class == txn.Adjustment {
+		run, in.Tip, in.Auth = w.flow.Adjust, args["tip"] == "yes", [6]byte{}
+		in.Key.Batch = number(args["batch"], 1)
+		if in.Tip {
+			in.Key.Type = 34
+		}
+		w.names(in, args)
+	}
 	w.lastKey = in.Key
-	w.last = w.flow.Advise(context.Background(), in)
+	w.last = run(context.Background(), in)
 	w.answered(w.last)
 }
 
@@ -39,8 +70,12 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 	if p.Key.Class == txn.CompletionAdvice {
 		return w.completed(p, w.act(), mti)
 	}
-	w.say("to acquirer: %s %s stan=%d amount=%d auth=%s", mti, p.Key.Class, p.Numbers.STAN, p.Amount.Minor, p.Answer.Auth[:])
-	n, act := p.Numbers.STAN, w.act()
+	n, of := p.Numbers.STAN, ""
+	if p.Key.Class == txn.Adjustment {
+		n, of = p.Of.STAN, fmt.Sprintf(" of=%d", p.Of.STAN)
+	}
+	w.say("to acquirer: %s %s stan=%d amount=%d%s auth=%s", mti, p.Key.Class, p.Numbers.STAN, p.Amount.Minor, of, p.Answer.Auth[:])
+	act := w.act()
 	known := w.books[n] != 0
 	switch act {
 	case "lost":

@@ -8,7 +8,8 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// Authorize is the life of a payment with the card at hand: purchase and cash.
+// Authorize is the life of a payment with the card at hand: purchase, with cashback
+// or without, and cash.
 // Read it top to bottom: everything that can happen to the customer's money is a
 // line here; each step is a function of steps.go. After Delivered was told what
 // became of the answer, the life is over.
@@ -51,6 +52,9 @@ func (f *Flow) Authorize(ctx context.Context, in *txn.Request) (ans txn.Answer) 
 func (f *Flow) check(in *txn.Request) error {
 	if in.Amount.Minor <= 0 {
 		return txn.DeclineAmount
+	}
+	if err := f.checkCash(in); err != nil {
+		return err
 	}
 	return f.checkCard(in)
 }

@@ -17,13 +17,13 @@ import (
 
 // types60 are the types of the message (field 60.1), the sale's for others.
 var types60 = map[txn.Class]uint8{
-	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.CompletionAdvice: 24, txn.Refund: 25,
+	txn.Balance: 1, txn.Void: 23, txn.PreAuth: 10, txn.PreAuthVoid: 11, txn.Completion: 20, txn.CompletionVoid: 21, txn.OfflineSale: 30, txn.CompletionAdvice: 24, txn.Refund: 25, txn.Adjustment: 32,
 }
 
 // classOf is a word of a transcript, a purchase unless it says otherwise.
 func classOf(word string) txn.Class {
 	c, ok := map[string]txn.Class{"cash": txn.Cash, "balance": txn.Balance, "void": txn.Void,
-		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "complete-advice": txn.CompletionAdvice, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund}[word]
+		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "complete-advice": txn.CompletionAdvice, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment}[word]
 	if !ok {
 		return txn.Purchase
 	}

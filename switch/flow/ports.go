@@ -28,6 +28,7 @@ type Flow struct {
 	Counters  Counters
 	PINs      PINs
 	Numbers   Numbers
+	Limits    Limits
 	Holds     Holds
 	Acquirers Acquirers
 	Reversals Reversals
@@ -80,6 +81,7 @@ type Payments interface {
 	FindRRN(n txn.RRN) (txn.Key, bool)
 	FindAuth(a replay.AuthKey) []txn.Key
 	Find(k txn.Key) (txn.Payment, bool)
+	View(k txn.Key) replay.View
 	OfBatch(id txn.BatchID) []txn.Payment
 	Await(k txn.Key, until env.Mono)
 	Keep(k txn.Key) (release func())

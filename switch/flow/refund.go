@@ -84,7 +84,7 @@ func refundable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineNotRefundable
 	case o.Amount.Currency != p.Amount.Currency, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
-	case p.Amount.Minor > o.Amount.Minor:
+	case p.Amount.Minor > comes(of).Minor:
 		return txn.DeclineRefundExceeds
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
 		return txn.DeclineOriginalBusy
@@ -93,7 +93,7 @@ func refundable(p *txn.Payment, of replay.View) error {
 	case o.State != txn.Completed:
 		return txn.DeclineOriginalState
 	}
-	return within(p.Amount.Minor, o.Amount.Minor, of.Later)
+	return within(p.Amount.Minor, comes(of).Minor, of.Later)
 }
 
 // within says whether what is left of an original is enough for one more refund.

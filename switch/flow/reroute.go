@@ -41,6 +41,9 @@ func (f *Flow) reroute(ctx context.Context, in *txn.Request, p *txn.Payment, c *
 	if err != nil {
 		return false
 	}
+	if f.linkTakes(in, link) != nil {
+		return false
+	}
 	block := c.pin.block
 	if !block.IsZero() { // it is under the zone key of the link before
 		if block, err = f.PINs.Translate(ctx, in, link); err != nil {

@@ -80,11 +80,16 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		return nil, nil
 	case p == nil: // unknown, or claimed and not yet intended: it will find the tombstone
 		return []journal.Record{record.Tombstone(in.Original)}, nil
-	case p.Amount != in.Amount:
+	case p.Amount != in.Amount && p.Worth() != in.Amount: // terminals differ in which of the two they repeat
+		return nil, txn.DeclineOriginal
+	case in.Cash != 0 && in.Cash != p.Cash:
 		return nil, txn.DeclineOriginal
 	case p.State == txn.Declined, p.State == txn.Refused, p.State == txn.Unmatched:
 		now.Heard(txn.UndoAsked) // nothing is held that could be undone
 		return nil, nil
+	}
+	if adjusted(now) {
+		return nil, txn.DeclineOriginalAdjusted
 	}
 	if err := untouched(withoutAdvice(now)); err != nil {
 		return nil, err

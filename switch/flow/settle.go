@@ -106,14 +106,17 @@ func (f *Flow) items(ctx context.Context, in *txn.Request) ([]txn.Uploaded, erro
 	return items, nil
 }
 
-// counted are the payments in force among some, as a terminal should upload them.
+// counted are the payments in force among some, as a terminal should upload them: an
+// adjusted one with what it comes to, and its adjustments not at all.
 func counted(payments []txn.Payment) (items []txn.Uploaded, sum txn.Totals) {
+	adjusted := txn.Adjusted(payments)
 	for i := range payments {
 		p := &payments[i]
-		if share := p.Share(); share.Side != txn.OnNeither {
-			sum.Add(share)
-			items = append(items, txn.Uploaded{Trace: p.Key.Trace, Minor: p.Amount.Minor, Token: p.Token, Masked: p.Masked})
+		share := p.Share()
+		if sum.Add(share); share.Side == txn.OnNeither || share.Side == txn.OnDebitSum {
+			continue
 		}
+		items = append(items, txn.Uploaded{Trace: p.Key.Trace, Minor: p.Comes(adjusted), Token: p.Token, Masked: p.Masked})
 	}
 	return items, sum
 }

@@ -75,6 +75,9 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 	if !f.Acquirers.Serves(p.Link, in.Key.Class) {
 		return tell(f.refuse(txn.DeclineLinkClass))
 	}
+	if err := f.linkTakes(in, p.Link); err != nil {
+		return tell(f.refuse(err))
+	}
 	if c.pin, err = f.counted(ctx, in, p, c.issuer); err != nil {
 		return tell(f.refusePIN(p, c.pin, err))
 	}

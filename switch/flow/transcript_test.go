@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tapswitch/internal/money"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -86,17 +87,16 @@ func (w *world) command(line string) {
 	args := arguments(words[1:])
 	trace, _ := strconv.Atoi(args["trace"])
 	amount, _ := strconv.Atoi(args["amount"])
-	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) {
+	if k := w.keyOf(args, trace, amount); w.settleCommand(words, args) || w.pastCommand(words) || w.standInCommand(words, k) || w.rerouteCommand(words, args, k) || w.adviceCommand(words[0], args, trace, amount) {
 		return
 	}
 	switch words[0] {
-	case "offline":
-		w.adviseOf(txn.OfflineSale, args, trace, amount)
-	case "purchase", "cash", "balance", "void", "refund", "preauth", "cancel", "complete", "complete-advice", "void-completion":
+	case "purchase", "cash", "cashback", "balance", "void", "refund", "preauth", "cancel", "complete", "complete-advice", "void-completion":
 		w.pay(words[0], args, trace, amount)
 	case "reverse":
 		in := w.request(txn.Reversal, trace, amount, args["card"], "")
 		in.Original = w.keyOf(args, trace, amount)
+		in.Cash = money.MinorUnits(number(args["cash"], 0))
 		w.answered(w.flow.Reverse(context.Background(), in))
 	case "delivered":
 		w.flow.Delivered(w.lastKey, w.last, map[string]Delivery{"written": Written, "maybe": MaybeWritten, "not": NotWritten}[words[1]])
@@ -214,6 +214,7 @@ func (w *world) pay(what string, args map[string]string, trace, amount int) {
 	class := classOf(what)
 	in := w.request(class, trace, amount, args["card"], args["pin"])
 	in.Key.Batch = number(args["batch"], 1)
+	in.Cash = money.MinorUnits(number(args["cash"], 0))
 	copy(in.Key.Terminal[:], args["terminal"])
 	copy(in.Key.Merchant[:], args["merchant"])
 	if args["mac"] == "none" {

@@ -101,7 +101,7 @@ func voidable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineOriginalUnknown
 	case !p.Key.Class.Names(o.Key.Class):
 		return txn.DeclineOriginalState
-	case o.Amount != p.Amount, o.Token != p.Token:
+	case comes(of) != p.Amount, o.Token != p.Token:
 		return txn.DeclineOriginalDiffers
 	}
 	return inForce(of)
@@ -110,6 +110,14 @@ func voidable(p *txn.Payment, of replay.View) error {
 // inForce says that a payment was approved, told, and nothing took it back or
 // made use of it since.
 func inForce(of replay.View) error {
+	if err := standing(of); err != nil {
+		return err
+	}
+	return untouched(of)
+}
+
+// standing says that a payment was approved and told.
+func standing(of replay.View) error {
 	switch o := of.Payment; {
 	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved, o.State == txn.Advising: // the acquirer does not have it yet
 		return txn.DeclineOriginalBusy
@@ -118,7 +126,7 @@ func inForce(of replay.View) error {
 	case o.State != txn.Completed && !o.Acknowledged():
 		return txn.DeclineOriginalState
 	}
-	return untouched(of)
+	return nil
 }
 
 // untouched says that nothing about a payment is in force or under way: no void

@@ -102,10 +102,12 @@ type world struct {
 	others  []string      // links beside it that do
 	atFirst func()        // runs while a link has what it will not send
 	lasts   time.Duration // of a hold; 30 days when zero
+	may     TerminalLimits
+	agreed  LinkLimits
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, serves: true, keep: 1000, mcc: [4]byte([]byte("5411")), clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
+	w := &world{t: t, serves: true, keep: 1000, mcc: [4]byte([]byte("5411")), may: TerminalLimits{Cashback: 500}, agreed: LinkLimits{Cashback: 400, TipPercent: 20}, clock: fake.NewClock(), journal: &memory{}, books: map[txn.STAN]int64{}, undone: map[txn.STAN]bool{}, taken: map[txn.STAN]txn.STAN{}, given: map[txn.STAN]txn.STAN{}}
 	w.journal.hear = func(r journal.Record) { w.say("journal: %s", describe(r)) }
 	w.env = env.Env{Clock: w.clock, Waits: waits{w}}
 	w.start()
@@ -122,7 +124,7 @@ func (w *world) start() {
 	w.limits = standin.NewLimits(10, 0)
 	w.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: 8 * time.Second, MaxAge: 72 * time.Hour}, w.env, w.index, w, nil)
 	w.flow = &Flow{
-		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, Counters: chip.Counters{Book: w.counts}, PINs: w, Numbers: w, Holds: w, Acquirers: w, Reversals: w.saf, StandIns: mandates{w},
+		Terminals: w, Admission: w, Cards: w, Payments: w.index, Batches: w.batches, Routes: w, Chips: w, Counters: chip.Counters{Book: w.counts}, PINs: w, Numbers: w, Limits: w, Holds: w, Acquirers: w, Reversals: w.saf, StandIns: mandates{w},
 		Currency: []uint16{156}, Clock: w.clock, Stop: func(err error) { w.stopped = err; w.say("STOP: %v", err) },
 		Opened: func(p txn.Payment) { w.say("told of a case: trace=%d %s", p.Key.Trace, p.Case.Why) },
 	}
@@ -149,34 +151,6 @@ func (w *world) start() {
 	}
 }
 
-// waits makes events whose waiting is played: what the transcript says happens
-// meanwhile, one line a wait; when there is none left, the time passes.
-type waits struct{ w *world }
-
-type event struct {
-	w     *world
-	woken bool
-}
-
-func (w waits) NewEvent() env.Event { return &event{w: w.w} }
-
-func (e *event) Wake() { e.woken = true }
-
-func (e *event) Wait(until env.Mono) bool {
-	for !e.woken && len(e.w.waiting) > 0 {
-		next := e.w.waiting[0]
-		e.w.waiting = e.w.waiting[1:]
-		next()
-	}
-	if !e.woken && until == env.Never {
-		e.w.t.Fatal("a wait that nothing ends")
-	}
-	if !e.woken {
-		e.w.clock.Advance(until.Sub(e.w.clock.Mono()))
-	}
-	return e.woken
-}
-
 // purge takes payments that the switch has forgotten out of the journal.
 func (w *world) purge() {
 	w.journal.records = slices.DeleteFunc(w.journal.records, func(r journal.Record) bool {
@@ -198,7 +172,11 @@ func describe(r journal.Record) string {
 	switch r.Kind {
 	case record.KindOutcome:
 		o, _ := record.ParseOutcome(r.Body)
-		return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", name, o.Event, o.Answer.Code, o.Answer.Reason))
+		part := string(o.Answer.Reason)
+		if o.Answer.Part > 0 {
+			part = fmt.Sprintf("part=%d", o.Answer.Part)
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", name, o.Event, o.Answer.Code, part))
 	case record.KindUndo:
 		u, _ := record.ParseUndo(r.Body)
 		return fmt.Sprintf("%s %s (%s) stan=%d", name, u.Event, u.Reason, u.Numbers.STAN)
@@ -237,6 +215,9 @@ func describe(r journal.Record) string {
 		if k.Class != txn.Purchase {
 			class = " " + k.Class.String()
 		}
+		if p.Cash > 0 {
+			class += fmt.Sprintf(" of %d", p.Cash)
+		}
 		return fmt.Sprintf("%s%s trace=%d stan=%d amount=%d", name, class, k.Trace, p.Numbers.STAN, p.Amount.Minor)
 	}
 	k, _ := record.ParseKey(r.Key)
@@ -269,7 +250,7 @@ func (w *world) Enter(class txn.Class) (func(), error) {
 func (w *world) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 	digits := in.Card.PAN.Reveal(secret.ForTest)
 	p.Token, _ = w.Token(context.Background(), in.Card.PAN)
-	copy(p.Fingerprint[:], fmt.Sprintf("%s%d", digits[len(digits)-4:], in.Amount.Minor))
+	copy(p.Fingerprint[:], fmt.Sprintf("%s%d-%d", digits[len(digits)-4:], in.Amount.Minor, in.Cash))
 	return nil
 }
 
@@ -373,6 +354,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if c := s.Payment.Key.Class; c != txn.Purchase {
 		class = " " + c.String()
 	}
+	if s.Payment.Cash > 0 {
+		class += fmt.Sprintf(" of %d", s.Payment.Cash)
+	}
 	w.say("to acquirer: %s%s stan=%d amount=%d pin=%v%s", mtiOf(s.Payment), class, s.Payment.Numbers.STAN, s.Payment.Amount.Minor, !s.PIN.IsZero(), on(s.Payment.Link))
 	if w.during != nil {
 		w.during()
@@ -397,6 +381,9 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 		return txn.Answer{}, ErrNoAnswer
 	case "decline":
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason
+	case "part":
+		a.Code, a.Part = txn.CodePartial, s.Payment.Amount.Minor/2
+		w.books[s.Payment.Numbers.STAN] = int64(a.Part)
 	case "slow":
 		w.clock.Advance(time.Minute)
 	case "mangle":
@@ -517,6 +504,9 @@ func (w *world) answered(a txn.Answer) {
 		return
 	}
 	funds := ""
+	if a.Part > 0 {
+		funds = fmt.Sprintf("part=%d", a.Part)
+	}
 	if a.Funds != (txn.Funds{}) {
 		funds = fmt.Sprintf("available=%d", a.Funds.Available.Minor)
 	}

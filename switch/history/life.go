@@ -46,7 +46,7 @@ func rowOf(id int64, k txn.Key, p *txn.Payment) Row {
 	r := Row{ID: id, Terminal: k.Terminal.String(), Merchant: k.Merchant.String(), Batch: k.Batch, Trace: uint32(k.Trace),
 		Class: k.Class.String(), State: Tombstone}
 	if p != nil {
-		r.Card, r.token, r.Amount, r.Currency = p.Masked, p.Token, int64(p.Amount.Minor), uint16(p.Amount.Currency)
+		r.Card, r.token, r.Amount, r.Currency = p.Masked, p.Token, int64(p.Worth().Minor), uint16(p.Amount.Currency)
 		r.Link, r.STAN, r.RRN, r.State = p.Link, uint32(p.Numbers.STAN), p.Numbers.RRN.String(), p.State.String()
 		r.Reason = string(p.Answer.Reason)
 		if r.Reason == "" {

@@ -120,6 +120,9 @@ func (a *acquirer) advice(room []byte, p *txn.Payment, pan secret.PAN, repeat bo
 	if p.Original == (txn.Key{}) || p.Key.Class == txn.StandIn { // which has its payment's numbers
 		return a.dialect.Advice(room, p, pan, nil, repeat)
 	}
+	if p.Key.Class == txn.Adjustment { // it has what is needed of its original, which may be of the past
+		return a.dialect.Advice(room, p, pan, &txn.Payment{Key: p.Original, Numbers: p.Of}, repeat)
+	}
 	o, ok := a.find(p.Original)
 	if !ok { // the index keeps an original until what names it rests
 		return nil, fmt.Errorf("what the %s is about is no longer known", p.Key.Class)

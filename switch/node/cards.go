@@ -121,14 +121,17 @@ func (c *cards) Token(ctx context.Context, pan secret.PAN) ([16]byte, error) {
 	return token, nil
 }
 
-// fingerprint is a hash over token, amount, original and cryptogram. The token is keyed,
+// fingerprint is a hash over token, amount, cash in it, original and cryptogram. The token is keyed,
 // so the hash gives nothing about the card number away.
 func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(in.Amount.Minor))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.Amount.Currency))
 	b = append(b, in.OfRRN.String()...) // what a void or a refund gives back
-	if in.OfAuth != ([6]byte{}) {       // what a cancel or a completion is about
+	if in.Cash > 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(in.Cash))
+	}
+	if in.OfAuth != ([6]byte{}) { // what a cancel or a completion is about
 		b = append(b, in.OfAuth[:]...)
 		b = append(b, in.OfDate[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))

@@ -270,6 +270,7 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 		Counters:  chip.Counters{Book: n.counters},
 		PINs:      pins{n.tries, n.links},
 		Numbers:   nums,
+		Limits:    newLimits(n.cfg),
 		Holds:     n.links,
 		Acquirers: n.links,
 		Reversals: n.saf,
@@ -289,8 +290,12 @@ func (n *Node) buildFlow(nums numbers, vault *cards) error {
 // buildLinks makes the acquirer links; Run starts them.
 func (n *Node) buildLinks(nums numbers, vault *cards) error {
 	for _, c := range n.cfg.Links {
+		part, err := translate.ParsePart(c.PartApproval)
+		if err != nil {
+			return fmt.Errorf("link %s: %w", c.Name, err)
+		}
 		dialect, err := translate.NewAcquirerOf(translate.AcquirerProfile{
-			Dialect: c.Dialect, Institution: c.Institution, MerchantType: c.MerchantType, Destination: c.Destination})
+			Dialect: c.Dialect, Institution: c.Institution, MerchantType: c.MerchantType, Destination: c.Destination, Part: part})
 		if err != nil {
 			return fmt.Errorf("link %s: %w", c.Name, err)
 		}

@@ -10,8 +10,10 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/switch/chip"
+	"tapswitch/switch/config"
 	"tapswitch/switch/fleet"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/journal"
@@ -187,6 +189,31 @@ func (r routes) Home(pan secret.PAN, c txn.Class) (string, error) {
 	}
 	return "", txn.DeclineLinkClass
 }
+
+// limits is flow's port on what terminals and links may do.
+type limits struct {
+	terminals map[txn.TerminalID]flow.TerminalLimits
+	links     map[string]flow.LinkLimits
+}
+
+func newLimits(c *config.Config) limits {
+	l := limits{map[txn.TerminalID]flow.TerminalLimits{}, map[string]flow.LinkLimits{}}
+	for _, t := range c.Terminals {
+		var id txn.TerminalID
+		copy(id[:], t.ID)
+		l.terminals[id] = flow.TerminalLimits{Cashback: money.MinorUnits(t.Cashback)}
+	}
+	for _, k := range c.Links {
+		l.links[k.Name] = flow.LinkLimits{Cashback: money.MinorUnits(k.Cashback), TipPercent: k.TipPercent}
+	}
+	return l
+}
+
+// Terminal gives what a terminal may do.
+func (l limits) Terminal(id txn.TerminalID) flow.TerminalLimits { return l.terminals[id] }
+
+// Link gives what a link takes.
+func (l limits) Link(name string) flow.LinkLimits { return l.links[name] }
 
 // pins is flow's port on the PIN checker and the links' zone keys.
 type pins struct {

@@ -42,7 +42,7 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 	switch {
 	case err != nil:
 		ans = s.flow.Refuse(ctx, &in, err)
-	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash, in.Key.Class == txn.PreAuth:
+	case in.Key.Class == txn.Purchase, in.Key.Class == txn.Cash, in.Key.Class == txn.Cashback, in.Key.Class == txn.PreAuth:
 		ans = s.flow.Authorize(ctx, &in)
 	case in.Key.Class == txn.Void, in.Key.Class == txn.CompletionVoid:
 		ans = s.flow.Void(ctx, &in)
@@ -52,6 +52,8 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Complete(ctx, &in)
 	case in.Key.Class == txn.Refund:
 		ans = s.flow.Refund(ctx, &in)
+	case in.Key.Class == txn.Adjustment:
+		ans = s.flow.Adjust(ctx, &in)
 	case in.Key.Class == txn.CompletionAdvice:
 		ans = s.flow.AdviseCompletion(ctx, &in)
 	case in.Key.Class.Ending() == txn.EndAdvise:

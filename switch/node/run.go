@@ -79,6 +79,13 @@ func (n *Node) Payment(k txn.Key) (txn.Payment, bool) { return n.index.Find(k) }
 // Moves is how often each arrow of the state table was taken since the start.
 func (n *Node) Moves() txn.Moves { return n.index.Moves() }
 
+// Act does what an operator asks to the payment of a reference number, as the
+// operator's socket has it done.
+func (n *Node) Act(of txn.RRN, a txn.Act, until env.Mono) error {
+	_, err := desk{n}.Act(of, a, until)
+	return err
+}
+
 // Waiting is how many reversals the acquirers have not acknowledged yet.
 func (n *Node) Waiting() (reversals int) {
 	for _, name := range n.saf.Links() {

@@ -92,7 +92,7 @@ func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
 }
 
 // tap reads a card of the deck for an amount.
-func (r *rig) tap(name string, amount int64) host.Card {
+func (r *rig) tap(name string, amount int64, edits ...func(*kernel.Transaction)) host.Card {
 	r.Helper()
 	deck, err := card.Deck()
 	if err != nil {
@@ -109,6 +109,9 @@ func (r *rig) tap(name string, amount int64) host.Card {
 		t, err := kernel.NewPurchase(rand.Reader, money.Amount{Minor: money.MinorUnits(amount), Currency: money.CNY}, time.Now(), 1)
 		if err != nil {
 			r.Fatal(err)
+		}
+		for _, edit := range edits {
+			edit(&t)
 		}
 		out, err := kernel.Run(context.Background(), plastic{c}, kernel.DefaultConfig(), t)
 		if err != nil || out.Kind != kernel.OnlineRequest {

@@ -104,6 +104,9 @@ func (n *Node) report(ctx context.Context, r flow.Report) {
 	}
 	if r.Answer.Approved() {
 		e.Outcome = "approved"
+		if r.Answer.Part > 0 { // the code tells that more was asked
+			e.Amount.Minor = r.Answer.Part
+		}
 	}
 	if p := r.Payment; p != nil {
 		e.STAN, e.RRN, e.Link = uint32(p.Numbers.STAN), p.Numbers.RRN.String(), p.Link

@@ -47,21 +47,23 @@ const (
 	tagWhy
 	tagItem
 	tagSealedBy
+	tagPart
+	tagCash
+	tagOf
+	tagWas
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagSealedBy
+	lastTag        = tagWas
 )
-
-// keyNameMax is the longest name of a key.
-const keyNameMax = 128
 
 const (
 	flagPIN    = 1
 	flagChip   = 2
 	flagUndoes = 4
+	flagPart   = 8
 )
 
 type encoder struct{ buf []byte }
@@ -122,21 +124,6 @@ func (e *encoder) funds(f txn.Funds) {
 	e.bytes(tagFunds, b)
 }
 
-// sealedBy: version 4, name.
-func (e *encoder) sealedBy(k txn.KeyRef) {
-	if k.Name != "" {
-		e.bytes(tagSealedBy, append(binary.BigEndian.AppendUint32(nil, k.Version), k.Name...))
-	}
-}
-
-func setSealedBy(k *txn.KeyRef, v []byte) bool {
-	if len(v) < 5 || len(v) > 4+keyNameMax {
-		return false
-	}
-	*k = txn.KeyRef{Name: string(v[4:]), Version: binary.BigEndian.Uint32(v)}
-	return true
-}
-
 func appendAmount(dst []byte, a money.Amount) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Minor))
 	return binary.BigEndian.AppendUint16(dst, uint16(a.Currency))
@@ -157,6 +144,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.bytes(tagToken, p.Token[:])
 	e.bytes(tagSealedPAN, p.SealedPAN)
 	e.bytes(tagAmount, appendAmount(nil, p.Amount))
+	e.minor(tagCash, p.Cash)
 	e.fixed(tagExpiry, p.Expiry[:])
 	e.fixed(tagPSN, p.PSN[:])
 	e.fixed(tagEntry, p.Entry[:])
@@ -171,6 +159,9 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	if p.Undoes {
 		flags |= flagUndoes
 	}
+	if p.TakesPart {
+		flags |= flagPart
+	}
 	e.byte(tagFlags, flags)
 	e.bytes(tagLink, []byte(p.Link))
 	e.numbers(tagNumbers, p.Numbers)
@@ -179,6 +170,8 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	}
 	e.fixed(tagOfRRN, p.OfRRN[:])
 	e.sealedBy(p.SealedBy)
+	e.numbers(tagOf, p.Of)
+	e.minor(tagWas, p.Was)
 	return e.buf
 }
 
@@ -193,6 +186,7 @@ func appendAnswer(dst []byte, a txn.Answer) []byte {
 	e.fixed(tagSettle, a.SettleMD[:])
 	e.bytes(tagICC, a.ICC)
 	e.funds(a.Funds)
+	e.minor(tagPart, a.Part)
 	return e.buf
 }
 
@@ -250,6 +244,12 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		p.SealedPAN = append([]byte(nil), v...)
 	case tagAmount:
 		return setAmount(&p.Amount, v)
+	case tagOf:
+		return setNumbers(&p.Of, v)
+	case tagWas:
+		return setMinor(&p.Was, v)
+	case tagCash:
+		return setMinor(&p.Cash, v)
 	case tagExpiry:
 		return fill(p.Expiry[:], v)
 	case tagPSN:
@@ -262,7 +262,7 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		if len(v) != 1 {
 			return false
 		}
-		p.PINGiven, p.ChipRead, p.Undoes = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagUndoes != 0
+		p.PINGiven, p.ChipRead, p.Undoes, p.TakesPart = v[0]&flagPIN != 0, v[0]&flagChip != 0, v[0]&flagUndoes != 0, v[0]&flagPart != 0
 	case tagLink:
 		p.Link = string(v)
 	case tagNumbers:
@@ -303,6 +303,8 @@ func setAnswer(a *txn.Answer, tag byte, v []byte) bool {
 			setAmount(&a.Funds.Available, v[:10])
 			a.Funds.Debit = v[10] == 1
 		}
+	case tagPart:
+		ok = setMinor(&a.Part, v)
 	default:
 		ok = false
 	}

@@ -94,6 +94,61 @@ func advices() []journal.Record {
 	return []journal.Record{Advice(p), MakeAdvised(p, Advised{Code: txn.CodeApproved, At: time.Date(2026, 11, 26, 1, 2, 9, 7, time.UTC)})}
 }
 
+// parts are records of an approval in part.
+func parts() []journal.Record {
+	p := full()
+	p.TakesPart = true
+	a := answer()
+	a.Code, a.Part = txn.CodePartial, money.Max-1
+	return []journal.Record{Intent(p), MakeOutcome(p, Outcome{Event: txn.SaidYes, Answer: a})}
+}
+
+// What was approved of a payment, and that its terminal takes a part, is read as it
+// was written; a part that is none is damage.
+func TestPart(t *testing.T) {
+	p, err := ParsePayment(full().Key, parts()[0].Body)
+	if err != nil || !p.TakesPart || !p.PINGiven || p.Worth() != full().Amount {
+		t.Errorf("%+v %v", p, err)
+	}
+	o, err := ParseOutcome(parts()[1].Body)
+	if err != nil || !o.Answer.Approved() || o.Answer.Part != money.Max-1 {
+		t.Errorf("%+v %v", o, err)
+	}
+	if p, err := ParsePayment(full().Key, cashbacks()[0].Body); err != nil || p.Cash != money.Max-1 {
+		t.Errorf("cash %d, %v", p.Cash, err)
+	}
+	for _, bad := range [][]byte{make([]byte, 8), {0, 0, 0, 0, 0, 0, 1}, {0x80, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0}} {
+		e := newEncoder(nil)
+		e.bytes(tagPart, bad)
+		if _, err := ParseOutcome(e.buf); err == nil {
+			t.Errorf("part %x was taken", bad)
+		}
+	}
+}
+
+// cashbacks are records of a purchase with cashback.
+func cashbacks() []journal.Record {
+	p := full()
+	p.Key.Class, p.Cash = txn.Cashback, money.Max-1
+	return []journal.Record{Intent(p)}
+}
+
+// adjustments are records of an adjustment.
+func adjustments() []journal.Record {
+	p := full()
+	p.Key.Class, p.Key.Type, p.Answer, p.PINGiven, p.ChipRead = txn.Adjustment, 34, answer(), false, false
+	p.Original, p.OfRRN, p.Of, p.Was = full().Key, full().Numbers.RRN, full().Numbers, money.Max-1
+	return []journal.Record{Advice(p)}
+}
+
+// What an adjustment is about is read as it was written.
+func TestAdjustment(t *testing.T) {
+	p, err := ParsePayment(full().Key, adjustments()[0].Body)
+	if err != nil || p.Of != full().Numbers || p.Was != money.Max-1 || p.Original != full().Key || p.OfRRN != full().Numbers.RRN {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 // acts are records of the kind that came with the operator's tools, each as long
 // as it can be.
 func acts() (all []journal.Record) {
@@ -145,6 +200,9 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_case.txt", cases())
 	golden(t, "testdata/v2_advice.txt", advices())
 	golden(t, "testdata/v2_refund.txt", refunds())
+	golden(t, "testdata/v2_part.txt", parts())
+	golden(t, "testdata/v2_cashback.txt", cashbacks())
+	golden(t, "testdata/v2_adjustment.txt", adjustments())
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
 	golden(t, "testdata/v2_act.txt", acts())
@@ -370,7 +428,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), counters(), standIns(), acts()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), counters(), standIns(), acts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

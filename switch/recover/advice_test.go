@@ -17,6 +17,9 @@ import (
 func (h *host) advised(p txn.Payment) (txn.Code, error) {
 	n := p.Numbers.STAN
 	h.use(n, fmt.Sprintf("advice of trace %d", p.Key.Trace))
+	if p.Key.Class == txn.Adjustment {
+		return h.adjusted(p)
+	}
 	again := h.debits[n] != 0
 	if o, ok := h.find(p.Original); ok && p.Key.Class == txn.CompletionAdvice && !again && !h.complete(o.Numbers.STAN, &p) {
 		return txn.CodeBadTxn, nil

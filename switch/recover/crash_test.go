@@ -104,7 +104,7 @@ func boot(clock *fake.Clock, disk env.Disk, h *host) (*node, error) {
 	n.saf = saf.New(saf.Config{Retry: time.Second, MaxRetry: time.Second}, n.world, n.index, h, nil)
 	s := still{n.tries}
 	n.flow = &flow.Flow{
-		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Holds: s, Acquirers: h, Reversals: n.saf,
+		Terminals: s, Admission: s, Cards: s, Payments: n.index, Batches: n.batches, Routes: s, Chips: s, PINs: s, Numbers: n, Limits: s, Holds: s, Acquirers: h, Reversals: n.saf,
 		Past: archive{n}, Currency: []uint16{156}, Clock: clock, Stop: func(err error) { n.stopped = err },
 	}
 	_, err = recover.Resolve(n.index, n.Next, n.saf.EnqueueAgain)

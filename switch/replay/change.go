@@ -97,6 +97,17 @@ func (x *Index) view(e *entry) View {
 	return v
 }
 
+// View gives how the payment of k stands, outside of any turn.
+func (x *Index) View(k txn.Key) View {
+	x.mu.Lock()
+	e := x.payments[k]
+	x.mu.Unlock()
+	if e == nil {
+		return View{}
+	}
+	return x.view(e)
+}
+
 // naming appends what names a payment as its original; the lock is held.
 func (x *Index) naming(to []txn.Payment, e *entry) []txn.Payment {
 	for _, k := range x.later[e.key] {

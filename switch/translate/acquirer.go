@@ -29,6 +29,7 @@ type AcquirerProfile struct {
 	Institution  string // ours, field 32
 	MerchantType string // field 18, when the terminal has none
 	Destination  string // the other side's institution; in the header of UnionPay interchange
+	Part         Part   // how this acquirer is told that a part may be approved
 }
 
 // Acquirer translates one acquirer link. It is immutable and safe for
@@ -40,14 +41,15 @@ type Acquirer struct {
 
 // NewAcquirer compiles ISO 8583:1987 in ASCII for a link.
 func NewAcquirer(institution, merchantType string) *Acquirer {
-	return &Acquirer{tableOf(iso87ascii.Name), AcquirerProfile{iso87ascii.Name, institution, merchantType, ""}}
+	return &Acquirer{tableOf(iso87ascii.Name), AcquirerProfile{Dialect: iso87ascii.Name, Institution: institution, MerchantType: merchantType}}
 }
 
 // NewAcquirerOf compiles the profile's dialect for a link.
 func NewAcquirerOf(p AcquirerProfile) (*Acquirer, error) {
 	for _, name := range AcquirerDialects() {
 		if name == p.Dialect {
-			return &Acquirer{tableOf(name), p}, nil
+			a := &Acquirer{tableOf(name), p}
+			return a, a.checkPart()
 		}
 	}
 	return nil, fmt.Errorf("translate: links do not speak %q; they speak %s", p.Dialect, strings.Join(AcquirerDialects(), ", "))
@@ -124,6 +126,9 @@ func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
 	w.set(itemProcedure, as.procedure)
 	w.number(itemAmount, uint64(p.Amount.Minor), 12)
 	w.number(itemCurrency, uint64(p.Amount.Currency), 3)
+	if p.Key.Class == txn.Cashback {
+		w.set(itemAmounts, cashText(p.Cash, p.Amount.Currency))
+	}
 	w.number(itemTrace, uint64(n.STAN), 6)
 	w.time(itemSent, n.At, sentForm)
 	w.time(itemLocalTime, n.At, clockForm)
@@ -190,6 +195,9 @@ func (a *Acquirer) request(dst []byte, p *txn.Payment, card *txn.CardData, pin s
 		a.names(&w, o)
 		w.text(38, o.Answer.Auth[:])
 	}
+	if a.takesPart(p) {
+		w.part = a.profile.Part
+	}
 	return a.append(dst, &w, as.mti|a.t.edition, p.Numbers.At, true)
 }
 
@@ -215,6 +223,9 @@ func (a *Acquirer) append(dst []byte, w *Work, mti iso8583.MTI, now time.Time, m
 		if r.form != formPrivate && !w.write(a.t, r, mti, now) && r.item != itemEntry {
 			return dst, fmt.Errorf("field %d cannot be written in dialect %s", r.field, a.t.name)
 		}
+	}
+	if w.part.Field != 0 {
+		w.field(w.part.Field, []byte(w.part.Content))
 	}
 	if mac {
 		w.b.SetBytes(a.t.macField(w.top), noMAC)

@@ -12,8 +12,8 @@ import (
 )
 
 // ask is how a class is asked of an acquirer: message type and field 3 of the
-// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 20 back
-// to the holder, 31 balance; 03, not assigned there, is UnionPay's for a
+// 1987 edition (ISO 8583:1987 tables 2 and A.1: 00 goods, 01 cash, 09 goods and cash,
+// 02 adjustment, 20 back to the holder, 31 balance; 03, not assigned there, is UnionPay's for a
 // pre-authorization). Field 25 goes along as the terminal had it: 06 tells the
 // messages about what is held from those about a purchase.
 type ask struct {
@@ -28,6 +28,8 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0200, "000000"}, true
 	case txn.Cash:
 		return ask{0x0200, "010000"}, true
+	case txn.Cashback:
+		return ask{0x0200, "090000"}, true
 	case txn.Void:
 		return ask{0x0200, "200000"}, true
 	case txn.Refund: // an advice, as UnionPay's: told apart from the void by its type
@@ -36,6 +38,8 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0200, "310000"}, true
 	case txn.OfflineSale, txn.StandIn, txn.CompletionAdvice: // the last told apart by field 25
 		return ask{0x0220, "000000"}, true
+	case txn.Adjustment: // names its original by field 90
+		return ask{0x0220, "020000"}, true
 	case txn.PreAuth:
 		return ask{0x0100, "030000"}, true
 	case txn.PreAuthVoid:

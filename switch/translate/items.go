@@ -28,6 +28,7 @@ const (
 	itemMerchant   item = 42
 	itemCurrency   item = 49
 	itemPIN        item = 52
+	itemAmounts    item = 54 // parts of 20 characters
 	itemChip       item = 55
 	itemNetwork    item = 70
 )

@@ -19,7 +19,8 @@ type Work struct {
 	arena []byte
 	items [numItems]span
 	lost  Fields
-	top   int // highest field of the message being built
+	top   int  // highest field of the message being built
+	part  Part // to be told in the message being built
 }
 
 // Wipe overwrites what the last message left.
@@ -30,7 +31,7 @@ func (w *Work) Wipe() {
 }
 
 func (w *Work) reset() {
-	w.arena, w.items, w.lost, w.top = w.arena[:0], [numItems]span{}, Fields{}, 0
+	w.arena, w.items, w.lost, w.top, w.part = w.arena[:0], [numItems]span{}, Fields{}, 0, Part{}
 }
 
 // field sets a field of the message being built.

@@ -87,8 +87,8 @@ func (a *Acquirer) PurchaseReply(v *iso8583.View) bool {
 }
 
 // someYes stands for an action code that is neither a plain yes nor a no: it is
-// 1987's partial approval, which nobody here takes.
-const someYes = "10"
+// 1987's approval with identification, which nobody here takes.
+const someYes = "08"
 
 // Code is a message's response code as the 1987 edition writes it; zero when it
 // has none. A code nobody knows is a decline, but for those that begin like an
@@ -138,11 +138,23 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	if r.Answer.Code = a.Code(v); r.Answer.Code[1] == 0 {
 		return r, fmt.Errorf("field 39 is missing")
 	}
-	if err := a.repeats(v, p, n); err != nil {
+	part, err := a.part(v, p, r.Answer.Code)
+	if err != nil {
 		return r, err
 	}
-	if otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
-		return r, fmt.Errorf("field 39 is %s, a yes other than 00, which is not built", r.Answer.Code)
+	asked := p
+	if part > 0 { // field 4 has what was approved
+		of := *p
+		of.Amount.Minor, asked, r.Answer.Part = part, &of, part
+	}
+	if err := a.repeats(v, asked, n); err != nil {
+		return r, err
+	}
+	if err := repeatsCash(v, p); err != nil {
+		return r, err
+	}
+	if part == 0 && otherYes(r.Answer.Code) && p.Key.Class.Ending() != txn.EndAdvise { // there is no undoing what has happened
+		return r, fmt.Errorf("field 39 is %s, a yes other than 00, and nothing else was asked for", r.Answer.Code)
 	}
 	copy(r.Answer.Auth[:], v.AppendText(nil, 38))
 	if p.Key.Class == txn.PreAuth && v.MTI()>>8&0x0F == 1 && r.Answer.Approved() && r.Answer.Auth == ([6]byte{}) {
@@ -154,7 +166,6 @@ func (a *Acquirer) Reply(v *iso8583.View, p *txn.Payment, n txn.Numbers) (Reply,
 	}
 	r.Answer.ICC = append([]byte(nil), v.Raw(55)...)
 	if p.Key.Class == txn.Balance && r.Answer.Approved() {
-		var err error
 		if r.Answer.Funds, err = parseFunds(v.AppendText(nil, 54)); err != nil {
 			return r, err
 		}

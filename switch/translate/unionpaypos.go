@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -30,19 +31,24 @@ type business struct {
 // request, its void, balance inquiry, the reversals (there is none of a refund:
 // terminals never send one), offline sale, sign-on with a double-length MAC key
 // (003), sign-off, echo, settlement (201), its upload (201)
-// and end (207, 202). Cash has the processing code of
-// ISO 8583:1987 (01); open sources name no type code for it, so it has the sale's.
+// and end (207, 202). Cash and purchase with cashback have the
+// processing codes of ISO 8583:1987 (01, 09); open sources name no type code for them,
+// so they have the sale's.
 func businesses() []business {
 	return []business{
 		{0x0200, 22, "000", "000000", "00", txn.Purchase, 0},
 		{0x0200, 22, "000", "010000", "00", txn.Cash, 0},
+		{0x0200, 22, "000", "090000", "00", txn.Cashback, 0},
 		{0x0200, 1, "000", "310000", "00", txn.Balance, 0},
 		{0x0200, 23, "000", "200000", "00", txn.Void, 0},
 		{0x0400, 23, "000", "200000", "00", txn.Reversal, txn.Void},
 		{0x0220, 30, "000", "000000", "00", txn.OfflineSale, 0},
+		{0x0220, typeAdjust, "000", "000000", "00", txn.Adjustment, 0},
+		{0x0220, typeTip, "000", "000000", "00", txn.Adjustment, 0},
 		{0x0220, 25, "000", "200000", "00", txn.Refund, 0},
 		{0x0400, 22, "000", "000000", "00", txn.Reversal, txn.Purchase},
 		{0x0400, 22, "000", "010000", "00", txn.Reversal, txn.Cash},
+		{0x0400, 22, "000", "090000", "00", txn.Reversal, txn.Cashback},
 		{0x0100, 10, "000", "030000", "06", txn.PreAuth, 0},
 		{0x0400, 10, "000", "030000", "06", txn.Reversal, txn.PreAuth},
 		{0x0100, 11, "000", "200000", "06", txn.PreAuthVoid, 0},
@@ -113,17 +119,38 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 		return r, err
 	}
 	switch r.Key.Class {
+	case txn.Purchase:
+		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
+	case txn.Cashback:
+		return r, cashOf(&r, v)
 	case txn.Void, txn.Refund, txn.CompletionVoid:
+		return r, original(&r, v)
+	case txn.Adjustment:
+		r.Tip = r.Key.Type == typeTip
+		copy(r.OfAuth[:], v.Raw(38))
 		return r, original(&r, v)
 	case txn.PreAuthVoid, txn.Completion, txn.CompletionAdvice:
 		return r, preAuth(&r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
+		if r.Original.Class == txn.Cashback {
+			return r, cashOf(&r, v)
+		}
 	case txn.OfflineSale:
 		copy(r.Auth[:], v.Raw(38))
 	}
 	return r, nil
 }
+
+// The types of an adjustment (60.1).
+const (
+	typeAdjust = 32
+	typeTip    = 34
+)
+
+// partDigit is where the digits behind field 60.3 say that the terminal takes
+// approvals of a part (60.6).
+const partDigit = 2
 
 // classify finds the row of the table.
 func (t *Terminal) classify(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
@@ -296,6 +323,9 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	for _, n := range copied() {
 		b.Copy(n, v)
 	}
+	if a.Part > 0 { // field 4 has what was approved
+		b.SetUint(4, uint64(a.Part))
+	}
 	b.SetString(12, a.At.Format("150405"))
 	b.SetString(13, a.At.Format("0102"))
 	b.SetText(39, a.Code[:])
@@ -313,6 +343,8 @@ func (t *Terminal) Answer(dst []byte, v *iso8583.View, a txn.Answer, keys *Keys,
 	}
 	if a.Funds.Available.Currency != 0 {
 		b.SetString(54, fundsText(a.Funds))
+	} else if bytes.HasPrefix(v.AppendText(nil, 3), []byte("09")) {
+		b.Copy(54, v) // the cash that goes with a purchase
 	}
 	if a.Settled != nil {
 		b.SetText(48, settled(v, a.Settled))

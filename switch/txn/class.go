@@ -14,7 +14,7 @@ const (
 	Echo
 	Balance          // inquiry: moves no money
 	Cash             // withdrawal over the counter
-	Void             // takes a completed purchase or cash withdrawal back, whole
+	Void             // takes a completed purchase, with cashback or without, or cash withdrawal back, whole
 	Settle           // the terminal closes its batch
 	OfflineSale      // advice of a sale that was authorised by word of mouth
 	Refund           // gives back a completed purchase or a part of it, also later and elsewhere
@@ -26,11 +26,13 @@ const (
 	CompletionAdvice // a completion that has happened before anybody was asked
 	Upload           // payments of a batch whose totals differ
 	BatchEnd         // the upload is over, or the batch was balanced
+	Cashback         // purchase of which the customer gets a part in cash
+	Adjustment       // advice of what an earlier sale of the batch comes to: a tip, or a correction
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end", "cashback", "adjustment"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -61,11 +63,11 @@ const (
 // payment Payment.Ending is asked, as some links allow more.
 func (c Class) Ending() Ending {
 	switch c {
-	case Purchase, Cash, Void, PreAuth, PreAuthVoid, Completion, CompletionVoid:
+	case Purchase, Cash, Cashback, Void, PreAuth, PreAuthVoid, Completion, CompletionVoid:
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale, StandIn, CompletionAdvice:
+	case OfflineSale, StandIn, CompletionAdvice, Adjustment:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -78,7 +80,7 @@ func (c Class) Ending() Ending {
 func (c Class) Names(of Class) bool {
 	switch c {
 	case Void:
-		return of == Purchase || of == Cash
+		return of == Purchase || of == Cash || of == Cashback
 	case PreAuthVoid, Completion, CompletionAdvice:
 		return of == PreAuth
 	case CompletionVoid:
@@ -93,7 +95,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment:
 		return true
 	}
 	return false
@@ -104,6 +106,10 @@ func (c Class) Completes() bool { return c == Completion || c == CompletionAdvic
 
 // TakesBack says whether c undoes what its original did, and moves nothing else.
 func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == CompletionVoid }
+
+// Adjustable says whether an adjustment may change what a payment of class c comes
+// to. Of the others no dialect says what an adjustment of them means.
+func (c Class) Adjustable() bool { return c == Purchase || c == OfflineSale }
 
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.

@@ -22,6 +22,7 @@ func (c Code) String() string {
 // UnionPay POS table). Acquirers may answer others; those pass unchanged.
 var (
 	CodeApproved      = Code{'0', '0'}
+	CodePartial       = Code{'1', '0'} // an acquirer's: approved in part
 	CodeBadTxn        = Code{'1', '2'}
 	CodeBadAmount     = Code{'1', '3'}
 	CodeBadPAN        = Code{'1', '4'}
@@ -30,6 +31,7 @@ var (
 	CodeUnsupported   = Code{'4', '0'}
 	CodeExpired       = Code{'5', '4'}
 	CodeWrongPIN      = Code{'5', '5'}
+	CodeNotPermitted  = Code{'5', '8'}
 	CodeForgedCard    = Code{'5', '9'}
 	CodeAmountLimit   = Code{'6', '1'}
 	CodeSecurity      = Code{'6', '3'}
@@ -88,6 +90,7 @@ var (
 	DeclineExpired     = reason(CodeExpired, "card_expired")
 	DeclineAuthMissing = reason(CodeFormat, "authorization_code_missing")
 	DeclinePINGiven    = reason(CodeFormat, "pin_in_advice")
+	DeclineCash        = reason(CodeBadAmount, "cash_not_below_amount")
 	// Who asks.
 	DeclineTerminalUnknown = reason(CodeBadTerminal, "terminal_unknown")
 	DeclineTerminalBlocked = reason(CodeBadTerminal, "terminal_blocked")
@@ -132,6 +135,9 @@ var (
 	DeclineUndone    = reason(CodeNoAnswer, "reversed_by_terminal")
 	DeclineUnwritten = reason(CodeNoAnswer, "answer_not_written")
 	DeclineAnswerKey = reason(CodeSecurityFault, "answer_could_not_be_authenticated")
+	// What a terminal or a link may do.
+	DeclineCashbackNone  = reason(CodeNotPermitted, "cashback_not_permitted")
+	DeclineCashbackLimit = reason(CodeAmountLimit, "cashback_above_limit")
 	// Why the switch does not decide in the place of an issuer out of reach.
 	DeclineStandInChip   = reason(CodeIssuerDown, "stand_in_without_chip")
 	DeclineStandInAmount = reason(CodeIssuerDown, "stand_in_amount")
@@ -155,6 +161,11 @@ var (
 	DeclineRefundExceeds    = reason(CodeOriginal, "refund_exceeds_original")
 	DeclineOriginalBusy     = reason(CodeMalfunction, "original_payment_being_changed")
 	DeclineOriginalCase     = reason(CodeBadTxn, "original_payment_in_dispute")
+	// What an adjustment names, and to how much.
+	DeclineNotAdjustable    = reason(CodeBadTxn, "original_payment_not_adjustable")
+	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
+	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
+	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -186,7 +197,7 @@ const StandInYes Reason = "stood_in"
 // Reasons is the closed set of reasons, for metrics labels and documentation.
 func Reasons() []*Decline {
 	return []*Decline{
-		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven,
+		DeclineFormat, DeclineField, DeclineUnsupported, DeclineAmount, DeclineAmountGiven, DeclineCurrency, DeclinePAN, DeclineTrack, DeclineExpired, DeclineAuthMissing, DeclinePINGiven, DeclineCash,
 		DeclineTerminalUnknown, DeclineTerminalBlocked, DeclineMerchant, DeclineNotSignedOn, DeclineMAC, DeclineMACMissing,
 		DeclineOverload, DeclineJournalFull, DeclineJournal, DeclineNumbers,
 		DeclineDuplicate, DeclineInFlight, DeclineTombstone, DeclineWasReversed,
@@ -195,9 +206,10 @@ func Reasons() []*Decline {
 		DeclineNoRoute, DeclineLinkDown, DeclineLinkClass, DeclineNotSent,
 		DeclineStandInChip, DeclineStandInAmount, DeclineStandInType, DeclineStandInPIN, DeclineStandInCount, DeclineStandInSum,
 		DeclineNoAnswer, DeclineAnswer, DeclineAnswerMAC, DeclineDeadline,
-		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineAcquirer,
+		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
+		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}

@@ -23,9 +23,10 @@ type Side uint8
 
 // The sides. The zero Side is none of them: a class without one fails a test.
 const (
-	OnNeither Side = iota + 1 // moves no money, or is no payment
-	OnDebit                   // the customer pays
-	OnCredit                  // the customer gets back
+	OnNeither  Side = iota + 1 // moves no money, or is no payment
+	OnDebit                    // the customer pays
+	OnCredit                   // the customer gets back
+	OnDebitSum                 // an earlier debit of the batch comes to more, or less: the sum changes alone
 )
 
 // sides says for every class how its payments count. A void counts against its
@@ -47,7 +48,9 @@ var sides = [numClasses]Side{
 	PreAuthVoid:    OnNeither,
 	Completion:     OnDebit,
 	CompletionVoid: OnCredit,
+	Cashback:       OnDebit,
 	StandIn:        OnNeither, // its purchase counts
+	Adjustment:     OnDebitSum,
 
 	CompletionAdvice: OnDebit,
 	Upload:           OnNeither,
@@ -97,7 +100,8 @@ var standings = [numStates]standing{
 	Upheld:    {false, Final}, // the terminal was told no, or reversed it; but see Share
 }
 
-// Share is what one payment comes to in its batch at a moment.
+// Share is what one payment comes to in its batch at a moment; of an adjustment that
+// lowers, Minor is negative.
 type Share struct {
 	Side     Side // OnNeither while it is not in force
 	Minor    money.MinorUnits
@@ -116,7 +120,7 @@ func (p *Payment) Share() Share {
 	if !s.inForce || p.Key.Class.Side() == OnNeither {
 		return Share{OnNeither, 0, s.progress}
 	}
-	return Share{p.Key.Class.Side(), p.Amount.Minor, s.progress}
+	return Share{p.Key.Class.Side(), p.Worth().Minor - p.Was, s.progress}
 }
 
 // Totals are what the payments in force of a batch come to, in minor units.
@@ -131,6 +135,8 @@ func (t *Totals) Add(s Share) {
 	case OnDebit:
 		t.Debits++
 		t.DebitMinor += s.Minor
+	case OnDebitSum:
+		t.DebitMinor += s.Minor
 	case OnCredit:
 		t.Credits++
 		t.CreditMinor += s.Minor
@@ -142,6 +148,8 @@ func (t *Totals) Sub(s Share) {
 	switch s.Side {
 	case OnDebit:
 		t.Debits--
+		t.DebitMinor -= s.Minor
+	case OnDebitSum:
 		t.DebitMinor -= s.Minor
 	case OnCredit:
 		t.Credits--

@@ -2,12 +2,16 @@
 
 package txn
 
-import "testing"
+import (
+	"testing"
+
+	"tapswitch/internal/money"
+)
 
 // Every class and every state says what it means to the totals of a batch.
 func TestEveryClassAndStateHasItsShare(t *testing.T) {
 	for _, c := range Classes() {
-		if s := sides[c]; s < OnNeither || s > OnCredit {
+		if s := sides[c]; s < OnNeither || s > OnDebitSum {
 			t.Errorf("class %s has no row in sides: say on which side of the totals its payments count", c)
 		}
 		if c.Ending() == EndNone && c.Side() != OnNeither {
@@ -57,9 +61,24 @@ func TestShares(t *testing.T) {
 			t.Errorf("an offline sale that is %s comes to %+v", s, got)
 		}
 	}
-	p.Key.Class = Purchase
+	p.Key.Class, p.State, p.Answer.Part = Purchase, Completed, 200
+	if got := p.Share(); got != (Share{OnDebit, 200, Final}) {
+		t.Errorf("200 approved of 500 come to %+v", got)
+	}
+	p.State, p.Answer.Part = Disputed, 0
 	if got := p.Share(); got != (Share{OnNeither, 0, Final}) {
 		t.Errorf("a purchase whose reversal is in dispute comes to %+v", got)
+	}
+	for amount, want := range map[money.MinorUnits]money.MinorUnits{620: 620, 480: 480} {
+		sum := Totals{Debits: 1, DebitMinor: 500}
+		a := &Payment{Key: Key{Class: Adjustment}, State: Advising, Was: 500}
+		a.Amount.Minor = amount
+		if sum.Add(a.Share()); sum != (Totals{Debits: 1, DebitMinor: want}) {
+			t.Errorf("adjusted to %d it comes to %+v", amount, sum)
+		}
+		if sum.Sub(a.Share()); sum.DebitMinor != 500 {
+			t.Errorf("taken out again: %+v", sum)
+		}
 	}
 	if p = nil; p.Share() != (Share{OnNeither, 0, Final}) {
 		t.Errorf("no payment comes to %+v", p.Share())

@@ -74,21 +74,24 @@ func (c *CardData) Wipe() {
 
 // Request is what a terminal asks, whatever its dialect.
 type Request struct {
-	Key      Key
-	Card     CardData
-	Amount   money.Amount
-	Expiry   [4]byte // YYMM, zero when absent
-	PSN      [3]byte // three digits, zero when absent
-	Entry    [3]byte // field 22
-	Cond     [2]byte // field 25
-	Original Key     // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
-	OfRRN    RRN     // Void, Refund, CompletionVoid: the reference number of what is given back
-	OfAuth   [6]byte // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent
-	OfDate   [4]byte // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
-	Auth     [6]byte // OfflineSale: field 38, the authorization given by word of mouth
-	Why      [2]byte // Reversal: field 39 of the request
-	Totals   Totals  // Settle: what the terminal counted
-	Count    uint32  // BatchEnd: how many items it uploaded
+	Key       Key
+	Card      CardData
+	Amount    money.Amount
+	Cash      money.MinorUnits // Cashback: of Amount, what the customer gets in cash
+	Expiry    [4]byte          // YYMM, zero when absent
+	PSN       [3]byte          // three digits, zero when absent
+	Entry     [3]byte          // field 22
+	Cond      [2]byte          // field 25
+	Original  Key              // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
+	Tip       bool             // Adjustment: more than the original, never less
+	OfRRN     RRN              // Void, Refund, CompletionVoid, Adjustment: the reference number of what is given back
+	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent; Adjustment: the original's, zero when absent
+	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
+	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
+	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
+	Why       [2]byte          // Reversal: field 39 of the request
+	Totals    Totals           // Settle: what the terminal counted
+	Count     uint32           // BatchEnd: how many items it uploaded
 
 	// The keys of the set that verified the MAC, set by authentication: the PIN
 	// is under PINKey, the answer goes under MACKey.
@@ -109,7 +112,8 @@ type Request struct {
 type Answer struct {
 	Code     Code
 	Reason   Reason
-	Auth     [6]byte // field 38, zero when none
+	Part     money.MinorUnits // of CodePartial: what was approved; zero for others
+	Auth     [6]byte          // field 38, zero when none
 	RRN      RRN
 	At       time.Time   // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte     // field 15 MMDD, zero when none
@@ -127,8 +131,8 @@ type Funds struct {
 	Debit     bool // the account is overdrawn by Available
 }
 
-// Approved reports a yes.
-func (a Answer) Approved() bool { return a.Code == CodeApproved }
+// Approved reports a yes, to the whole amount or to a part of it.
+func (a Answer) Approved() bool { return a.Code == CodeApproved || a.Code == CodePartial && a.Part > 0 }
 
 // Refusal makes the answer of a refused request.
 func Refusal(err error, at time.Time) Answer {
@@ -155,21 +159,25 @@ type KeyRef struct {
 // sensitive authentication data; the card number is sealed.
 type Payment struct {
 	Key          Key
-	Original     Key  // what a void, a refund or a completion is about, zero for others
-	OfRRN        RRN  // the original's reference number: keys come again
-	Undoes       bool // Refund: its link takes reversals of refunds
+	Original     Key              // what a void, a refund or a completion is about, zero for others
+	OfRRN        RRN              // the original's reference number: keys come again
+	Of           Numbers          // Adjustment: those of the original's request to the acquirer
+	Was          money.MinorUnits // Adjustment: what the original came to before; Amount is what it comes to from then on
+	Undoes       bool             // Refund: its link takes reversals of refunds
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
 	Token        [16]byte // keyed token of the card number
 	SealedPAN    []byte   // AES-GCM under the key SealedBy
 	SealedBy     KeyRef   // zero in what earlier versions stored: the configured key
 	Amount       money.Amount
+	Cash         money.MinorUnits // of Amount, what the customer gets in cash
 	Expiry       [4]byte
 	PSN          [3]byte
 	Entry        [3]byte
 	Cond         [2]byte
 	PINGiven     bool
 	ChipRead     bool
+	TakesPart    bool    // the terminal takes an approval of a part of Amount
 	StoodIn      bool    // approved in the place of its issuer
 	MerchantType [4]byte // not stored; zero when it is not known
 	Link         string
@@ -186,9 +194,18 @@ type Payment struct {
 // NewPayment takes what may be remembered from a request.
 func NewPayment(r *Request) *Payment {
 	return &Payment{
-		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
-		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), MerchantType: r.MerchantType, State: Received,
+		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Cash: r.Cash, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, MerchantType: r.MerchantType, State: Received,
 	}
+}
+
+// Worth is what p comes to while it is in force: the part of its amount that was
+// approved, or all of it.
+func (p *Payment) Worth() money.Amount {
+	if part := p.Answer.Part; part > 0 {
+		return money.Amount{Minor: part, Currency: p.Amount.Currency}
+	}
+	return p.Amount
 }
 
 // Ending is what becomes of p when its end at the acquirer is not known. It was

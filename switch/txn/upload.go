@@ -73,19 +73,39 @@ func UploadReasons() (all []Reason) {
 	return all
 }
 
+// Adjusted are what those payments of a batch come to that were adjusted in it: the
+// latest adjustment in force holds. Payments are in the order in which they came.
+func Adjusted(payments []Payment) map[Key]money.MinorUnits {
+	comes := map[Key]money.MinorUnits{}
+	for i := range payments {
+		if p := &payments[i]; p.Share().Side == OnDebitSum {
+			comes[p.Original] = p.Amount.Minor
+		}
+	}
+	return comes
+}
+
+// Comes is what p comes to among what was adjusted.
+func (p *Payment) Comes(adjusted map[Key]money.MinorUnits) money.MinorUnits {
+	if minor, ok := adjusted[p.Key]; ok {
+		return minor
+	}
+	return p.Worth().Minor
+}
+
 // Judge says what an uploaded item comes to beside the payments of its batch that
 // have its trace number.
 func (u *Uploaded) Judge(payments []Payment) Verdict {
-	verdict := UploadUnknown
+	verdict, adjusted := UploadUnknown, Adjusted(payments)
 	for i := range payments {
 		p := &payments[i]
 		switch {
-		case p.Key.Trace != u.Trace:
+		case p.Key.Trace != u.Trace, p.Key.Class == Adjustment: // which is no item: its original comes to it
 		case p.Share().Side == OnNeither:
 			verdict = UploadState
 		case p.Token != u.Token:
 			return UploadCard
-		case p.Amount.Minor != u.Minor:
+		case p.Comes(adjusted) != u.Minor:
 			return UploadAmount
 		default:
 			return UploadAgrees

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"tapswitch/hsm"
+	"tapswitch/internal/money"
 	"tapswitch/iso8583"
 )
 
@@ -16,19 +17,26 @@ type verdict struct {
 	reason  Reason
 	code    string
 	undo    string
+	part    money.MinorUnits // what was approved, when it is a part of the amount
 }
 
 // judge holds an answer, whose type and trace number fit already, against its
 // sale. The order is that of the field's terminals: identity, then MAC, then code.
 func (h *Host) judge(ctx context.Context, v *iso8583.View, sale *reversal) verdict {
 	j := verdict{outcome: Unauthenticated, code: text(v, 39)}
-	if j.reason, j.undo = h.authentic(ctx, v, sale); j.undo != "" {
+	of := *sale
+	if j.part = h.part(v, sale); j.part > 0 { // field 4 has what was approved
+		of.Amount = j.part
+	}
+	if j.reason, j.undo = h.authentic(ctx, v, &of); j.undo != "" {
 		return j
 	}
 	switch {
+	case j.part > 0:
+		j.outcome = Approved
 	case j.code == "":
 		j.reason, j.undo = ReasonNoCode, whyOther
-	case j.code == "10":
+	case j.code == partial:
 		j.outcome, j.reason, j.undo = Declined, ReasonPartial, whyOther
 	case approves(j.code):
 		j.outcome = Approved
@@ -36,6 +44,19 @@ func (h *Host) judge(ctx context.Context, v *iso8583.View, sale *reversal) verdi
 		j.outcome = Declined
 	}
 	return j
+}
+
+// partial is the code of an approval of a part of the amount.
+const partial = "10"
+
+// part is the smaller amount of an approval in part, which this terminal has to have
+// declared that it takes; 0 when it is none.
+func (h *Host) part(v *iso8583.View, sale *reversal) money.MinorUnits {
+	amount, err := v.Uint(4)
+	if !h.cfg.Part || sale.Kind != KindSale || text(v, 39) != partial || err != nil || amount == 0 || amount >= uint64(sale.Amount) {
+		return 0
+	}
+	return money.MinorUnits(amount)
 }
 
 // authentic says why an answer cannot be believed, and the reversal's reason
@@ -52,6 +73,8 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 	case text(v, 42) != h.cfg.Merchant:
 		return ReasonOtherMerchant, whyOther
 	case err != nil || amount != uint64(sale.Amount):
+		return ReasonOtherAmount, whyOther
+	case sale.Cash > 0 && v.Has(54) && text(v, 54) != h.cashText(sale.Cash):
 		return ReasonOtherAmount, whyOther
 	case text(v, 3) != form.processing:
 		return ReasonOtherType, whyOther

@@ -42,6 +42,7 @@ type entry struct {
 	Amount money.MinorUnits `json:"amount,omitempty"`
 	Credit bool             `json:"credit,omitempty"` // the customer got it
 	Struck bool             `json:"struck,omitempty"` // the payment of this trace number is taken back
+	Comes  bool             `json:"comes,omitempty"`  // the payment of this trace number comes to Amount from then on
 	pan    secret.PAN       // only while it is written or uploaded
 }
 
@@ -66,17 +67,34 @@ func live(list []entry) (places []int) {
 		struck[e.Trace] = struck[e.Trace] || e.Struck
 	}
 	for i, e := range list {
-		if !e.Struck && !struck[e.Trace] {
+		if !e.Struck && !e.Comes && !struck[e.Trace] {
 			places = append(places, i)
 		}
 	}
 	return places
 }
 
+// adjusted are what the payments of a list come to that were adjusted, by their trace
+// numbers: the latest holds.
+func adjusted(list []entry) map[uint32]money.MinorUnits {
+	to := map[uint32]money.MinorUnits{}
+	for _, e := range list {
+		if e.Comes {
+			to[e.Trace] = e.Amount
+		}
+	}
+	return to
+}
+
 // totals are what a list comes to.
 func totals(list []entry) (t Totals) {
+	to := adjusted(list)
 	for _, i := range live(list) {
-		if e := list[i]; e.Credit {
+		e := list[i]
+		if sum, ok := to[e.Trace]; ok {
+			e.Amount = sum
+		}
+		if e.Credit {
 			t.Credits++
 			t.CreditMinor += e.Amount
 		} else {
@@ -139,11 +157,26 @@ func (m *memory) record(ctx context.Context, next state, batch string, e entry) 
 // count is record for a payment that may have been taken in an earlier batch: one
 // whose batch is settled is in no list any more.
 func (m *memory) count(ctx context.Context, next state, r *reversal) (state, error) {
+	if r.Kind.told() {
+		return m.adjust(ctx, next, r)
+	}
 	counted, credit := r.Kind.counts()
 	if !counted || r.Batch != next.batch && (next.closing == nil || next.closing.Batch != r.Batch) {
 		return next, nil
 	}
 	return m.record(ctx, next, r.Batch, entry{Trace: r.Trace, Amount: r.Amount, Credit: credit, pan: r.pan})
+}
+
+// adjust records what the payment that r names comes to, if its batch's list has it.
+func (m *memory) adjust(ctx context.Context, next state, r *reversal) (state, error) {
+	list := next.lists[r.Original.Batch]
+	for _, i := range live(list) {
+		if e := list[i]; e.Trace == r.Original.Trace {
+			e.Comes, e.Amount = true, r.Amount
+			return m.record(ctx, next, r.Original.Batch, e)
+		}
+	}
+	return next, nil
 }
 
 // strike takes the payment of a trace number back in its batch's list, if it is
@@ -244,7 +277,7 @@ func (m *memory) readEntry(ctx context.Context, batch string, at int) (entry, er
 		return entry{}, damaged("is not of this version")
 	}
 	defer clear(s.PAN)
-	if s.Struck {
+	if s.Struck || s.Comes {
 		return s.entry, nil
 	}
 	if s.entry.pan, err = secret.NewPAN(s.PAN); err != nil {

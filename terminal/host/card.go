@@ -32,6 +32,7 @@ type Card struct {
 type Sale struct {
 	Kind     Kind
 	Amount   money.MinorUnits
+	Cash     money.MinorUnits // of KindCashback: of Amount, what the customer gets in cash
 	Card     Card
 	PIN      secret.PINBlock // under the key of PINKey; absent when no PIN was asked
 	Original Original        // of the kinds that are about an earlier message
@@ -104,10 +105,11 @@ type Result struct {
 	Amount  money.MinorUnits // of a refund
 	Trace   uint32
 	Batch   string
-	RRN     string // field 37
-	Auth    string // field 38
-	Date    string // field 13, MMDD: what a later message names it by
-	Notice  string // texts of field 63 for the receipt
+	RRN     string           // field 37
+	Auth    string           // field 38
+	Date    string           // field 13, MMDD: what a later message names it by
+	Part    money.MinorUnits // what was approved, when it is a part of the amount
+	Notice  string           // texts of field 63 for the receipt
 	ICC     secret.ICC
 	Err     error // the cause of NotSent or Unrecorded, for the operator
 }

@@ -20,6 +20,9 @@ const (
 	KindPreAuthVoid    Kind = "preauth-void"  // releases what is held, whole
 	KindCompletion     Kind = "complete"      // takes what is held
 	KindCompletionVoid Kind = "complete-void" // gives that back, whole
+	KindAdjust         Kind = "adjust"        // an earlier sale comes to another amount
+	KindTip            Kind = "tip"           // it comes to more
+	KindCashback       Kind = "cashback"      // a sale of which the customer gets a part in cash
 	KindRefund         Kind = "refund"        // gives a purchase or a part of it back; by Host.Refund alone
 
 	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
@@ -46,6 +49,12 @@ func (k Kind) form() (form, bool) {
 		return form{mtiOffline, processingSale, conditionHold, "24"}, true
 	case KindCompletionVoid:
 		return form{mtiSale, "200000", conditionHold, "21"}, true
+	case KindAdjust:
+		return form{mtiOffline, processingSale, conditionSale, "32"}, true
+	case KindTip:
+		return form{mtiOffline, processingSale, conditionSale, "34"}, true
+	case KindCashback:
+		return form{mtiSale, "090000", conditionSale, typeSale}, true
 	case KindRefund:
 		return form{mtiRefund, "200000", conditionSale, "25"}, true
 	}
@@ -56,7 +65,7 @@ func (k Kind) form() (form, bool) {
 // then on which side: what is held is paid by its completion alone.
 func (k Kind) counts() (counted, credit bool) {
 	switch k {
-	case KindSale, KindCompletion, KindCompletionAdvice:
+	case KindSale, KindCashback, KindCompletion, KindCompletionAdvice:
 		return true, false
 	case KindCompletionVoid, KindRefund:
 		return true, true
@@ -95,6 +104,9 @@ func (o Original) field61() string {
 	return fmt.Sprintf("%s%06d%s", batch, o.Trace, date)
 }
 
+// told says whether the switch is told of k, as of an offline sale, and not asked.
+func (k Kind) told() bool { return k == KindAdjust || k == KindTip }
+
 // names says what is missing of an original for a kind, "" when nothing is.
 func (k Kind) names(o Original) error {
 	if _, known := k.form(); !known {
@@ -102,10 +114,12 @@ func (k Kind) names(o Original) error {
 	}
 	whole := digits(o.Batch, 6) && o.Trace >= 1 && o.Trace <= TraceMax
 	switch {
-	case k == KindSale || k == KindPreAuth:
+	case k == KindSale || k == KindCashback || k == KindPreAuth:
 		if o != (Original{}) {
-			return errors.New("a sale and a pre-authorization are about nothing earlier")
+			return errors.New("sales and pre-authorizations are about nothing earlier")
 		}
+	case k.told():
+		return errors.New("an adjustment is kept and told, not asked for: KeepAdjustment")
 	case k == KindRefund:
 		if !whole || len(o.RRN) != 12 || o.Auth != "" || o.Date != "" && !digits(o.Date, 4) {
 			return errors.New("a refund needs batch, trace and reference number of the purchase, and its date MMDD or none")

@@ -50,11 +50,14 @@ type reversal struct {
 	Batch   string           `json:"batch"`
 	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
 	Amount  money.MinorUnits `json:"amount"`
+	Cash    money.MinorUnits `json:"cash,omitempty"` // of Amount
 	Expiry  string           `json:"expiry"`
 	PSN     string           `json:"psn"`
 	Entry   string           `json:"entry"` // field 22 as it was sent
 	Auth    string           `json:"auth"`
 	ICC     []byte           `json:"icc"`               // the short list
+	RRN     string           `json:"rrn,omitempty"`     // of an approved sale: field 37 of its answer
+	Changed bool             `json:"changed,omitempty"` // of an approved sale: it was adjusted since, so it is not reversed
 	Refused string           `json:"refused,omitempty"` // field 39 of the switch that will not have an offline sale, or did not judge a refund
 	At      time.Time        `json:"at,omitzero"`       // of a refund: when it was sent first
 	pan     secret.PAN

@@ -83,9 +83,13 @@ func (h *Host) KeepOffline(ctx context.Context, s Offline) Result {
 		return r.because(ReasonSaleMalformed, err)
 	}
 	record.Auth, record.ICC, record.Why = s.Auth, nil, ""
-	next := h.mem.now
+	return h.keep(ctx, r, h.mem.now, record)
+}
+
+// keep makes durable what the switch is to be told.
+func (h *Host) keep(ctx context.Context, r Result, next state, record *reversal) Result {
 	next.trace, next.offline = r.Trace, append(next.offline[:len(next.offline):len(next.offline)], record)
-	err = h.mem.save(ctx, next)
+	err := h.mem.save(ctx, next)
 	h.mem.skip(r.Trace)
 	if err != nil {
 		return r.because(ReasonMemory, err)
@@ -135,18 +139,7 @@ func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 	ctx = context.WithoutCancel(ctx)
 	due := h.mem.now.offline[at]
 	told = Told{Kind: due.Kind, Trace: due.Trace, Batch: due.Batch, Amount: due.Amount}
-	var b iso8583.Builder
-	b.Reset(h.layout, mtiOffline)
-	h.common(&b, due)
-	b.SetString(38, due.Auth)
-	kind := typeOffline
-	if due.Kind != KindSale {
-		form, _ := due.Kind.form()
-		kind = form.typ
-		b.SetString(61, due.Original.field61())
-	}
-	b.SetString(60, kind+due.Batch+codeSale+capability)
-	request, err := h.sealed(ctx, &b)
+	request, err := h.telling(ctx, due)
 	defer clear(request)
 	if err != nil {
 		told.Reason = ReasonMessageTooLong
@@ -204,6 +197,25 @@ func (h *Host) toldOf(ctx context.Context, at int, code string) (next state, why
 	}
 	next.offline = append(append(next.offline[:at:at], &instead), next.offline[at+1:]...)
 	return next, why, nil
+}
+
+// telling builds the message of what is kept.
+func (h *Host) telling(ctx context.Context, due *reversal) ([]byte, error) {
+	var b iso8583.Builder
+	b.Reset(h.layout, mtiOffline)
+	h.common(&b, due)
+	b.SetString(38, due.Auth)
+	kind := typeOffline
+	if due.Kind != KindSale {
+		form, _ := due.Kind.form()
+		kind = form.typ
+		b.SetString(61, due.Original.field61())
+	}
+	if due.Original.RRN != "" {
+		b.SetString(37, due.Original.RRN)
+	}
+	b.SetString(60, kind+due.Batch+codeSale+capability)
+	return h.sealed(ctx, &b)
 }
 
 // passes lists the codes of a switch that cannot keep an advice now; it is told again.

@@ -12,13 +12,13 @@ import (
 // ErrNothing says that there is no approved sale to reverse.
 var ErrNothing = errors.New("host: no approved sale to reverse")
 
-// Reverse undoes the last approved sale. What was due before goes first, and
+// Reverse undoes the last approved sale, unless it was adjusted since. What was due before goes first, and
 // only when that is done.
 func (h *Host) Reverse(ctx context.Context) (*Undo, error) {
 	if undo, reason, err := h.Ready(ctx); reason != ReasonNone || err != nil {
 		return undo, err
 	}
-	if h.mem.now.last == nil {
+	if h.mem.now.last == nil || h.mem.now.last.Changed {
 		return nil, ErrNothing
 	}
 	next := h.mem.now

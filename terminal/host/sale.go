@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"tapswitch/hsm"
+	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
 )
@@ -19,6 +20,7 @@ const (
 	longestPIN     = "12"
 	typeSale       = "22"
 	capability     = "60" // 60.4 contact and contactless, 60.5 no fallback
+	takesPart      = "1"  // 60.6 takes an approval of a part
 	securityPIN    = "2600000000000000"
 	securityNoPIN  = "0600000000000000"
 )
@@ -109,6 +111,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	if err := s.Kind.names(s.Original); err != nil {
 		return refuse(ReasonSaleMalformed, err.Error())
 	}
+	if (s.Cash != 0) != (s.Kind == KindCashback) || s.Cash < 0 || s.Cash >= s.Amount {
+		return refuse(ReasonSaleMalformed, "cash goes with a cashback alone, and is less than the whole amount")
+	}
 	return checkSale(s.Amount, s.Card)
 }
 
@@ -128,7 +133,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 	}
 	return &reversal{
 		Kind: s.Kind, Original: s.Original,
-		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount,
+		Trace: r.Trace, Batch: r.Batch, Why: whyNoAnswer, Amount: s.Amount, Cash: s.Cash,
 		Expiry: s.Card.Expiry, PSN: psn, Entry: entry, ICC: shortICC(s.Card.ICC), pan: pan,
 	}, nil
 }
@@ -153,6 +158,14 @@ func (h *Host) common(b *iso8583.Builder, r *reversal) {
 	if r.Original != (Original{}) {
 		b.SetString(61, r.Original.field61())
 	}
+	if r.Cash > 0 {
+		b.SetString(54, h.cashText(r.Cash))
+	}
+}
+
+// cashText is the cash of a sale in field 54 (ISO 8583:1987 DE 54, amount type 40).
+func (h *Host) cashText(cash money.MinorUnits) string {
+	return fmt.Sprintf("0040%03dD%012d", uint16(h.cfg.Currency), cash)
 }
 
 func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte, error) {
@@ -165,6 +178,9 @@ func (h *Host) buildSale(ctx context.Context, s Sale, record *reversal) ([]byte,
 	form, _ := s.Kind.form()
 	b.Reset(h.layout, form.mti)
 	h.common(&b, record)
+	if h.cfg.Part && s.Kind == KindSale {
+		b.SetString(60, form.typ+record.Batch+codeSale+capability+takesPart)
+	}
 	if s.Original.RRN != "" {
 		b.SetString(37, s.Original.RRN)
 	}
@@ -213,7 +229,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 
 // settle makes the verdict durable and only then tells of it.
 func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
-	r.Outcome, r.Reason, r.Code = j.outcome, j.reason, j.code
+	r.Outcome, r.Reason, r.Code, r.Part = j.outcome, j.reason, j.code, j.part
 	r.Auth, r.RRN, r.Date, r.Notice = text(v, 38), text(v, 37), text(v, 13), notice(v)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
 		r.ICC = icc
@@ -228,8 +244,12 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		record.Why = j.undo
 		next.pending = &record
 	case j.outcome == Approved:
-		record.Why, record.Auth = whyOther, r.Auth
-		listed, err := h.mem.count(ctx, next, &record)
+		record.Why, record.Auth, record.RRN = whyOther, r.Auth, r.RRN
+		counted := record
+		if j.part > 0 {
+			counted.Amount = j.part
+		}
+		listed, err := h.mem.count(ctx, next, &counted)
 		if err != nil {
 			return r.unrecorded(err)
 		}

@@ -250,6 +250,7 @@ func (h *Host) retell(ctx context.Context, s *Settlement) error {
 // items are the next payments to be uploaded, and the record behind the last of them.
 func (h *Host) items(ctx context.Context, c closing) (items []unionpaypos.UploadItem, next int, err error) {
 	list := h.mem.now.lists[c.Batch]
+	to := adjusted(list)
 	for _, at := range live(list) {
 		if at < c.Next {
 			continue
@@ -260,6 +261,9 @@ func (h *Host) items(ctx context.Context, c closing) (items []unionpaypos.Upload
 		e, err := h.mem.readEntry(ctx, c.Batch, at)
 		if err != nil {
 			return nil, 0, err
+		}
+		if sum, ok := to[e.Trace]; ok {
+			e.Amount = sum
 		}
 		items = append(items, unionpaypos.UploadItem{Organization: [2]byte([]byte(domestic)), Trace: e.Trace,
 			PAN: append([]byte(nil), e.pan.Reveal(secret.ForWire)...), Minor: uint64(e.Amount)})

@@ -43,6 +43,7 @@ type Config struct {
 	Country          uint16 // ISO 3166 numeric
 	CVMLimit         money.MinorUnits
 	ContactlessLimit money.MinorUnits
+	Part             bool // take approvals of a part of the amount
 
 	// CAKeys are the schemes whose cards are authenticated offline, Revoked their
 	// issuer certificates that count no more.
@@ -110,6 +111,7 @@ func entries() []entry {
 		{"country", "156", func(c *loading, v string) error { return whole(&c.Country, v, 1, 999) }},
 		{"limits.cvm_minor", "100000", func(c *loading, v string) error { return whole(&c.CVMLimit, v, 0, int64(money.Max)) }},
 		{"limits.contactless_minor", "5000000", func(c *loading, v string) error { return whole(&c.ContactlessLimit, v, 1, int64(money.Max)) }},
+		{"partial_approval", "false", func(c *loading, v string) error { return truth(&c.Part, v) }},
 		{"ca_keys", "", func(c *loading, v string) error { return c.authorities(v) }},
 		{"state", "-", func(c *loading, v string) error { c.StateDir = c.path(v); return nil }},
 		{"log", "-", func(c *loading, v string) error { c.Log = c.path(v); return nil }},

@@ -21,7 +21,7 @@ type Event struct {
 	Terminal string `json:"terminal,omitempty"`
 	Merchant string `json:"merchant,omitempty"`
 
-	Kind        string           `json:"kind,omitempty"` // of a result or an advice: preauth, preauth-void, complete, complete-offline, complete-void, refund; none for a sale
+	Kind        string           `json:"kind,omitempty"` // of a result or an advice: preauth, preauth-void, complete, complete-offline, complete-void, refund, cashback, adjust, tip; none for a sale
 	Trace       uint32           `json:"trace,omitempty"`
 	Batch       string           `json:"batch,omitempty"`
 	RRN         string           `json:"rrn,omitempty"`
@@ -29,6 +29,8 @@ type Event struct {
 	Date        string           `json:"date,omitempty"` // of a kind other than a sale: MMDD
 	Card        string           `json:"card,omitempty"` // masked
 	AmountMinor money.MinorUnits `json:"amount_minor,omitempty"`
+	CashMinor   money.MinorUnits `json:"cash_minor,omitempty"` // of the amount, what the customer gets in cash
+	PartMinor   money.MinorUnits `json:"part_minor,omitempty"` // of a result: what was approved, when it is a part
 	Kernel      int              `json:"kernel,omitempty"`
 	AID         string           `json:"aid,omitempty"`
 	Label       string           `json:"label,omitempty"`
@@ -151,8 +153,25 @@ func (p *printer) human(e Event) string {
 
 // receipt is the sale in one line.
 func (p *printer) receipt(e Event) string {
-	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.amount(e), e.Card, e.Label, optional("cvm", e.CVM),
+	return words(strings.ToUpper(strings.ReplaceAll(e.Outcome, "_", " ")), e.Kind, p.part(e), p.amount(e), p.cash(e), e.Card, e.Label, optional("cvm", e.CVM),
 		optional("oda", e.ODA), optional("batch", e.Batch), optional("trace", number(e.Trace)), optional("date", e.Date), optional("auth", e.Auth), optional("ref", e.RRN), optional("code", e.Code), optional("reason", e.Reason), e.Notice)
+}
+
+// part is what was approved in part: it is what the customer pays, and the rest is
+// still owed.
+func (p *printer) part(e Event) string {
+	if e.PartMinor == 0 {
+		return ""
+	}
+	return "IN PART " + money.Amount{Minor: e.PartMinor, Currency: p.currency}.String() + " of"
+}
+
+// cash is on the receipt, since the customer counts it.
+func (p *printer) cash(e Event) string {
+	if e.CashMinor == 0 {
+		return ""
+	}
+	return "with " + money.Amount{Minor: e.CashMinor, Currency: p.currency}.String() + " in cash"
 }
 
 func (p *printer) amount(e Event) string {

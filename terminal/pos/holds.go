@@ -30,7 +30,7 @@ var (
 // takesCard says whether a command waits for a card.
 func (c command) takesCard() bool {
 	switch c.name {
-	case cmdSale, cmdPreAuth, cmdPreAuthVoid, cmdCompletion, cmdCompletionVoid:
+	case cmdSale, cmdCash, cmdPreAuth, cmdPreAuthVoid, cmdCompletion, cmdCompletionVoid:
 		return true
 	}
 	return false

@@ -17,6 +17,7 @@ import (
 // The commands of the till.
 const (
 	cmdSale    = "sale"
+	cmdCash    = string(host.KindCashback)
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
@@ -24,6 +25,8 @@ const (
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
 	cmdEcho    = "echo"
+	cmdAdjust  = string(host.KindAdjust)
+	cmdTip     = string(host.KindTip)
 	cmdOffline = "offline"
 	cmdUpload  = "upload"
 	cmdDiscard = "discard"
@@ -34,17 +37,19 @@ const (
 type command struct {
 	name     string
 	amount   money.MinorUnits
-	original host.Original // of what is about an earlier message
-	auth     string        // of offline
-	trace    uint32        // of discard
+	cash     money.MinorUnits // of cashback
+	original host.Original    // of what is about an earlier message
+	auth     string           // of offline
+	trace    uint32           // of discard
 	pin      secret.Key
 	err      error // what is wrong with the line; it never shows the line
 }
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
-	errAmount  = errors.New("sale needs a whole amount in minor units, 1 to 999999999999")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errAmount  = errors.New("sale, adjust and tip need a whole amount in minor units, 1 to 999999999999")
+	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
 	errDiscard = errors.New("discard needs a trace number, 1 to 999999")
 	errPIN     = errors.New("pin needs 4 to 12 digits")
@@ -105,13 +110,15 @@ func parse(line []byte) (c command, ok bool) {
 	}
 	c.name = string(words[0])
 	switch c.name {
-	case cmdSale:
+	case cmdSale, cmdAdjust, cmdTip:
 		if len(words) != 2 {
 			return command{err: errAmount}, true
 		}
 		if c.amount = amount(words[1]); c.amount == 0 {
 			return command{err: errAmount}, true
 		}
+	case cmdCash:
+		return parseCash(words), true
 	case cmdOffline:
 		return parseOffline(words), true
 	case cmdDiscard:
@@ -141,6 +148,17 @@ func amount(word []byte) money.MinorUnits {
 		return 0
 	}
 	return money.MinorUnits(n)
+}
+
+func parseCash(words [][]byte) command {
+	c := command{name: cmdCash}
+	if len(words) == 3 {
+		c.amount, c.cash = amount(words[1]), amount(words[2])
+	}
+	if c.cash == 0 || c.cash >= c.amount {
+		return command{err: errCash}
+	}
+	return c
 }
 
 func parseOffline(words [][]byte) command {

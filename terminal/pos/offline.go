@@ -42,6 +42,22 @@ func (t *Till) offline(ctx context.Context, c command) {
 	}
 }
 
+// adjust has the last sale come to another amount, as the voucher says.
+func (t *Till) adjust(ctx context.Context, c command) {
+	began := t.now()
+	r := t.host.KeepAdjustment(ctx, host.Kind(c.name), c.amount)
+	e := Event{Event: EventResult, Kind: c.name, AmountMinor: c.amount}
+	if r.Outcome == host.Kept {
+		e.Trace, e.Batch = r.Trace, r.Batch
+	}
+	e.end(string(r.Outcome), string(r.Reason), r.Err)
+	e.MSTotal = milliseconds(t.now().Sub(began))
+	t.say.emit(e)
+	if r.Outcome == host.Kept {
+		t.upload(ctx, false)
+	}
+}
+
 // upload tells the switch of the offline sales that it does not have yet.
 func (t *Till) upload(ctx context.Context, refused bool) {
 	if t.host.Kept() == 0 {

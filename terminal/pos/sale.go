@@ -18,7 +18,7 @@ import (
 // the next sale.
 func (t *Till) sale(ctx context.Context, c command) {
 	began := t.now()
-	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount}
+	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount, CashMinor: c.cash}
 	t.pay(ctx, &e, c)
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
@@ -42,7 +42,7 @@ func (t *Till) pay(ctx context.Context, e *Event, c command) {
 		return
 	}
 	t.say.emit(Event{Event: EventPresentCard, AmountMinor: e.AmountMinor})
-	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
+	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Cash: e.CashMinor, Counter: t.host.NextTrace()}
 	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: e.AmountMinor}) })
 	defer tap.wipe()
 	e.Card, e.Kernel, e.AID, e.Label, e.CVM = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label, tap.CVM
@@ -60,12 +60,12 @@ func (t *Till) pay(ctx context.Context, e *Event, c command) {
 		}
 	}
 	sent := t.now()
-	r := t.host.Sale(ctx, host.Sale{Kind: c.kind(), Amount: e.AmountMinor, Card: tap.Card, PIN: block, Original: c.original})
+	r := t.host.Sale(ctx, host.Sale{Kind: c.kind(), Amount: e.AmountMinor, Cash: e.CashMinor, Card: tap.Card, PIN: block, Original: c.original})
 	e.MSHost = milliseconds(t.now().Sub(sent))
 	if r.Outcome != host.NotSent { // a number that the switch has not heard of is no reference
 		e.Trace, e.Batch = r.Trace, r.Batch
 	}
-	e.RRN, e.Auth, e.Code, e.Notice = r.RRN, r.Auth, r.Code, r.Notice
+	e.RRN, e.Auth, e.Code, e.PartMinor, e.Notice = r.RRN, r.Auth, r.Code, r.Part, r.Notice
 	if c.kind() != host.KindSale { // what a later message names it by
 		e.Date = r.Date
 	}

@@ -43,7 +43,8 @@ type Tapper interface {
 // Want is the payment a card is asked for.
 type Want struct {
 	Amount  money.Amount
-	Counter uint32 // 9F41
+	Cash    money.MinorUnits // of Amount (9F03)
+	Counter uint32           // 9F41
 }
 
 // Tap is what came of it.
@@ -122,11 +123,17 @@ func (c *contactless) Tap(ctx context.Context, want Want, seePhone func()) Tap {
 	return Tap{Outcome: OutcomeCardError, Reason: string(kernel.ConfirmOnPhone)}
 }
 
+// typeCashback is tag 9C of goods and cash in one.
+const typeCashback = 0x09
+
 // once is one card in the field; again when it must come back.
 func (c *contactless) once(ctx context.Context, want Want) (tap Tap, again bool) {
 	txn, err := kernel.NewPurchase(c.random, want.Amount, c.now(), want.Counter)
 	if err != nil {
 		return failed(err), false
+	}
+	if txn.Other = want.Cash; want.Cash > 0 {
+		txn.Type = typeCashback
 	}
 	waiting, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()

@@ -201,10 +201,12 @@ func (r *rig) log() (all []pos.Event) {
 type taps struct {
 	t    *testing.T
 	next []pos.Tap
-	hang bool // wait for the end of the context
+	hang bool     // wait for the end of the context
+	want pos.Want // the last one
 }
 
-func (s *taps) Tap(ctx context.Context, _ pos.Want, _ func()) pos.Tap {
+func (s *taps) Tap(ctx context.Context, want pos.Want, _ func()) pos.Tap {
+	s.want = want
 	if s.hang {
 		<-ctx.Done()
 		return pos.Tap{Outcome: pos.OutcomeCancelled, Err: ctx.Err()}

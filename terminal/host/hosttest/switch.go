@@ -51,9 +51,10 @@ type Request struct {
 	MTI, Trace, Batch, Amount, Why, Auth, Entry, PAN string
 	Kind, Original, RRN                              string // fields 3, 25 and 60.1; 61; 37
 
-	MACRight, PIN, Track bool
-	Chip                 string // field 55 in hex
-	Network, Additional  string // field 60.3; field 48
+	MACRight, PIN, Track, Part bool   // Part: takes an approval of a part (60.6)
+	Chip                       string // field 55 in hex
+	Amounts                    string // field 54
+	Network, Additional        string // field 60.3; field 48
 }
 
 // The published-nowhere test keys of the switch under test.
@@ -234,9 +235,9 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 		code = "00"
 	}
 	answer := mti[:2] + string(mti[2]+1) + "0"
-	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 60)
+	out := s.echoed(in, answer, code, 2, 3, 4, 11, 14, 25, 41, 42, 49, 54, 60)
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
-	if code == "00" && mti != "0400" {
+	if (code == "00" || code == "10") && mti != "0400" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
 	}
 	if m.Amount != "" {
@@ -279,6 +280,8 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 	r := Request{MTI: mti, Trace: get(in, 11), Amount: get(in, 4), Why: get(in, 39), Auth: get(in, 38), Entry: get(in, 22), PAN: get(in, 2),
 		Kind: get(in, 3) + " " + get(in, 25) + " " + get(in, 60)[:2], Original: get(in, 61), RRN: get(in, 37),
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
+	r.Part = len(get(in, 60)) > 13 && get(in, 60)[13] == '1'
+	r.Amounts = get(in, 54)
 	if queue == &s.settle {
 		r.Network, r.Additional = get(in, 60)[8:11], get(in, 48)
 	}

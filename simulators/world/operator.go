@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"tapswitch/internal/env"
+	"tapswitch/switch/replay"
+	"tapswitch/switch/txn"
+)
+
+// operator is the person who has the open cases: each is looked up in the books of
+// its acquirer and closed with what is there. Of one that the acquirer has not
+// heard of, the request may still be under way, and is waited for.
+func (w *World) operator() {
+	const underWay = 30 * time.Second
+	seen := map[txn.Key]env.Mono{}
+	for !w.calm {
+		w.sched.sleep(w.between(50*time.Millisecond, 3*time.Second))
+		m := w.machine
+		if m.handler == nil || m.group.dead {
+			continue
+		}
+		m.node.Payments(func(p txn.Payment) {
+			if p.State != txn.Disputed {
+				return
+			}
+			first, known := seen[p.Key]
+			if !known {
+				first = w.sched.mono.Add(w.between(0, 40*time.Second)) // when it is their turn
+				if w.rng.IntN(2) == 0 {
+					first = w.sched.mono
+				}
+				seen[p.Key] = first
+			}
+			e := w.host(p.Link).books[replay.NewLinkKey(p.Link, p.Numbers).At+fmt.Sprintf("%06d", p.Numbers.STAN)]
+			switch {
+			case w.sched.mono < first, e == nil || !e.known && w.sched.mono < first.Add(underWay), e.wavers || e.request != nil:
+			default:
+				w.close(m, p, e)
+			}
+		})
+	}
+}
+
+// close tells the switch what is in the books.
+func (w *World) close(m *machine, p txn.Payment, e *booked) {
+	a := txn.Act{What: txn.FoundUndone, By: "operator", Why: "seen in the books", At: w.sched.Now()}
+	if e.inForce() || e.gives {
+		a.What = txn.FoundStands
+	}
+	w.sched.start(m.group, func() {
+		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
+		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
+	})
+}
