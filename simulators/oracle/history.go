@@ -141,7 +141,8 @@ type Record struct {
 	Amount int64  // of intent and advice
 	Code   string // of outcome and refused
 	Auth   string // of outcome and advice
-	Card   string // of tries: the card's token
+	Card   string // of tries, intent and advice: the card's token
+	Day    int64  // of outcome: of its time, counted from 1970
 	Count  int    // of tries
 }
 
@@ -158,6 +159,7 @@ type State struct {
 // the order in which things happened.
 type History struct {
 	Deadline  time.Duration // of a first answer, after its message arrived
+	Mandate   Mandate       // of every card
 	Asks      []Ask
 	Terminals []Terminal
 	Messages  []Message

@@ -24,7 +24,7 @@ type history struct {
 
 // gather makes the oracle's history of what the three sides kept.
 func (w *World) gather() (oracle.History, error) {
-	h := oracle.History{Deadline: deadline, Messages: w.history.Messages}
+	h := oracle.History{Deadline: deadline, Mandate: mandate, Messages: w.history.Messages}
 	for _, a := range w.history.asks {
 		h.Asks = append(h.Asks, *a)
 	}
@@ -109,12 +109,12 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 		if err != nil {
 			return rec, err
 		}
-		rec.Link, rec.Amount, rec.Auth = p.Link, int64(p.Amount.Minor), auth(p.Answer)
+		rec.Link, rec.Amount, rec.Auth, rec.Card = p.Link, int64(p.Amount.Minor), auth(p.Answer), hex.EncodeToString(p.Token[:])
 		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
 		return rec, nil
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(j.Body)
-		rec.Event, rec.Code, rec.Auth = o.Event.String(), o.Answer.Code.String(), auth(o.Answer)
+		rec.Event, rec.Code, rec.Auth, rec.Day = o.Event.String(), o.Answer.Code.String(), auth(o.Answer), o.Answer.At.Unix()/86400
 		return rec, err
 	case record.KindUndo:
 		u, err := record.ParseUndo(j.Body)

@@ -31,6 +31,10 @@ const (
 	deadline  = 4 * time.Second   // of a first answer
 )
 
+// mandate is what the switch may decide by itself: so little that a run comes to its
+// end.
+var mandate = oracle.Mandate{Amount: 40_000, Count: 6, Sum: 80_000}
+
 // World is one run.
 type World struct {
 	seed    uint64
@@ -122,7 +126,7 @@ func configuration() *config.Config {
 		BINs: []config.BIN{{Low: "622424", High: "622424", Scheme: "unionpay", Links: []string{"acq-a", "acq-b"}},
 			{Low: "476173", High: "476173", Scheme: "visa", Links: []string{"acq-b"}, Issuer: "visa", StandIn: "visa"}},
 		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
-			{Name: "visa", Issuer: "visa", MaxAmount: 40_000, MaxCount: 1000, MaxSum: 100_000_000, PINAbove: 20_000}}},
+			{Name: "visa", Issuer: "visa", MaxAmount: mandate.Amount, MaxCount: mandate.Count, MaxSum: mandate.Sum, PINAbove: 20_000}}},
 	}
 	c.Links[1].Unanswered = "reverse" // of refunds; a case at the other one
 	for i := range terminals {

@@ -191,7 +191,7 @@ type BIN struct {
 	Low     string   `key:"low" need:"yes" kind:"digits 6-11" help:"first range, its first digits"`
 	High    string   `key:"high" need:"yes" kind:"digits 6-11" help:"last range, as many digits as low"`
 	Scheme  string   `key:"scheme" need:"yes" of:"unionpay visa mastercard amex discover jcb other" help:"card scheme"`
-	Links   []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference"`
+	Links   []string `key:"links" need:"yes" max:"8" kind:"name" help:"links in order of preference; what one surely has not sent goes to the next"`
 	Issuer  string   `key:"issuer" kind:"name" help:"set for cards that are checked here"`
 	StandIn string   `key:"stand_in" kind:"name" help:"mandate by which a payment that cannot be sent is decided here"`
 }

@@ -39,7 +39,7 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
 	if err != nil {
-		f.owedAgain(in.Original)
+		f.owedAgain(in.Original, err)
 		return f.refuse(journalError(err))
 	}
 	r.step(StepUndo)

@@ -176,6 +176,8 @@ func alone(l *txn.Payment) error {
 		return txn.DeclineOriginalCase
 	case !s.Resting():
 		return txn.DeclineOriginalBusy
+	case l.Key.Class == txn.StandIn && s == txn.Reversed: // a person found that the acquirer never had it
+		return txn.DeclineOriginalState
 	}
 	return nil
 }

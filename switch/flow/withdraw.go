@@ -29,8 +29,12 @@ func (f *Flow) withdrawn(now replay.View, undo []journal.Record, why *txn.Declin
 		record.MakeOutcome(advice, record.Outcome{Event: txn.NotSent, Answer: f.refuse(why)}))
 }
 
-// owedAgain queues an advice whose withdrawal did not become durable.
-func (f *Flow) owedAgain(k txn.Key) {
+// owedAgain queues an advice whose withdrawal failed with err, unless that may be
+// durable all the same: then the next start knows whether it is owed.
+func (f *Flow) owedAgain(k txn.Key, err error) {
+	if txn.AsDecline(journalError(err)).Reason == txn.DeclineJournal.Reason {
+		return
+	}
 	if p, ok := f.Payments.Find(k); ok && p.StoodIn {
 		f.Reversals.Enqueue(p.Link, txn.StandInKey(k))
 	}

@@ -103,6 +103,8 @@ func (d desk) Act(of txn.RRN, a txn.Act, until env.Mono) (admin.Item, error) {
 		return admin.Item{}, &admin.Refusal{Word: admin.UnknownRRN,
 			Text: fmt.Sprintf("no payment in memory has the reference number %s: compare it with the list; what is over for long is found by tapswitch history", of)}
 	}
+	p = d.subject(p, a.What)
+	k = p.Key
 	var it admin.Item
 	var err error
 	switch a.What {
@@ -120,6 +122,21 @@ func (d desk) Act(of txn.RRN, a txn.Act, until env.Mono) (admin.Item, error) {
 	}
 	d.told(a, it)
 	return it, nil
+}
+
+// subject is what an act on p is about. The advice of a payment that was decided here
+// has its reference number: it is meant while it owes what the act is on, or has a
+// case to close, since it goes before what else the payment owes.
+func (d desk) subject(p txn.Payment, what txn.Deed) txn.Payment {
+	advice, ok := d.index.Find(txn.StandInKey(p.Key))
+	if !p.StoodIn || !ok || advice.OfRRN != p.Numbers.RRN {
+		return p
+	}
+	closes := what == txn.FoundUndone || what == txn.FoundStands
+	if closes && advice.State == txn.Disputed || !closes && advice.State.Owes() {
+		return advice
+	}
+	return p
 }
 
 // refusal names why an act was not done.

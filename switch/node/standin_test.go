@@ -9,6 +9,7 @@ import (
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/bertlv"
 	"tapswitch/simulators/card"
+	"tapswitch/switch/admin"
 	"tapswitch/switch/config"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
@@ -144,6 +145,36 @@ func TestStandInRefusedIsACase(t *testing.T) {
 	})
 	if r.b.taken() != 0 {
 		t.Errorf("%d taken", r.b.taken())
+	}
+}
+
+// The advice has the reference number of its payment, and an operator reaches it by that:
+// holds the advice and lets it go, and closes its case.
+func TestOperatorOnStandIn(t *testing.T) {
+	r := newRig(t, standsIn, withDesk, func(c *config.Config) { c.Issuers[0].Profile, c.Issuers[0].CSU = "visa_cvn18", "00820000" })
+	w := r.wire(0)
+	w.signOn(w.dial(), 1)
+	r.down(r.b, "acq-b")
+	tap := r.tap("visa18", 300) // the acquirer has no such account
+	w.expect("stood in", w.sale(0x0200, 2, 300, tap), "00", true)
+	rrn := r.purchase(2).Numbers.RRN.String()
+	r.refused(txn.FoundStands, rrn, admin.NoCase)
+	if it := r.does(txn.Hold, rrn); it.Class != "stand_in" || it.Kind != "advice" || it.Place != "held" {
+		t.Errorf("%+v", it)
+	}
+	r.b.mood("normal")
+	r.b.listen(r.b.addr)
+	r.soon("acq-b is back", func() bool { return r.node.links.Up("acq-b") })
+	r.does(txn.Retry, rrn)
+	r.soon("the case is open", func() bool { return r.node.index.Cases() == 1 })
+	w.expect("its reversal", w.sale(0x0400, 2, 300, tap), "00", true)
+	r.settled()
+	if it := r.does(txn.FoundUndone, rrn); it.Class != "stand_in" || it.State != "reversed" {
+		t.Errorf("%+v", it)
+	}
+	r.refused(txn.FoundUndone, rrn, admin.NoCase)
+	if p := r.purchase(2); p.State != txn.Reversed || r.node.index.Cases() != 0 {
+		t.Errorf("%s, %d cases", p.State, r.node.index.Cases())
 	}
 }
 

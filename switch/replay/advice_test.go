@@ -63,3 +63,39 @@ func TestAdvices(t *testing.T) {
 		}
 	}
 }
+
+// A stood-in payment is remembered while its advice is in dispute: in a new life of
+// its key it could be stood in again, and that advice would have the key of this one.
+func TestStoodInStaysWhileItsAdviceIsInDispute(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	a := *p
+	a.Key, a.Original, a.OfRRN = txn.StandInKey(p.Key), p.Key, p.Numbers.RRN
+	change := func(k txn.Key, makes func(View) journal.Record) {
+		t.Helper()
+		if _, err := x.Change(k, func(now View) ([]journal.Record, error) { return []journal.Record{makes(now)}, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(p.Key, func(View) journal.Record { return record.Intent(p) })
+	change(p.Key, func(now View) journal.Record {
+		return record.MakeOutcome(now.Payment, record.Outcome{Event: txn.StoodIn, Answer: txn.Answer{Code: txn.CodeApproved}})
+	})
+	x.Move(p.Key, txn.Written)
+	change(a.Key, func(View) journal.Record { return record.Advice(&a) })
+	change(a.Key, func(now View) journal.Record {
+		return record.MakeCase(now.Payment, txn.Case{Why: txn.CaseAdviceRefused})
+	})
+	clock.Advance(1000 * time.Hour)
+	x.Forget()
+	if _, ok := x.Find(p.Key); !ok {
+		t.Error("forgotten while the case of its advice is open")
+	}
+	change(a.Key, func(now View) journal.Record {
+		return record.MakeAct(now.Payment, txn.Act{What: txn.FoundStands, By: "ann", Why: "asked", At: clock.Now()})
+	})
+	x.Forget()
+	if x.Len() != 0 {
+		t.Errorf("%d remembered after the case", x.Len())
+	}
+}

@@ -379,10 +379,12 @@ func (x *Index) needed(e *entry) bool {
 		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key) || x.wanted(e.p)))
 }
 
-// owed says whether something that names k is not at its end; the lock is held.
+// owed says whether something that names k is not at its end, or is the advice of k
+// with an open case: it has k's key but for the class, and a new life of k might
+// need that. The lock is held.
 func (x *Index) owed(k txn.Key) bool {
 	for _, l := range x.later[k] {
-		if o := x.payments[l]; o != nil && o.p != nil && !o.p.State.Resting() {
+		if o := x.payments[l]; o != nil && o.p != nil && (!o.p.State.Resting() || o.p.State == txn.Disputed && l.Class == txn.StandIn) {
 			return true
 		}
 	}

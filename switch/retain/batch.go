@@ -73,15 +73,16 @@ func terminalOf(id txn.BatchID) txn.BatchID {
 	return id
 }
 
-// needs says whether a payment whose newest record is last counts in a batch
-// that is not closed and whose totals no later record holds.
-func (b batches) needs(k txn.Key, s txn.State, last uint64) bool {
-	p := txn.Payment{Key: k, State: s}
-	if p.Share().Side == txn.OnNeither {
+// needs says whether the totals of a batch that is not closed cannot be told without
+// a payment whose newest record is l.last: it counts, and no later record of the
+// batch holds it; or it counts no more, and the batch's record may hold it still.
+func (b batches) needs(k txn.Key, l *life) bool {
+	is := b.byID[k.BatchID()]
+	if is.closed || l.last <= is.seq || k.Class.Side() == txn.OnNeither {
 		return false
 	}
-	is := b.byID[k.BatchID()]
-	return !is.closed && last > is.seq
+	p := txn.Payment{Key: k, State: l.state}
+	return l.first < is.seq || p.Share().Side != txn.OnNeither
 }
 
 // needsBatch says whether the old record of a batch must stay: it is the newest

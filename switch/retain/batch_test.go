@@ -50,6 +50,30 @@ func TestPaymentsStayUntilTheirBatchHoldsThem(t *testing.T) {
 	}
 }
 
+// A payment that counted in the record of an open batch and was undone since stays:
+// without its undo the totals would have it for good.
+func TestWhatWasUndoneBehindItsBatchStays(t *testing.T) {
+	for name, again := range map[string]bool{"no later record": false, "a later record": true} {
+		b := newBook(t)
+		p := b.intent()
+		b.outcome(p, txn.SaidYes)
+		b.carry(txn.BatchOpen)
+		b.undo(p)
+		b.undone(p)
+		if again {
+			b.carry(txn.BatchOpen)
+		}
+		b.filler(30)
+		b.at = cutoff.Add(time.Hour)
+		b.filler(30)
+		_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+		must(t, err)
+		if b.has(p.Key) == again {
+			t.Errorf("%s: in the journal %v", name, b.has(p.Key))
+		}
+	}
+}
+
 // Of the records of a batch the newest stays while it is open, and that of the
 // batch that a terminal closed last: its next batch comes behind it.
 func TestRecordsOfBatches(t *testing.T) {

@@ -61,6 +61,7 @@ type life struct {
 	known bool // an intent was seen; without one it is a tombstone
 	live  bool
 	held  bool      // a case is open of it; of a root also: one of those that belong to it is not final, or lives
+	first uint64    // its oldest record
 	last  uint64    // its newest record
 	holds time.Time // of an approved pre-authorization: since when
 	with  *life     // an earlier one that it belongs to: its original, or that one's; nil is none
@@ -103,7 +104,7 @@ func Fold(j journal.Replayer, cfg Config) (*Plan, error) {
 	}
 	for k, l := range p.lives { // what holds one of them holds its root, which all ask
 		r := l.root()
-		r.held = r.held || p.needs(k, l.state, l.last)
+		r.held = r.held || p.needs(k, l)
 		r.last = max(r.last, l.last)
 		r.held = r.held || l.held || l.live || l.known && l.state != txn.Approved && !l.state.Resting() || p.mayBeUsed(l)
 	}
@@ -221,7 +222,7 @@ func (p *Plan) age(seq uint64, at time.Time) {
 func (p *Plan) follow(k txn.Key, seq uint64, r journal.Record) (at time.Time, err error) {
 	l := p.lives[k]
 	if l == nil {
-		l = &life{}
+		l = &life{first: seq}
 		if !p.closed {
 			p.lives[k] = l
 			l.live = p.cfg.Live != nil && p.cfg.Live(k)

@@ -152,12 +152,37 @@ func (b *Book) Enter(rs []journal.Record) error {
 		if !ok {
 			continue
 		}
-		if err := b.enter(id, begins(r)); err != nil {
+		if slices.ContainsFunc(rs[:i], isOf(id)) { // it is in already: who seals the batch waits for it
+			b.again(id)
+			continue
+		}
+		if err := b.enter(id, slices.ContainsFunc(rs[i:], beginsIn(id))); err != nil {
 			b.Leave(rs[:i])
 			return err
 		}
 	}
 	return nil
+}
+
+// isOf says of a record whether it is of a payment of a batch.
+func isOf(id txn.BatchID) func(journal.Record) bool {
+	return func(r journal.Record) bool {
+		of, ok := batchOf(r)
+		return ok && of == id
+	}
+}
+
+// beginsIn says of a record whether a payment begins with it in a batch.
+func beginsIn(id txn.BatchID) func(journal.Record) bool {
+	is := isOf(id)
+	return func(r journal.Record) bool { return is(r) && begins(r) }
+}
+
+// again counts one more record of a change that has entered.
+func (b *Book) again(id txn.BatchID) {
+	b.mu.Lock()
+	b.account(id).changing++
+	b.mu.Unlock()
 }
 
 func (b *Book) enter(id txn.BatchID, begins bool) (err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -343,5 +344,75 @@ func TestTotalsAreThoseOfTheStates(t *testing.T) {
 		if running, again := standing(s.book), standing(newShop(t, s.log).book); running != again {
 			t.Errorf("seed %d: the process has %s, its journal %s", seed, running, again)
 		}
+	}
+}
+
+// await waits for what the book comes to.
+func (s *shop) await(ok func() bool) {
+	for there := false; !there; runtime.Gosched() {
+		s.book.mu.Lock()
+		there = ok()
+		s.book.mu.Unlock()
+	}
+}
+
+// A change of several records, as a withdrawal and a stand-in are, enters its batch
+// once: who seals the batch waits for it, so it must not wait for the seal.
+func TestOneChangeIsNotCutInTwo(t *testing.T) {
+	l := &log{}
+	s := newShop(t, l)
+	p, other := payment(1, 1, 100), payment(2, 1, 100)
+	s.pay(p)
+	s.pay(other)
+	if got := <-s.closing(1, debits(1, 99), time.Second); got.Balanced {
+		t.Fatal("balanced")
+	}
+	l.mu.Lock()
+	l.gate = make(chan struct{})
+	l.mu.Unlock()
+	second := s.closing(2, debits(1, 100), time.Second)
+	s.await(func() bool { return s.book.batches[id(2)].sealing }) // it stands before the gate
+	rs := []journal.Record{
+		record.MakeUndo(p.Key, record.Undo{Event: txn.UndoAsked}),
+		record.MakeUndo(other.Key, record.Undo{Event: txn.UndoAsked}),
+		record.MakeUndone(p, record.Undone{Event: txn.NotSent}),
+	}
+	entered := make(chan error, 1)
+	go func() { entered <- s.book.Enter(rs) }() // into the first batch, and waits for the second
+	s.await(func() bool { return s.book.batches[id(1)].changing == 1 })
+	first := s.closing(1, debits(1, 100), time.Second)
+	s.await(func() bool { return s.book.batches[id(1)].sealing }) // it waits for the change
+	close(l.gate)
+	if err := <-entered; err != nil {
+		t.Fatal(err)
+	}
+	s.book.Leave(rs)
+	if one, two := <-first, <-second; !one.Balanced || !two.Balanced {
+		t.Errorf("told %+v and %+v", one, two)
+	}
+}
+
+// An advice begins a payment as an intent does: none comes into a batch whose
+// totals are being told. The advice of a stand-in does not: its purchase has begun.
+func TestAdvicesBeginToo(t *testing.T) {
+	s := newShop(t, &log{})
+	p := payment(1, 1, 100)
+	s.pay(p)
+	if got := <-s.closing(1, debits(1, 100), time.Second); !got.Balanced {
+		t.Fatalf("told %+v", got)
+	}
+	for _, c := range txn.Classes() {
+		if c.Ending() != txn.EndAdvise {
+			continue
+		}
+		a := payment(1, 2, 100)
+		a.Key.Class = c
+		_, err := s.index.Change(a.Key, func(replay.View) ([]journal.Record, error) { return []journal.Record{record.Advice(a)}, nil })
+		if refused := errors.Is(err, txn.DeclineBatchClosed); refused != (c != txn.StandIn) {
+			t.Errorf("%s in a closed batch: %v", c, err)
+		}
+	}
+	if got := <-s.closing(1, debits(1, 100), time.Second); !got.Balanced {
+		t.Errorf("told %+v", got)
 	}
 }
