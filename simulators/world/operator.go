@@ -51,8 +51,27 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 	if e.inForce() || e.gives {
 		a.What = txn.FoundStands
 	}
+	if a.What == txn.FoundUndone {
+		w.cameFree(p.Key)
+	}
 	w.sched.start(m.group, func() {
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
 		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
 	})
+}
+
+// cameFree lets a terminal forget what a person finds undone: what was completed or
+// cancelled by it may be completed again, and that is nothing to be refused.
+func (w *World) cameFree(k txn.Key) {
+	for _, p := range w.shops {
+		if p.id != k.Terminal.String() {
+			continue
+		}
+		if c := p.mem.completed; c != nil && c.trace == uint32(k.Trace) {
+			p.mem.completed = nil
+		}
+		if k.Class == txn.PreAuthVoid {
+			p.mem.released = nil
+		}
+	}
 }
