@@ -26,6 +26,7 @@ const (
 	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
 	Inquiry     Kind = "inquiry" // of a balance
 	Reversal    Kind = "reversal"
+	Settlement  Kind = "settlement" // of a batch
 	Hold        Kind = "pre_authorization"
 	Release     Kind = "pre_authorization_void"
 	Completion  Kind = "completion"
@@ -72,6 +73,10 @@ type Ask struct {
 	Named    string // field 41 of the answer
 	OfTrace  uint32 // field 11 of the answer
 	OfAmount int64  // field 4 of the answer
+
+	// Of a settlement that was answered.
+	Told     Totals
+	Balanced bool
 }
 
 // approved is the yes of field 39; wrongPIN and triesUsed tell that a PIN was
@@ -131,7 +136,7 @@ type Credit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, act, tombstone, tries
+	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, act, tombstone, tries, batch
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo, undone and act, as the journal names it
 	Link   string // of intent, advice and rerouted
@@ -144,6 +149,7 @@ type Record struct {
 	Card   string // of tries, intent and advice: the card's token
 	Day    int64  // of outcome: of its time, counted from 1970
 	Count  int    // of tries
+	Told   Totals // of batch, whose key has no trace number and whose event is its state
 }
 
 // State is where a payment stands: in the process that ran to the end, and by

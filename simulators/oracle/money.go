@@ -112,13 +112,18 @@ func voidsMatch(c *court) {
 
 // refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
 // back once, what it was not told is not given or has a case, and a payment gives no
-// more than it took.
+// more than it took, what has a case included: but for what an acquirer gave after
+// it had said no.
 func refundsMatch(c *court) {
 	told := map[Key]bool{}
 	for _, t := range c.Terminals {
 		for _, r := range t.Refunds {
 			told[r.Key] = true
 		}
+	}
+	no := map[Key]bool{}
+	for _, r := range c.Records {
+		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no"
 	}
 	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
 	for _, b := range c.Credits {
@@ -129,7 +134,7 @@ func refundsMatch(c *court) {
 		}
 		given[k]++
 		amount[k] = b.Amount
-		if of := c.asked[k][0].Of; !c.open[k] {
+		if of := c.asked[k][0].Of; !c.open[k] || !no[k] {
 			sum[of] += b.Amount
 			by[of] = append(by[of], k)
 		}

@@ -78,7 +78,7 @@ func Judge(h History) []Violation {
 	}
 	for _, check := range []func(*court){
 		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
-		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
+		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, batchesAgree, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
 	} {
 		check(c)
 	}

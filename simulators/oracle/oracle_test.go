@@ -250,3 +250,25 @@ func TestViolationInOneLine(t *testing.T) {
 		t.Errorf("%v", all)
 	}
 }
+
+// A refund with a case counts among those of its payment, since it may be in force;
+// but not one that its acquirer gave after it had said no.
+func TestRefundsWithACaseCount(t *testing.T) {
+	second := Key{"10000005", 1, 3}
+	open := func(records ...Record) (h History) {
+		h = good()
+		h.Asks = append(h.Asks, Ask{Kind: Refund, Key: second, Of: offline, Amount: 60, Arrived: 710 * time.Millisecond, Answered: Never, Received: Never})
+		h.Messages = append(h.Messages, Message{Acquirer: "a", MTI: "0220", STAN: 10, Sent: "0102030405", RRN: "R8", Amount: 60, Terminal: "10000005", OriginalSTAN: 8, OriginalSent: "0102030405"})
+		h.Credits = append(h.Credits, Credit{Acquirer: "a", STAN: 10, Sent: "0102030405", Amount: 60})
+		h.Records = append(h.Records, Record{Kind: "intent", Key: second, Link: "a", STAN: 10, Sent: "0102030405", RRN: "R8", Amount: 60})
+		h.Records = append(h.Records, append(records, Record{Kind: "case", Key: second, Event: "case_opened"})...)
+		h.States = append(h.States, State{Key: second, Running: "disputed", Replayed: "disputed"})
+		return h
+	}
+	if all := Judge(open()); len(all) != 1 || !finds(all, 2, offline) {
+		t.Errorf("120 of 100 with a case: %v", all)
+	}
+	if all := Judge(open(Record{Kind: "outcome", Key: second, Event: "said_no", Code: "12"})); len(all) != 0 {
+		t.Errorf("given after a no: %v", all)
+	}
+}

@@ -29,7 +29,7 @@ type booked struct {
 }
 
 // inForce says whether it has an effect that a reversal would take back.
-func (e *booked) inForce() bool { return e.Effective || e.takes != nil }
+func (e *booked) inForce() bool { return e.Effective || e.gives || e.takes != nil }
 
 func (h *host) entry(key string) *booked {
 	e := h.books[key]
@@ -172,6 +172,10 @@ func (h *host) refund(e *booked, v *iso8583.View, body []byte) *answer {
 	}
 	h.about(e, v)
 	e.known, e.said.code = true, "12"
+	careless := e.reversed && h.w.trouble("booked after its reversal", 300)
+	if e.reversed && !careless {
+		return &e.said
+	}
 	original := text(v, 90)
 	if len(original) < 20 {
 		e.said.code = "30"
@@ -180,12 +184,18 @@ func (h *host) refund(e *booked, v *iso8583.View, body []byte) *answer {
 	o := h.books[original[10:20]+original[4:10]]
 	switch {
 	case o == nil || !o.Effective:
+	case careless:
+		e.said.code, e.gives, e.reversed, e.request = "00", true, false, body
+		h.w.sched.after(h.w.group, time.Second, func() { h.insist(e) })
 	case h.w.rng.IntN(8) > 0:
 		e.said.code, e.gives = "00", true
 	case h.w.trouble("no, then yes", 300):
 		e.wavers = true
 		h.w.sched.after(h.w.group, h.w.between(time.Second, 5*time.Second), func() {
-			e.wavers, e.gives, e.said.code, e.request = false, true, "00", body
+			if e.wavers = false; e.reversed {
+				return
+			}
+			e.gives, e.said.code, e.request = true, "00", body
 			h.insist(e)
 		})
 	}
@@ -215,7 +225,7 @@ func (h *host) contradict(e *booked, body []byte) {
 // for a good answer, when the no before it was lost; so it ends in calm times.
 func (h *host) insist(e *booked) {
 	const enough = 10
-	if !e.inForce() && !e.gives || e.insisted >= enough {
+	if !e.inForce() || e.insisted >= enough {
 		e.request = nil
 		return
 	}
@@ -282,7 +292,7 @@ func (h *host) undo(e *booked) bool {
 	if o != nil && !o.reversed {
 		o.Effective = true
 	}
-	e.Effective, e.takes, e.reversed = false, nil, true
+	e.Effective, e.gives, e.takes, e.reversed = false, false, nil, true
 	if o != nil && o.used != nil {
 		o.restate()
 	}

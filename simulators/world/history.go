@@ -29,7 +29,7 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil || len(p.mem.aside) > 0, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {
@@ -91,8 +91,13 @@ func (r reader) Apply(j journal.Record) error {
 func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
-	case record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindNumbers, record.KindUpload, record.KindCounter, record.KindStandIn:
 		return oracle.Record{}, nil
+	case record.KindBatch:
+		id, b, err := record.ParseBatch(j)
+		rec.Key, rec.Event = oracle.Key{Terminal: id.Terminal.String(), Batch: id.Batch}, b.State.String()
+		rec.Told = oracle.Totals{Debits: int(b.Told.Debits), Credits: int(b.Told.Credits), DebitMinor: int64(b.Told.DebitMinor), CreditMinor: int64(b.Told.CreditMinor)}
+		return rec, err
 	case record.KindTries:
 		token, t, err := record.ParseTries(j.Key, j.Body)
 		rec.Card, rec.Count, rec.Key = hex.EncodeToString(token[:]), int(t.Count), oracleKey(t.Payment)

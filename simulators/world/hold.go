@@ -96,7 +96,7 @@ func (p *pos) useHold() {
 // about makes a message about another one, for which no card is read.
 func (p *pos) about(kind oracle.Kind, of *sale, amount int64) *sale {
 	p.mem.trace++
-	return &sale{kind: kind, of: of, trace: p.mem.trace, amount: amount, card: of.card, entry: "01", why: "98"}
+	return &sale{kind: kind, of: of, batch: p.mem.batch, trace: p.mem.trace, amount: amount, card: of.card, entry: "01", why: "98"}
 }
 
 // names sets what such a message says of its original.
@@ -105,7 +105,7 @@ func (s *sale) names(b *iso8583.Builder) {
 	if s.kind == oracle.CompletionVoid {
 		b.SetString(37, s.of.rrn)
 	}
-	b.SetString(61, fmt.Sprintf("%06d%06d%s", batch, s.of.trace, s.of.date))
+	b.SetString(61, fmt.Sprintf("%06d%06d%s", s.of.batch, s.of.trace, s.of.date))
 }
 
 // approvedHold takes a yes about what is held into the memory.
@@ -114,20 +114,22 @@ func (p *pos) approvedHold(s *sale) {
 	switch s.kind {
 	case oracle.Hold:
 		m.hold = s
-		m.holds = append(m.holds, p.key(s.trace))
+		m.holds = append(m.holds, p.key(s))
 	case oracle.Release:
 		p.forget(s.of.trace)
 		m.hold, m.released = nil, s.of
-		m.voids = append(m.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		m.voids = append(m.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	case oracle.Completion, oracle.CompletionAdvice:
 		p.forget(s.of.trace)
-		m.hold, m.completed = nil, s
-		m.holds = append(m.holds, p.key(s.trace))
+		if m.hold = nil; !p.w.foundUndone[p.key(s)] {
+			m.completed = s
+		}
+		m.holds = append(m.holds, p.key(s))
 	case oracle.CompletionVoid:
 		p.forget(s.of.trace)
 		m.hold, m.completed = s.of.of, nil
-		m.holds = append(m.holds, p.key(s.of.of.trace))
-		m.voids = append(m.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		m.holds = append(m.holds, p.key(s.of.of))
+		m.voids = append(m.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	}
 }
 

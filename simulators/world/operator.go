@@ -53,6 +53,8 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 	}
 	if a.What == txn.FoundUndone {
 		w.cameFree(p.Key)
+	} else if p.Key.Class == txn.CompletionVoid { // it stands, and what was completed is held again
+		w.cameFree(p.Original)
 	}
 	w.sched.start(m.group, func() {
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
@@ -61,8 +63,10 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 }
 
 // cameFree lets a terminal forget what a person finds undone: what was completed or
-// cancelled by it may be completed again, and that is nothing to be refused.
+// cancelled by it may be completed again, and that is nothing to be refused. A yes
+// to it may still be on its way to the terminal.
 func (w *World) cameFree(k txn.Key) {
+	w.foundUndone[oracleKey(k)] = true
 	for _, p := range w.shops {
 		if p.id != k.Terminal.String() {
 			continue

@@ -19,8 +19,6 @@ const merchant = "104110059990001"
 
 func terminalID(i int) string { return fmt.Sprintf("1000%04d", i) }
 
-const batch = 1
-
 // pos is one terminal. Its memory survives the loss of power, its keys do not.
 type pos struct {
 	w      *World
@@ -40,21 +38,26 @@ type pos struct {
 // memory is what a terminal keeps on its own disk.
 type memory struct {
 	trace   uint32
+	batch   uint32
 	pending *sale // to be reversed, or not known to be answered
 	last    *sale // the last approved one that takes money
 	gone    *sale // the last of them that was taken back
 	holds   []oracle.Key
 	voids   []oracle.Taken
 	refunds []oracle.Taken
+	list    []*sale  // what counts in the present batch
+	closing *closing // the batch that is being settled
+	closed  *closing // the one that was settled last
+	aside   []*sale  // refunds asked for beside all that, and not answered
 	deposit
 }
 
-func (p *pos) key(trace uint32) oracle.Key {
-	return oracle.Key{Terminal: p.id, Batch: batch, Trace: trace}
+func (p *pos) key(s *sale) oracle.Key {
+	return oracle.Key{Terminal: p.id, Batch: s.batch, Trace: s.trace}
 }
 
 func newPos(w *World, i int) (*pos, error) {
-	p := &pos{w: w, id: terminalID(i), layout: unionpaypos.New()}
+	p := &pos{w: w, id: terminalID(i), layout: unionpaypos.New(), mem: memory{batch: 1}}
 	var err error
 	if p.module, err = soft.New(w.random, w.sched); err != nil {
 		return nil, err
@@ -91,9 +94,19 @@ func (p *pos) live() {
 			p.insist(p.mem.pending, false)
 		case p.mem.pending != nil:
 			p.undo()
+		case len(p.mem.aside) > 0:
+			p.insist(p.mem.aside[0], false)
+		case p.mem.closing != nil:
+			p.goOn()
+		case w.calm && len(p.mem.list) > 0:
+			p.beginClosing()
 		case w.calm:
 			p.done = true
 			return
+		case len(p.mem.list) > 0 && w.rng.IntN(15) == 0:
+			p.beginClosing()
+		case p.mem.closed != nil && w.rng.IntN(25) == 0:
+			p.closeAgain()
 		case p.mem.last != nil && p.mem.last.kind == oracle.Purchase && w.rng.IntN(10) == 0:
 			p.refund()
 		case p.mem.last != nil && !p.mem.last.touched && w.rng.IntN(4) == 0: // the customer changes their mind
@@ -129,7 +142,7 @@ func (p *pos) signOn() {
 	b.SetUint(11, uint64(p.mem.trace))
 	b.SetString(41, p.id)
 	b.SetString(42, merchant)
-	b.SetString(60, fmt.Sprintf("00%06d003", batch))
+	b.SetString(60, fmt.Sprintf("00%06d003", p.mem.batch))
 	b.SetString(62, "Sequence No123060"+p.id)
 	b.SetString(63, "001")
 	body, err := b.Append(nil)
@@ -137,7 +150,7 @@ func (p *pos) signOn() {
 		p.w.finding("terminal: sign-on: %v", err)
 		return
 	}
-	ask := &oracle.Ask{Kind: oracle.Other, Key: p.key(p.mem.trace)}
+	ask := &oracle.Ask{Kind: oracle.Other, Key: oracle.Key{Terminal: p.id, Batch: p.mem.batch, Trace: p.mem.trace}}
 	answer, _ := p.talk(body, ask, 3*time.Second)
 	var v iso8583.View
 	if answer == nil || p.layout.Parse(answer, &v) != nil || text(&v, 39) != "00" || v.Len(62) != 40 {
@@ -152,5 +165,6 @@ func (p *pos) signOn() {
 	keys, err := p.module.LoadSet(context.Background(), &p.tmk, []hsm.WorkingKey{want("tpk", hsm.TPK), want("tak", hsm.TAK)}, in)
 	if err == nil { // a garbled answer has wrong check values
 		p.tpk, p.tak = &keys[0], &keys[1]
+		p.leadOn(&v)
 	}
 }

@@ -5,6 +5,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tapswitch/hsm"
@@ -18,6 +19,7 @@ import (
 type sale struct {
 	kind   oracle.Kind
 	of     *sale // of a void or a refund: what it takes back; of a completion: what is held
+	batch  uint32
 	trace  uint32
 	amount int64
 	card   kernel.Outcome
@@ -29,8 +31,19 @@ type sale struct {
 	why    string // field 39 of its reversal
 	body   []byte // as it was sent
 
-	touched bool  // a refund was asked for
-	left    int64 // of a purchase: what was not given back
+	at      string // whose sale it was
+	over    bool   // of a refund: there is an answer
+	touched bool   // a refund was asked for
+	left    int64  // of a purchase: what was not given back
+}
+
+// original names what a sale is about, at whichever terminal that was.
+func (p *pos) original(s *sale) oracle.Key {
+	k := p.key(s.of)
+	if s.of.at != "" {
+		k.Terminal = s.of.at
+	}
+	return k
 }
 
 // repeats says whether a sale without an answer is sent again, and not reversed.
@@ -46,7 +59,7 @@ func (p *pos) begin(kind oracle.Kind, amount int64) *sale {
 		return nil
 	}
 	p.mem.trace++
-	return &sale{kind: kind, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
+	return &sale{kind: kind, at: p.id, batch: p.mem.batch, trace: p.mem.trace, amount: amount, card: out, entry: "07", chip: true, why: "98"}
 }
 
 // sell is one purchase or cash withdrawal: the reversal is in memory before the
@@ -92,16 +105,30 @@ func (p *pos) offline() {
 func (p *pos) refund() {
 	last := p.mem.last
 	p.mem.trace++
-	s := &sale{kind: oracle.Refund, of: last, trace: p.mem.trace, card: last.card, entry: "01"}
-	if last.left == 0 || p.w.rng.IntN(6) == 0 {
-		s.amount = last.left + 1 + p.w.rng.Int64N(100)
+	s := &sale{kind: oracle.Refund, of: last, batch: p.mem.batch, trace: p.mem.trace, card: last.card, entry: "01"}
+	if last.left <= 0 || p.w.rng.IntN(6) == 0 {
+		s.amount = max(last.left, 0) + 1 + p.w.rng.Int64N(100)
 		p.vain("refund of more than is left", s)
 		return
 	}
 	last.touched = true
 	s.amount = 1 + p.w.rng.Int64N(last.left)
 	p.mem.pending = s
+	if other := p.w.shops[p.w.rng.IntN(len(p.w.shops))]; other != p && other.tak != nil && !other.done && p.w.rng.IntN(3) == 0 {
+		p.w.fault("refunds of one sale at once")
+		s := other.besides(last)
+		p.w.sched.start(other.group, func() { other.insist(s, false) })
+	}
 	p.insist(s, false)
+}
+
+// besides makes a refund of another terminal's sale, which gives a part of it back
+// itself at that moment.
+func (p *pos) besides(of *sale) *sale {
+	p.mem.trace++
+	s := &sale{kind: oracle.Refund, of: of, batch: p.mem.batch, trace: p.mem.trace, amount: 1 + p.w.rng.Int64N(of.left), card: of.card, entry: "01"}
+	p.mem.aside = append(p.mem.aside, s)
+	return s
 }
 
 // takeBack undoes the last payment: by its reversal, or by a void.
@@ -122,7 +149,7 @@ func (p *pos) takeBack() {
 // void makes the void of a sale, for which no card is read.
 func (p *pos) void(of *sale) *sale {
 	p.mem.trace++
-	return &sale{kind: oracle.Void, of: of, trace: p.mem.trace, amount: of.amount, card: of.card, entry: "01", auth: of.auth, why: "98"}
+	return &sale{kind: oracle.Void, of: of, batch: p.mem.batch, trace: p.mem.trace, amount: of.amount, card: of.card, entry: "01", auth: of.auth, why: "98"}
 }
 
 // insist sends a message until there is an answer that can be believed, some times.
@@ -138,6 +165,9 @@ func (p *pos) insist(s *sale, pin bool) {
 		patience = w.between(300*time.Millisecond, 2*time.Second)
 	}
 	for range 3 {
+		if s.over {
+			return
+		}
 		answer, from := p.talk(s.body, p.ask(s), patience)
 		if p.settle(s, answer, from) || w.calm || w.rng.IntN(3) != 0 {
 			return
@@ -148,9 +178,9 @@ func (p *pos) insist(s *sale, pin bool) {
 
 // ask is a message as the oracle hears of it.
 func (p *pos) ask(s *sale) *oracle.Ask {
-	a := &oracle.Ask{Kind: s.kind, Key: p.key(s.trace), Amount: s.amount}
+	a := &oracle.Ask{Kind: s.kind, Key: p.key(s), Amount: s.amount}
 	if s.of != nil {
-		a.Of = p.key(s.of.trace)
+		a.Of = p.original(s)
 	}
 	return a
 }
@@ -163,33 +193,42 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	}
 	from.Received = p.w.sched.since()
 	p.hear(text(&v, 39))
-	if s.kind != oracle.Inquiry {
+	if p.mem.pending == s {
 		p.mem.pending = nil
 	}
+	if s.over { // two of its calls were answered
+		return true
+	}
+	s.over = s.kind == oracle.Refund
+	p.mem.aside = slices.DeleteFunc(p.mem.aside, func(o *sale) bool { return o == s })
 	if text(&v, 39) == "00" {
 		s.rrn, s.auth, s.date = text(&v, 37), text(&v, 38), text(&v, 13)
 		p.approved(s)
 	} else if s.repeats() && s.kind != oracle.Refund && !s.givesUp(text(&v, 39)) {
 		p.mem.pending = s // it has happened all the same
+		if text(&v, 39) == "77" && s.batch < p.mem.batch {
+			s.batch = p.mem.batch // its own was closed without it
+		}
 	}
 	return true
 }
 
 // approved takes a yes into the memory.
 func (p *pos) approved(s *sale) {
+	p.count(s)
 	switch s.kind {
 	case oracle.Purchase, oracle.Cash:
 		p.mem.last, s.left = s, s.amount
-		p.mem.holds = append(p.mem.holds, p.key(s.trace))
+		p.mem.holds = append(p.mem.holds, p.key(s))
 	case oracle.OfflineSale:
-		p.mem.holds = append(p.mem.holds, p.key(s.trace))
+		p.mem.holds = append(p.mem.holds, p.key(s))
 	case oracle.Void:
 		p.forget(s.of.trace)
 		p.mem.gone = s.of
-		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		p.mem.voids = append(p.mem.voids, oracle.Taken{Key: p.key(s), Of: p.key(s.of)})
 	case oracle.Refund:
 		s.of.left -= s.amount
-		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s.trace), Of: p.key(s.of.trace)})
+		p.mem.refunds = append(p.mem.refunds, oracle.Taken{Key: p.key(s), Of: p.original(s)})
 	default:
 		p.approvedHold(s)
 	}
@@ -206,6 +245,18 @@ func (p *pos) hear(code string) {
 // believes says whether an answer is to this sale and authentic. One that is
 // not makes the terminal fetch new keys.
 func (p *pos) believes(answer []byte, v *iso8583.View, s *sale) bool {
+	if !p.authentic(answer, v) {
+		return false
+	}
+	amount, err := v.Uint(4)
+	if s.kind == oracle.Inquiry {
+		amount, err = 0, nil
+	}
+	return err == nil && amount == uint64(s.amount)
+}
+
+// authentic says whether an answer's MAC is right and it is to this terminal.
+func (p *pos) authentic(answer []byte, v *iso8583.View) bool {
 	if p.tak == nil || p.layout.Parse(answer, v) != nil || !v.Has(64) {
 		p.tak = nil
 		return false
@@ -217,11 +268,7 @@ func (p *pos) believes(answer []byte, v *iso8583.View, s *sale) bool {
 		p.tak = nil
 		return false
 	}
-	amount, err := v.Uint(4)
-	if s.kind == oracle.Inquiry {
-		amount, err = 0, nil
-	}
-	return err == nil && amount == uint64(s.amount) && text(v, 41) == p.id
+	return text(v, 41) == p.id
 }
 
 // undo sends the reversal that is due, once; live comes back to it.
@@ -232,7 +279,7 @@ func (p *pos) undo() {
 		p.w.finding("terminal: reversal: %v", err)
 		return
 	}
-	ask := &oracle.Ask{Kind: oracle.Reversal, Key: p.key(s.trace), Amount: s.amount}
+	ask := &oracle.Ask{Kind: oracle.Reversal, Key: p.key(s), Amount: s.amount}
 	answer, from := p.talk(body, ask, 4*time.Second)
 	var v iso8583.View
 	if answer == nil || !p.believes(answer, &v, s) {
@@ -245,6 +292,7 @@ func (p *pos) undo() {
 	switch code := text(&v, 39); code {
 	case "00", "12", "25":
 		p.mem.pending = nil
+		p.strike(s.trace)
 		if (s.kind == oracle.Purchase || s.kind == oracle.Cash) && s.rrn != "" {
 			p.mem.gone = s
 		}

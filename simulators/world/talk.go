@@ -153,6 +153,9 @@ func (p *pos) read(answer []byte, ask *oracle.Ask) {
 	amount, _ := v.Uint(4)
 	ask.Code, ask.RRN, ask.Auth, ask.Named = text(&v, 39), text(&v, 37), text(&v, 38), text(&v, 41)
 	ask.OfTrace, ask.OfAmount = uint32(trace), int64(amount)
+	if ask.Kind == oracle.Settlement {
+		readTotals(&v, ask)
+	}
 }
 
 // call is one exchange that a terminal waits for.

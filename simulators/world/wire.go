@@ -85,7 +85,7 @@ func (p *pos) common(b *iso8583.Builder, s *sale) {
 	b.SetString(41, p.id)
 	b.SetString(42, merchant)
 	b.SetString(49, "156")
-	b.SetString(60, fmt.Sprintf("%s%06d00060", kind, batch))
+	b.SetString(60, fmt.Sprintf("%s%06d00060", kind, s.batch))
 }
 
 // request builds the message of a sale; most cards' holders know their PIN.
@@ -110,13 +110,13 @@ func (p *pos) request(s *sale, pin bool) ([]byte, error) {
 		b.SetString(38, s.auth)
 	case s.kind == oracle.Refund:
 		b.SetString(37, s.of.rrn)
-		b.SetString(61, fmt.Sprintf("%06d%06d0000", batch, s.of.trace))
+		b.SetString(61, fmt.Sprintf("%06d%06d0000", s.of.batch, s.of.trace))
 	case s.kind != oracle.Void && s.of != nil:
 		s.names(&b)
 	case s.of != nil:
 		b.SetString(37, s.of.rrn)
 		b.SetString(38, s.of.auth)
-		b.SetString(61, fmt.Sprintf("%06d%06d", batch, s.of.trace))
+		b.SetString(61, fmt.Sprintf("%06d%06d", s.of.batch, s.of.trace))
 	default:
 		b.SetText(35, s.card.Track2.AppendTo(nil, secret.ForWire))
 	}

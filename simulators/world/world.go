@@ -49,17 +49,18 @@ type World struct {
 	shops   []*pos
 	plastic []*card.Card
 
-	calm      bool // the time of trouble is over
-	calmSince env.Mono
-	faults    map[string]int
-	crashes   []string
-	moves     txn.Moves // of the lives of the switch that are over
-	payments  int
-	history   history
-	findings  []string
-	trace     hash.Hash
-	lines     []said
-	traceFull bool // keep the lines themselves
+	calm        bool // the time of trouble is over
+	calmSince   env.Mono
+	faults      map[string]int
+	foundUndone map[oracle.Key]bool // by the operator, so that what it took may be taken again
+	crashes     []string
+	moves       txn.Moves // of the lives of the switch that are over
+	payments    int
+	history     history
+	findings    []string
+	trace       hash.Hash
+	lines       []said
+	traceFull   bool // keep the lines themselves
 }
 
 // said is one line of the trace.
@@ -72,7 +73,7 @@ type said struct {
 func newWorld(seed uint64) (*World, error) {
 	s := newSched(seed)
 	w := &World{seed: seed, sched: s, rng: s.rng, random: fake.NewRand(seed), group: &group{name: "world"},
-		faults: map[string]int{}, trace: sha256.New(), config: configuration()}
+		faults: map[string]int{}, foundUndone: map[oracle.Key]bool{}, trace: sha256.New(), config: configuration()}
 	s.wrong = func(text string) { w.finding("%s", text) }
 	inner, err := soft.New(w.random, s)
 	if err != nil {
@@ -128,6 +129,7 @@ func configuration() *config.Config {
 		StandIn: config.StandIn{Enabled: true, Mandates: []config.Mandate{
 			{Name: "visa", Issuer: "visa", MaxAmount: mandate.Amount, MaxCount: mandate.Count, MaxSum: mandate.Sum, PINAbove: 20_000}}},
 	}
+	c.Links[1].Unanswered = "reverse" // of refunds; a case at the other one
 	for i := range terminals {
 		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"})
 	}

@@ -27,9 +27,13 @@ type log struct {
 	gate    chan struct{}
 	waiting int // appends that came to the gate
 	fail    error
+	panics  bool
 }
 
 func (l *log) Append(rs ...journal.Record) error {
+	if l.panics {
+		panic("a bug")
+	}
 	l.mu.Lock()
 	gate := l.gate
 	if gate != nil {

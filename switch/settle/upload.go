@@ -110,10 +110,6 @@ func (b *Book) Upload(id txn.BatchID, items []txn.Uploaded, judge func([]txn.Upl
 	b.mu.Lock()
 	a := b.account(id)
 	a.users++
-	defer func() {
-		a.users--
-		b.unlock(id, a)
-	}()
 	b.hold(a)
 	fresh := a.fresh(items)
 	switch {
@@ -127,7 +123,7 @@ func (b *Book) Upload(id txn.BatchID, items []txn.Uploaded, judge func([]txn.Upl
 	default:
 		err = b.keep(id, a, func() []txn.Uploaded { judge(fresh); return fresh })
 	}
-	b.let(a)
+	b.let(id, a)
 	if err != nil {
 		return 0, err
 	}
@@ -147,10 +143,6 @@ func (b *Book) End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded,
 	b.mu.Lock()
 	a := b.account(id)
 	a.users++
-	defer func() {
-		a.users--
-		b.unlock(id, a)
-	}()
 	b.hold(a)
 	before := b.cases
 	switch {
@@ -165,8 +157,9 @@ func (b *Book) End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded,
 			err = b.write(id, a, next)
 		}
 	}
-	b.let(a)
-	return b.cases - before, err
+	cases = b.cases - before
+	b.let(id, a)
+	return cases, err
 }
 
 // hold waits until no payment of the batch changes, and lets none change until
@@ -177,7 +170,13 @@ func (b *Book) hold(a *account) {
 	b.await(a, func() bool { return a.changing == 0 }, env.Never)
 }
 
-func (b *Book) let(a *account) { a.sealing = false }
+// let ends what hold began, and the call's own use of the account; the lock is held
+// before, and let go. It is not deferred: a panic of the journal comes without it.
+func (b *Book) let(id txn.BatchID, a *account) {
+	a.sealing = false
+	a.users--
+	b.unlock(id, a)
+}
 
 // fresh are the items that are not durable yet, each once.
 func (a *account) fresh(items []txn.Uploaded) (fresh []txn.Uploaded) {

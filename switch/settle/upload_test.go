@@ -236,3 +236,23 @@ func TestAdvicesBegin(t *testing.T) {
 		t.Errorf("a stand-in's advice behind the close: %v", err)
 	}
 }
+
+// A panic of the journal, while the book's lock is let go, comes through as itself.
+func TestPanicOfTheJournal(t *testing.T) {
+	for name, call := range map[string]func(*shop){
+		"upload": func(s *shop) { s.upload(item(1, 100)) },
+		"end":    func(s *shop) { _, _ = s.end(1) },
+		"close":  func(s *shop) { _, _ = s.book.Close(id(1), debits(2, 200), 0) },
+	} {
+		s := differing(t, 2)
+		s.log.panics = true
+		func() {
+			defer func() {
+				if got := recover(); got != "a bug" {
+					t.Errorf("%s: %v", name, got)
+				}
+			}()
+			call(s)
+		}()
+	}
+}
