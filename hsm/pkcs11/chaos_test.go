@@ -252,9 +252,9 @@ func hangLong(t *testing.T) {
 			r.refusedInTime(call)
 		}
 		r.refusedInTime(func(context.Context) error { return r.Health() })
-		if n := runtime.NumGoroutine(); n > goroutines+r.cfg.Sessions {
-			t.Fatalf("%d goroutines while %d calls hang, %d before", n, r.cfg.Sessions, goroutines)
-		}
+		until(t, 5*time.Second, fmt.Sprintf("no more than %d goroutines while %d calls hang", goroutines+r.cfg.Sessions, r.cfg.Sessions), func() bool {
+			return runtime.NumGoroutine() <= goroutines+r.cfg.Sessions // one that has ended may be counted for a moment
+		})
 		if n := r.counters(); n.Inside != uint64(r.cfg.Sessions) {
 			t.Fatalf("%d calls hang in the module, want one for each of %d sessions", n.Inside, r.cfg.Sessions)
 		}

@@ -11,11 +11,13 @@ import (
 	"tapswitch/switch/txn"
 )
 
+// underWay is how long a request, once sent, may be on its way through the switch.
+const underWay = 30 * time.Second
+
 // operator is the person who has the open cases: each is looked up in the books of
 // its acquirer and closed with what is there. Of one that the acquirer has not
 // heard of, the request may still be under way, and is waited for.
 func (w *World) operator() {
-	const underWay = 30 * time.Second
 	seen := map[txn.Key]env.Mono{}
 	for !w.calm {
 		w.sched.sleep(w.between(50*time.Millisecond, 3*time.Second))
@@ -45,8 +47,14 @@ func (w *World) operator() {
 	}
 }
 
-// close tells the switch what is in the books.
+// close tells the switch what is in the books. Not while its terminal waits for what
+// must be refused: with the case closed it might rightly be approved.
 func (w *World) close(m *machine, p txn.Payment, e *booked) {
+	for _, shop := range w.shops {
+		if shop.id == p.Key.Terminal.String() && shop.vainly > w.sched.mono {
+			return
+		}
+	}
 	a := txn.Act{What: txn.FoundUndone, By: "operator", Why: "seen in the books", At: w.sched.Now()}
 	if e.inForce() || e.gives {
 		a.What = txn.FoundStands

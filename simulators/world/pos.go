@@ -10,6 +10,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/hsm/soft"
+	"tapswitch/internal/env"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/dialect/unionpaypos"
 	"tapswitch/simulators/oracle"
@@ -30,7 +31,8 @@ type pos struct {
 
 	tpk, tak *hsm.Key
 	version  uint32
-	done     bool // calm, and nothing is due
+	done     bool     // calm, and nothing is due
+	vainly   env.Mono // until then a message that must be refused may be on its way
 
 	mem memory
 }

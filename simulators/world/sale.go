@@ -354,5 +354,6 @@ func (p *pos) vain(kind string, s *sale) {
 	p.w.fault(kind)
 	ask := p.ask(s)
 	ask.Vain = true
+	p.vainly = p.w.sched.mono.Add(longestLate + underWay)
 	p.talk(body, ask, 4*time.Second)
 }

@@ -59,13 +59,16 @@ func (p *pos) talk(body []byte, ask *oracle.Ask, patience time.Duration) ([]byte
 	return c.answer, c.from
 }
 
+// longestLate is how long a message of a terminal may be on its way.
+const longestLate = 9 * time.Second
+
 // deliver hands a message to the switch that lives now; one that dies takes
 // the message with it.
 func (p *pos) deliver(c *call, body []byte, ask *oracle.Ask, wait time.Duration) {
 	w := p.w
 	ask.Arrived, ask.Answered, ask.Received = oracle.Never, oracle.Never, oracle.Never
 	if w.trouble("terminal message late", 30) {
-		wait = w.between(time.Second, 9*time.Second)
+		wait = w.between(time.Second, longestLate)
 	}
 	m := w.machine
 	w.sched.after(m.group, wait, func() {
