@@ -28,7 +28,7 @@ func (f *Flow) Adjust(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	}
 	defer func() { end(ans) }()
 
-	// What it is about; the numbers it goes by, to the original's link.
+	// What it is about.
 	o, err := f.originOf(ctx, in)
 	if err != nil {
 		return f.refuse(err)
@@ -37,22 +37,15 @@ func (f *Flow) Adjust(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if in.OfAuth != ([6]byte{}) && in.OfAuth != o.payment.Answer.Auth {
 		return f.refuse(txn.DeclineOriginalDiffers)
 	}
-	may := f.over(o, f.adjustable(in.Tip, o.payment.Link))
-	if err := f.adjustable(in.Tip, o.payment.Link)(p, f.first(o)); err != nil {
-		return f.refuse(err)
-	}
-	p.Original, p.OfRRN, p.Of, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Numbers, o.payment.Link
-	if err := f.address(in, p); err != nil {
+	may := f.adjustable(in.Tip, o.payment.Link)
+	if err := may(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
 
-	// From here on the merchant counts on it. The end of this call queues it.
-	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: o.payment.Answer.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
-	if told := f.keep(p, may); told != nil {
-		return *told
-	}
-	r.step(StepAdvised)
-	return p.Answer
+	// The numbers it goes by, to the original's link; from here on it is kept.
+	follow(p, &o.payment)
+	p.Of = o.payment.Numbers
+	return f.takeIn(r, in, p, o.payment.Answer.Auth, f.over(o, may))
 }
 
 // checkAdjustment is the ladder of what an adjustment must be: of the batch that the
@@ -91,12 +84,21 @@ func (f *Flow) adjustable(tip bool, link string) ladder {
 // comes is what the payment of a view comes to: as the latest adjustment has it.
 func comes(of replay.View) money.Amount {
 	sum := of.Payment.Worth()
-	for i := range of.Later {
-		if l := &of.Later[i]; l.Key.Class == txn.Adjustment && l.State != txn.Reversed { // a person found that it did not happen
-			sum.Minor = l.Amount.Minor
-		}
+	if l := adjustment(of); l != nil {
+		sum.Minor = l.Amount.Minor
 	}
 	return sum
+}
+
+// adjustment is the latest that happened of a payment, nil when there is none: its own
+// amount is its last word.
+func adjustment(of replay.View) (latest *txn.Payment) {
+	for i := range of.Later {
+		if l := &of.Later[i]; l.Key.Class == txn.Adjustment && l.State != txn.Reversed { // a person found that it did not happen
+			latest = l
+		}
+	}
+	return latest
 }
 
 // found is an original as it was found, with what adjusted it: what else names it
@@ -109,14 +111,4 @@ func (f *Flow) found(o *txn.Payment) replay.View {
 		}
 	}
 	return of
-}
-
-// adjusted says whether a payment was adjusted: its own amount is not its last word.
-func adjusted(of replay.View) bool {
-	for i := range of.Later {
-		if l := &of.Later[i]; l.Key.Class == txn.Adjustment && l.State != txn.Reversed {
-			return true
-		}
-	}
-	return false
 }

@@ -28,14 +28,20 @@ func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	}
 	defer func() { end(ans) }()
 
-	// Where it goes and the numbers it goes by. A link that is down has time.
+	return f.takeIn(r, in, p, in.Auth, nil)
+}
+
+// takeIn is the rest of an advice: where it goes, by which numbers, and that it is
+// durable, in the turn of what it is about when may is given. A link that is down
+// has time.
+func (f *Flow) takeIn(r *reporter, in *txn.Request, p *txn.Payment, auth [6]byte, may ladder) txn.Answer {
 	if err := f.address(in, p); err != nil {
 		return f.refuse(err)
 	}
 
-	// From here on the merchant counts on it. The end of this call queues it.
-	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: in.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
-	if told := f.keep(p, nil); told != nil {
+	// From here on the merchant counts on it. The end of the call queues it.
+	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
+	if told := f.keep(p, may); told != nil {
 		return *told
 	}
 	r.step(StepAdvised)

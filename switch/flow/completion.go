@@ -48,23 +48,9 @@ func (f *Flow) Complete(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := may(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
-	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
-	card, told := f.card(ctx, r, in, p)
-	if told != nil {
-		return *told
-	}
-	card.original = &original
-
-	// 8: the intent, in the original's turn: a cancel that comes later finds it there.
-	if err := f.intendOn(p, card.pin, may); err != nil {
-		return f.refuse(err)
-	}
-	r.step(StepIntended)
-
-	// 9 to 11, as for a payment.
-	return f.exchange(ctx, r, in, p, card)
+	// 5 to 11.
+	return f.about(ctx, r, in, p, &original, may)
 }
 
 // AdviseCompletion is a completion of which the terminal asks nobody's leave: the
@@ -84,7 +70,7 @@ func (f *Flow) AdviseCompletion(ctx context.Context, in *txn.Request) (ans txn.A
 	}
 	defer func() { end(ans) }()
 
-	// What it completes; the numbers it goes by, to the original's link.
+	// What it completes.
 	original, err := f.preAuth(in, p)
 	if err != nil {
 		return f.refuse(err)
@@ -93,18 +79,10 @@ func (f *Flow) AdviseCompletion(ctx context.Context, in *txn.Request) (ans txn.A
 	if err := may(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
-	if err := f.address(in, p); err != nil {
-		return f.refuse(err)
-	}
 
-	// From here on the merchant counts on it. The end of this call queues it.
-	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: original.Answer.Auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
-	if told := f.keep(p, may); told != nil {
-		return *told
-	}
-	r.step(StepAdvised)
-	return p.Answer
+	// The numbers it goes by, to the original's link; from here on it is kept.
+	follow(p, &original)
+	return f.takeIn(r, in, p, original.Answer.Auth, may)
 }
 
 // completable is the ladder of what a pre-authorization must be to be completed.

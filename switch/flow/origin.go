@@ -77,6 +77,29 @@ func delivered(p *txn.Payment) {
 	}
 }
 
+// follow has p be about o, and go where that went.
+func follow(p, o *txn.Payment) {
+	p.Original, p.OfRRN, p.Link = o.Key, o.Numbers.RRN, o.Link
+}
+
+// about is the life of what asks the acquirer about an original, from step 5 on: the
+// card, when it was read; the original's link; the PIN, when asked; the intent in the
+// original's turn, in which may is climbed again and where whoever comes later finds it;
+// then as for a payment.
+func (f *Flow) about(ctx context.Context, r *reporter, in *txn.Request, p, o *txn.Payment, may ladder) txn.Answer {
+	follow(p, o)
+	card, told := f.card(ctx, r, in, p)
+	if told != nil {
+		return *told
+	}
+	card.original = o
+	if err := f.intendOn(p, card.pin, may); err != nil {
+		return f.refuse(err)
+	}
+	r.step(StepIntended)
+	return f.exchange(ctx, r, in, p, card)
+}
+
 // first is the look at o before its turn.
 func (f *Flow) first(o *origin) replay.View {
 	if o.forgotten {

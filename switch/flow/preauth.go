@@ -35,23 +35,9 @@ func (f *Flow) CancelPreAuth(ctx context.Context, in *txn.Request) (ans txn.Answ
 	if err := voidable(p, replay.View{Payment: &original}); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = original.Key, original.Numbers.RRN, original.Link
 
-	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
-	card, told := f.card(ctx, r, in, p)
-	if told != nil {
-		return *told
-	}
-	card.original = &original
-
-	// 8: the intent, in the original's turn: a completion that comes later finds it there.
-	if err := f.intendOn(p, card.pin, voidable); err != nil {
-		return f.refuse(err)
-	}
-	r.step(StepIntended)
-
-	// 9 to 11, as for a payment.
-	return f.exchange(ctx, r, in, p, card)
+	// 5 to 11.
+	return f.about(ctx, r, in, p, &original, voidable)
 }
 
 // preAuth finds the pre-authorization that a cancel or a completion names: by

@@ -43,24 +43,10 @@ func (f *Flow) Refund(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := refundable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Link
-	p.Undoes = f.Acquirers.Undoes(p.Link, txn.Refund)
+	p.Undoes = f.Acquirers.Undoes(o.payment.Link, txn.Refund)
 
-	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
-	card, told := f.card(ctx, r, in, p)
-	if told != nil {
-		return *told
-	}
-	card.original = &o.payment
-
-	// 8: the intent, in the original's turn, and with it the amount is taken.
-	if err := f.intendOn(p, card.pin, f.over(o, refundable)); err != nil {
-		return f.refuse(err)
-	}
-	r.step(StepIntended)
-
-	// 9 to 11, as for a payment.
-	return f.exchange(ctx, r, in, p, card)
+	// 5 to 11; with the intent the amount is taken.
+	return f.about(ctx, r, in, p, &o.payment, f.over(o, refundable))
 }
 
 // checkRefund is the ladder of what a refund must be, one rule a line.
@@ -86,12 +72,9 @@ func refundable(p *txn.Payment, of replay.View) error {
 		return txn.DeclineOriginalDiffers
 	case p.Amount.Minor > comes(of).Minor:
 		return txn.DeclineRefundExceeds
-	case o.State == txn.Intended, o.State == txn.Sent, o.State == txn.Approved:
-		return txn.DeclineOriginalBusy
-	case o.State == txn.Disputed:
-		return txn.DeclineOriginalCase
-	case o.State != txn.Completed:
-		return txn.DeclineOriginalState
+	}
+	if err := standing(of); err != nil {
+		return err
 	}
 	return within(p.Amount.Minor, comes(of).Minor, of.Later)
 }

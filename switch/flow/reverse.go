@@ -88,7 +88,7 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		now.Heard(txn.UndoAsked) // nothing is held that could be undone
 		return nil, nil
 	}
-	if adjusted(now) {
+	if adjustment(now) != nil {
 		return nil, txn.DeclineOriginalAdjusted
 	}
 	if err := untouched(withoutAdvice(now)); err != nil {

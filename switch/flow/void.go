@@ -41,23 +41,9 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	if err := voidable(p, f.first(o)); err != nil {
 		return f.refuse(err)
 	}
-	p.Original, p.OfRRN, p.Link = o.payment.Key, o.payment.Numbers.RRN, o.payment.Link
 
-	// 5 to 7: the card, when it was read; the original's link; the PIN, when asked.
-	card, told := f.card(ctx, r, in, p)
-	if told != nil {
-		return *told
-	}
-	card.original = &o.payment
-
-	// 8: the intent, in the original's turn: whoever comes later finds it there.
-	if err := f.intendOn(p, card.pin, f.over(o, voidable)); err != nil {
-		return f.refuse(err)
-	}
-	r.step(StepIntended)
-
-	// 9 to 11, as for a payment.
-	return f.exchange(ctx, r, in, p, card)
+	// 5 to 11.
+	return f.about(ctx, r, in, p, &o.payment, f.over(o, voidable))
 }
 
 // checkVoid is the ladder of what a void must be: of the batch that the terminal
