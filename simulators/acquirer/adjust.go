@@ -17,14 +17,9 @@ func (e Entry) isAdjustment() bool { return isAdvice(e.MTI) && e.Procedure == pr
 // judgeAdjustment finds what an adjustment is about: a debit in force of which
 // nothing was given back. The latest holds, whatever those before it said.
 func (l *ledger) judgeAdjustment(m *message, e *Entry) (code, reason string) {
-	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
-	if !ok {
-		return codeFormat, "field_90_names_no_0200"
-	}
-	e.Original = key
-	d := l.decisions[key]
+	d, code, reason := l.original(m, e, "adjustment", mtiFinancial, mtiAdvice)
 	if d == nil {
-		return codeNotFound, "original_of_adjustment_unknown"
+		return code, reason
 	}
 	o := d.entry
 	switch {

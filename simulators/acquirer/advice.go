@@ -52,13 +52,11 @@ func (l *ledger) judgeAdvice(m *message, e *Entry) (code, reason string) {
 		return codeInvalid, "processing_code_not_served"
 	case e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
-	case m.fields[49] != l.cfg.Currency:
-		return codeInvalid, "currency_not_served"
-	case a == nil:
-		return codeUnknownCard, "account_unknown"
-	case a.Status == StatusBlocked:
-		return codeBlocked, "account_blocked"
-	case e.isAdjustment():
+	}
+	if code, reason := l.judgeAccount(m, a); code != "" {
+		return code, reason
+	}
+	if e.isAdjustment() {
 		return l.judgeAdjustment(m, e)
 	}
 	return codeApproved, "booked_as_advised"

@@ -110,12 +110,9 @@ func (l *ledger) judgeHolder(m *message, e *Entry) (code, reason string) {
 		return codeInvalid, "processing_code_not_served"
 	case e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
-	case m.fields[49] != l.cfg.Currency:
-		return codeInvalid, "currency_not_served"
-	case a == nil:
-		return codeUnknownCard, "account_unknown"
-	case a.Status == StatusBlocked:
-		return codeBlocked, "account_blocked"
+	}
+	if code, reason := l.judgeAccount(m, a); code != "" {
+		return code, reason
 	}
 	if code, reason := l.checkPIN(m, a, e); code != "" {
 		return code, reason

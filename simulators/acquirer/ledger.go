@@ -308,6 +308,19 @@ func (l *ledger) decideSale(m *message, e *Entry) {
 	}
 }
 
+// judgeAccount is what currency and account must be, whatever is asked of it.
+func (l *ledger) judgeAccount(m *message, a *account) (code, reason string) {
+	switch {
+	case m.fields[49] != l.cfg.Currency:
+		return codeInvalid, "currency_not_served"
+	case a == nil:
+		return codeUnknownCard, "account_unknown"
+	case a.Status == StatusBlocked:
+		return codeBlocked, "account_blocked"
+	}
+	return "", ""
+}
+
 func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 	a := l.find(m)
 	switch {
@@ -319,12 +332,9 @@ func (l *ledger) judge(m *message, e *Entry) (code, reason string) {
 		return codeBadAmount, "amount_in_balance_inquiry"
 	case e.Procedure != procBalance && e.AmountMinor <= 0:
 		return codeBadAmount, "amount_must_be_positive"
-	case m.fields[49] != l.cfg.Currency:
-		return codeInvalid, "currency_not_served"
-	case a == nil:
-		return codeUnknownCard, "account_unknown"
-	case a.Status == StatusBlocked:
-		return codeBlocked, "account_blocked"
+	}
+	if code, reason := l.judgeAccount(m, a); code != "" {
+		return code, reason
 	}
 	if code, reason := m.judgeCash(e); code != "" {
 		return code, reason

@@ -2,16 +2,25 @@
 
 package acquirer
 
-// judgeVoid finds what a void takes back by field 90: a debit in force, whole.
-func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
-	key, ok := m.originalKey(mtiFinancial, mtiAdvice)
+// original is the decision that e names by field 90, of a message of one of the types;
+// what is what e is, for the reason when it is not known.
+func (l *ledger) original(m *message, e *Entry, what string, of ...string) (d *decision, code, reason string) {
+	key, ok := m.originalKey(of...)
 	if !ok {
-		return codeFormat, "field_90_names_no_0200"
+		return nil, codeFormat, "field_90_names_no_0200"
 	}
 	e.Original = key
-	d := l.decisions[key]
+	if d = l.decisions[key]; d == nil {
+		return nil, codeNotFound, "original_of_" + what + "_unknown"
+	}
+	return d, "", ""
+}
+
+// judgeVoid finds what a void takes back by field 90: a debit in force, whole.
+func (l *ledger) judgeVoid(m *message, e *Entry) (code, reason string) {
+	d, code, reason := l.original(m, e, "void", mtiFinancial, mtiAdvice)
 	if d == nil {
-		return codeNotFound, "original_of_void_unknown"
+		return code, reason
 	}
 	o := d.entry
 	switch {
@@ -31,14 +40,9 @@ func (e Entry) isRefund() bool { return e.MTI == mtiAdvice && e.Procedure == pro
 // judgeRefund finds the purchase that a refund names by field 90: in force, and
 // with what refunds in force have left of it.
 func (l *ledger) judgeRefund(m *message, e *Entry) (code, reason string) {
-	key, ok := m.originalKey(mtiFinancial)
-	if !ok {
-		return codeFormat, "field_90_names_no_0200"
-	}
-	e.Original = key
-	d := l.decisions[key]
+	d, code, reason := l.original(m, e, "refund", mtiFinancial)
 	if d == nil {
-		return codeNotFound, "original_of_refund_unknown"
+		return code, reason
 	}
 	o := d.entry
 	switch {

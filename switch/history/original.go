@@ -83,15 +83,7 @@ func (b *Book) Original(ctx context.Context, by Reference) (txn.Payment, error) 
 	default:
 		return txn.Payment{}, ErrAmbiguous
 	}
-	k, events, err := b.stored(ctx, rows[0].ID)
-	if err != nil {
-		return txn.Payment{}, err
-	}
-	p, err := fold(k, events)
-	if err != nil {
-		return txn.Payment{}, fmt.Errorf("history: %w", err)
-	}
-	return *p, nil
+	return b.payment(ctx, rows[0].ID)
 }
 
 // candidates are the payments that fit, tombstones left out. Of the lives of one
