@@ -98,14 +98,10 @@ func TestCrashWhileAdjusting(t *testing.T) {
 
 func afterAdjusting(t *testing.T, name string, m moment) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute)
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, 10*time.Minute)
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	m.host.mood = ""
 	n.drain()
 	last := money.MinorUnits(amount)

@@ -80,14 +80,10 @@ func advices(t *testing.T, keep fake.Keep, mood string, failAt int) (all []momen
 // once, it repeats what it knows nothing of, and in the end all three are.
 func afterAdvices(t *testing.T, name string, m moment) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute)
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, 10*time.Minute)
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	m.host.mood = ""
 	n.drain()
 	for trace := range m.received {

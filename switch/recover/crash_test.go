@@ -286,17 +286,28 @@ func TestFaultAtEveryOperation(t *testing.T) {
 	}
 }
 
-// judge restarts from a moment and checks what came of every payment.
-func judge(t *testing.T, name string, m moment) {
+// restarted is the switch of a moment started again, so long after the clock began,
+// with what the journal has; nil when it does not start, which fails the test.
+func restarted(t *testing.T, name string, m moment, after time.Duration) (*node, *fake.Clock) {
 	t.Helper()
 	clock := fake.NewClock()
-	clock.Advance(time.Hour)
+	clock.Advance(after)
 	n, err := boot(clock, m.disk, m.host)
 	if err != nil {
 		t.Errorf("%s: the switch does not start: %v", name, err)
-		return
+		return nil, nil
 	}
 	sameAgain(t, name, n, m)
+	return n, clock
+}
+
+// judge restarts from a moment and checks what came of every payment.
+func judge(t *testing.T, name string, m moment) {
+	t.Helper()
+	n, clock := restarted(t, name, m, time.Hour)
+	if n == nil {
+		return
+	}
 	for _, s := range session()[:m.at+1] {
 		if s.class == txn.Reversal || !known(m.received[s.trace]) {
 			// The terminal has no answer: its memory makes it reverse, and, were it

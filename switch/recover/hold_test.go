@@ -177,14 +177,10 @@ func TestCrashWhileHolding(t *testing.T) {
 // knows nothing of, and judges.
 func (c holding) after(t *testing.T, name string, m moment, gap time.Duration) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(gap + 10*time.Minute)
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, gap+10*time.Minute)
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	told := m.received[c.trace]
 	switch {
 	case c.class == txn.CompletionAdvice:

@@ -86,14 +86,10 @@ func TestCrashWhileRefunding(t *testing.T) {
 // whole purchase, and for the rest, and judges.
 func afterRefund(t *testing.T, name string, m moment, later time.Duration) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(later)
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, later)
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	if n.state(2) == txn.Reversing { // until the host says that it is reversed, it may be in force
 		if a := n.refund(clock, m.host, 6, part+1, "", flow.Written); a.Approved() || a.Reason != txn.DeclineOriginalBusy.Reason {
 			t.Errorf("%s: over what is under way %s %s", name, a.Code, a.Reason)

@@ -76,14 +76,10 @@ func TestCrashWhileSettling(t *testing.T) {
 
 func afterSettle(t *testing.T, name string, m moment) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute) // within the replay window
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, 10*time.Minute) // within the replay window
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	told := m.received[90].Settled
 	if told == nil {
 		if a := n.run(clock, m.host, step{trace: 3, class: txn.Reversal}); !done(a) {

@@ -90,14 +90,10 @@ func TestCrashWhileUploading(t *testing.T) {
 
 func afterUpload(t *testing.T, name string, m moment) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute)
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, 10*time.Minute)
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	before := n.batches.Cases()
 	for _, again := range []int{1, 2} {
 		answers := []txn.Answer{n.settle(clock, 2), n.upload(clock, said(), 1, 2), n.upload(clock, said(), 9), n.end(clock, 3)}

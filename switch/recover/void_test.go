@@ -83,14 +83,10 @@ func TestCrashWhileVoiding(t *testing.T) {
 // it knows nothing, and judges.
 func afterVoid(t *testing.T, name string, m moment) {
 	t.Helper()
-	clock := fake.NewClock()
-	clock.Advance(10 * time.Minute) // within the replay window
-	n, err := boot(clock, m.disk, m.host)
-	if err != nil {
-		t.Errorf("%s: the switch does not start: %v", name, err)
+	n, clock := restarted(t, name, m, 10*time.Minute) // within the replay window
+	if n == nil {
 		return
 	}
-	sameAgain(t, name, n, m)
 	told := m.received[2]
 	if !known(told) {
 		if a := n.void(clock, m.host, 2, txn.Reversal, "", 0); !done(a) {
