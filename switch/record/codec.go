@@ -373,8 +373,7 @@ func ParseCase(body []byte) (c txn.Case, err error) {
 	err = fields(body, func(tag byte, v []byte) (ok bool) {
 		switch tag {
 		case tagEvent:
-			var e txn.Event
-			opened = setEvent(&e, v) && e == txn.CaseOpened
+			opened = isEvent(v, txn.CaseOpened)
 			return opened
 		case tagReason:
 			c.Why = txn.Reason(v)
@@ -399,8 +398,7 @@ func ParseAdvised(body []byte) (a Advised, err error) {
 	err = fields(body, func(tag byte, v []byte) (ok bool) {
 		switch tag {
 		case tagEvent:
-			var e txn.Event
-			acked = setEvent(&e, v) && e == txn.AdviceAcked
+			acked = isEvent(v, txn.AdviceAcked)
 			return acked
 		case tagCode:
 			return fill(a.Code[:], v)

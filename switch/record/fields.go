@@ -41,3 +41,9 @@ func setSealedBy(k *txn.KeyRef, v []byte) bool {
 	*k = txn.KeyRef{Name: string(v[4:]), Version: binary.BigEndian.Uint32(v)}
 	return true
 }
+
+// isEvent says whether a field holds the one event that its record is of.
+func isEvent(v []byte, want txn.Event) bool {
+	var e txn.Event
+	return setEvent(&e, v) && e == want
+}

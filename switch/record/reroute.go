@@ -24,8 +24,7 @@ func ParseRerouted(body []byte) (link string, err error) {
 	err = fields(body, func(tag byte, v []byte) bool {
 		switch tag {
 		case tagEvent:
-			var e txn.Event
-			rerouted = setEvent(&e, v) && e == txn.Rerouted
+			rerouted = isEvent(v, txn.Rerouted)
 			return rerouted
 		case tagLink:
 			link = string(v)

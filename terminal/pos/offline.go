@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 
-	"tapswitch/internal/money"
 	"tapswitch/terminal/host"
 )
 
@@ -20,15 +19,9 @@ func (t *Till) offline(ctx context.Context, c command) {
 		c.auth = c.original.Auth
 	}
 	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount, Auth: c.auth}
-	t.say.emit(Event{Event: EventPresentCard, AmountMinor: c.amount})
-	want := Want{Amount: money.Amount{Minor: c.amount, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
-	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: c.amount}) })
+	tap := t.tap(ctx, &e)
 	defer tap.wipe()
-	e.Card, e.Kernel, e.AID, e.Label = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label
-	e.MSCard = milliseconds(tap.Took)
-	if tap.Outcome != "" {
-		e.end(tap.Outcome, tap.Reason, tap.Err)
-	} else {
+	if tap.Outcome == "" {
 		r := t.host.KeepOffline(ctx, host.Offline{Kind: c.kind(), Amount: c.amount, Card: tap.Card, Auth: c.auth, Original: c.original})
 		if r.Outcome == host.Kept {
 			e.Trace, e.Batch = r.Trace, r.Batch

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"strconv"
 
-	"tapswitch/internal/money"
 	"tapswitch/terminal/host"
 )
 
@@ -64,14 +63,9 @@ func (t *Till) giveBack(ctx context.Context, e *Event, c command) {
 		e.end(string(host.NotSent), string(host.ReasonRefundDue), nil)
 		return
 	}
-	t.say.emit(Event{Event: EventPresentCard, AmountMinor: c.amount})
-	want := Want{Amount: money.Amount{Minor: c.amount, Currency: t.cfg.Currency}, Counter: t.host.NextTrace()}
-	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: c.amount}) })
+	tap := t.tap(ctx, e)
 	defer tap.wipe()
-	e.Card, e.Kernel, e.AID, e.Label = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label
-	e.MSCard = milliseconds(tap.Took)
 	if tap.Outcome != "" {
-		e.end(tap.Outcome, tap.Reason, tap.Err)
 		return
 	}
 	sent := t.now()

@@ -34,6 +34,20 @@ func (t *Till) sale(ctx context.Context, c command) {
 	}
 }
 
+// tap has a card read for an event's amount, and takes what it says into the event;
+// a card that does not come to a request ends it.
+func (t *Till) tap(ctx context.Context, e *Event) Tap {
+	t.say.emit(Event{Event: EventPresentCard, AmountMinor: e.AmountMinor})
+	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Cash: e.CashMinor, Counter: t.host.NextTrace()}
+	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: e.AmountMinor}) })
+	e.Card, e.Kernel, e.AID, e.Label = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label
+	e.MSCard = milliseconds(tap.Took)
+	if tap.Outcome != "" {
+		e.end(tap.Outcome, tap.Reason, tap.Err)
+	}
+	return tap
+}
+
 // pay fills the result of one sale.
 func (t *Till) pay(ctx context.Context, e *Event, c command) {
 	if reason, err := t.ready(ctx); reason != host.ReasonNone {
@@ -41,15 +55,10 @@ func (t *Till) pay(ctx context.Context, e *Event, c command) {
 		e.unlessCancelled(ctx)
 		return
 	}
-	t.say.emit(Event{Event: EventPresentCard, AmountMinor: e.AmountMinor})
-	want := Want{Amount: money.Amount{Minor: e.AmountMinor, Currency: t.cfg.Currency}, Cash: e.CashMinor, Counter: t.host.NextTrace()}
-	tap := t.tapper.Tap(ctx, want, func() { t.say.emit(Event{Event: EventSeePhone, AmountMinor: e.AmountMinor}) })
+	tap := t.tap(ctx, e)
 	defer tap.wipe()
-	e.Card, e.Kernel, e.AID, e.Label, e.CVM = masked(tap.Card.PAN), tap.Kernel, tap.AID, tap.Label, tap.CVM
-	e.ODA, e.ODAReason, e.TVR, e.TSI = tap.Offline.Result, tap.Offline.Reason, tap.Offline.TVR, tap.Offline.TSI
-	e.MSCard = milliseconds(tap.Took)
+	e.CVM, e.ODA, e.ODAReason, e.TVR, e.TSI = tap.CVM, tap.Offline.Result, tap.Offline.Reason, tap.Offline.TVR, tap.Offline.TSI
 	if tap.Outcome != "" {
-		e.end(tap.Outcome, tap.Reason, tap.Err)
 		return
 	}
 	var block secret.PINBlock
