@@ -6,11 +6,11 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"tapswitch/internal/pagetest"
 )
 
 var rewriteDocs = flag.Bool("rewrite-docs", false, "rewrite docs/reference/cli.md")
@@ -25,19 +25,7 @@ the error says why; 2: the command line or a terminal's configuration could not 
 error the log and errors.
 `)
 	helpOf(t, &b, nil)
-	file := filepath.Join("..", "..", "docs", "reference", "cli.md")
-	if *rewriteDocs {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Error("docs/reference/cli.md is out of date: go test ./cmd/tapswitch -run CommandPage -rewrite-docs")
-	}
+	pagetest.Check(t, *rewriteDocs, "cli.md", b.String(), "go test ./cmd/tapswitch -run CommandPage -rewrite-docs")
 }
 
 // helpOf writes the help of one command and of those below it. What every cobra

@@ -5,10 +5,10 @@ package lint_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
+	"tapswitch/internal/pagetest"
 	"tapswitch/iso8583/lint"
 )
 
@@ -16,7 +16,6 @@ var rewrite = flag.Bool("rewrite", false, "write docs/reference/iso-tools.md ane
 
 // TestPage: docs/reference/iso-tools.md lists the rules as they are.
 func TestPage(t *testing.T) {
-	const page = "../../docs/reference/iso-tools.md"
 	var b strings.Builder
 	b.WriteString(`# ISO 8583 tools: the rules of lint
 
@@ -31,16 +30,5 @@ An error is refused by the hosts we know of, a warning by some. A rule asks for 
 	for _, r := range lint.Rules() {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Code, r.Severity, r.Title, strings.ReplaceAll(r.Fix, "|", "\\|"))
 	}
-	if *rewrite {
-		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Error("docs/reference/iso-tools.md is out of date: go test ./iso8583/lint -run TestPage -rewrite")
-	}
+	pagetest.Check(t, *rewrite, "iso-tools.md", b.String(), "go test ./iso8583/lint -run TestPage -rewrite")
 }

@@ -4,13 +4,12 @@ package config
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"tapswitch/internal/pagetest"
 	"tapswitch/internal/secret"
 )
 
@@ -51,19 +50,7 @@ func TestPage(t *testing.T) {
 	b.WriteString(docsHead)
 	describe(&b, "Top level", reflect.TypeFor[Config](), "")
 	b.WriteString(docsTail)
-	file := filepath.Join("..", "..", "docs", "reference", "configuration.md")
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Error("docs/reference/configuration.md is out of date: go test ./switch/config -run Page -rewrite")
-	}
+	pagetest.Check(t, *rewrite, "configuration.md", b.String(), "go test ./switch/config -run Page -rewrite")
 }
 
 // describe writes the table of one section, then those inside it.

@@ -5,13 +5,13 @@ package observe
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"tapswitch/internal/pagetest"
 )
 
 // labelDocs is what the values of a label mean. A test of switch/node holds the
@@ -62,19 +62,7 @@ comes from a message. A counter with labels appears once it has counted. Duratio
 		fmt.Fprintf(&b, "| %s | %s |\n", l[0], l[1])
 	}
 	b.WriteString("\nWhat to watch and what to do about it: [faults](../operating/faults.md).\n")
-	file := filepath.Join("..", "..", "docs", "reference", "metrics.md")
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Error("docs/reference/metrics.md is out of date: go test ./switch/observe -run Page -rewrite")
-	}
+	pagetest.Check(t, *rewrite, "metrics.md", b.String(), "go test ./switch/observe -run Page -rewrite")
 }
 
 type metricDoc struct{ name, kind, labels, help string }

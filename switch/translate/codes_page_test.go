@@ -5,11 +5,10 @@ package translate
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"tapswitch/internal/pagetest"
 	"tapswitch/switch/txn"
 )
 
@@ -62,17 +61,5 @@ same tables ([translation](../dialects/translation.md)). Made from ` + "`txn.Rea
 		}
 		b.WriteString("\n")
 	}
-	file := filepath.Join("..", "..", "docs", "reference", "response-codes.md")
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Error("docs/reference/response-codes.md is out of date: go test ./switch/translate -run Page -rewrite")
-	}
+	pagetest.Check(t, *rewrite, "response-codes.md", b.String(), "go test ./switch/translate -run Page -rewrite")
 }

@@ -5,10 +5,10 @@ package txn
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"tapswitch/internal/pagetest"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the pages of docs/reference that come from this package")
@@ -16,19 +16,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the pages of docs/reference t
 // page compares a generated page with the one in the tree.
 func page(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("..", "..", "docs", "reference", name)
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("docs/reference/%s is out of date: go test ./switch/txn -rewrite, and read the diff", name)
-	}
+	pagetest.Check(t, *rewrite, name, got, "go test ./switch/txn -rewrite")
 }
 
 // stateDoc is what a reader must know of a state: what it means, and what a
