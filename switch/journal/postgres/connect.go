@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -174,7 +175,8 @@ func (j *Journal) migrate() error {
 	}
 	db := stdlib.OpenDB(*j.server.Copy())
 	defer db.Close()
-	p, err := goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithTableName(migrationTable),
+		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(tableLock{}))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
@@ -191,6 +193,24 @@ func (j *Journal) migrate() error {
 		return fmt.Errorf("the tables are of version %d, this program knows %d: use a newer tapswitch", have, want)
 	}
 	return nil
+}
+
+// tableLock is held by the session that changes the tables. The journal's lock is another
+// session's: when a process is gone its server process may still be at a statement.
+type tableLock struct{}
+
+const tableLockName = `hashtextextended('tapswitch_journal_tables ' || current_schema(), 0)`
+
+// SessionLock waits for whoever changes the tables of this schema.
+func (tableLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock(`+tableLockName+`)`)
+	return err
+}
+
+// SessionUnlock lets the next one go on; so does the end of the session.
+func (tableLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, `SELECT pg_advisory_unlock(`+tableLockName+`)`)
+	return err
 }
 
 // takeOver makes this process the only writer. It waits for a statement of the

@@ -3,12 +3,15 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"tapswitch/internal/env"
 	"tapswitch/switch/journal"
@@ -210,4 +213,34 @@ func ignore(err, want error) error {
 		return nil
 	}
 	return err
+}
+
+// TestTablesAreChangedByOneSession: the server process of somebody who is gone may
+// still be changing the tables. Whoever opens the journal waits for it, and then finds
+// what it made.
+func TestTablesAreChangedByOneSession(t *testing.T) {
+	ctx := context.Background()
+	schema(t, "orphan")
+	orphan, err := pgx.Connect(ctx, url("orphan"))
+	must(t, err)
+	_, err = orphan.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended('tapswitch_journal_tables ' || current_schema(), 0))`)
+	must(t, err)
+	opened := make(chan error, 1)
+	go func() {
+		j, err := open(t, "orphan")
+		if err == nil {
+			err = j.Close()
+		}
+		opened <- err
+	}()
+	waits := func() int64 { return query(t, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`) }
+	for waits() == 0 {
+		select {
+		case err := <-opened:
+			t.Fatalf("it did not wait: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	must(t, orphan.Close(ctx))
+	must(t, <-opened)
 }
