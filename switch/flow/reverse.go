@@ -92,7 +92,7 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		return nil, txn.DeclineOriginalAdjusted
 	}
 	if err := untouched(withoutAdvice(now)); err != nil {
-		return nil, err
+		return nil, stays(err)
 	}
 	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization
 		if err := reversible(p, hold); err != nil {
@@ -100,4 +100,14 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		}
 	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
+}
+
+// stays is why a payment is not reversed: said by a code that no terminal takes for the
+// end of its reversal, unless the payment is taken back already.
+func stays(why error) error {
+	switch why {
+	case txn.DeclineOriginalRefunded, txn.DeclineOriginalCompleted, txn.DeclineOriginalCase:
+		return txn.DeclineOriginalUsed.Why(why)
+	}
+	return why
 }

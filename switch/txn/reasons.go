@@ -166,6 +166,8 @@ var (
 	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
 	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
 	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
+	// A reversal of what stays in force. Terminals take 12 and 25 for its end (UnionPay POS).
+	DeclineOriginalUsed = reason(CodeOriginal, "original_payment_used")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -209,7 +211,7 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
+		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted, DeclineOriginalUsed,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}

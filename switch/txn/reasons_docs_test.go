@@ -68,6 +68,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"adjustment_above_limit":            {"the payment would come to more than `tip_percent` of its link above what was approved", "nothing, or raise the limit that the acquirer agreed to"},
 		"tip_must_raise_amount":             {"a tip (60.1 is 34) that leaves the payment at what was approved, or lowers it", "correct the terminal: field 4 is the whole with the tip"},
 		"original_payment_adjusted":         {"a terminal's reversal of a payment that was adjusted since", "void it with what it comes to"},
+		"original_payment_used":             {"a terminal's reversal of a payment that was refunded or completed since, or of which something is in dispute: it stays in force", "give back what is left by a refund, or by a void of the completion; after a dispute, close its case first"},
 		"acquirer_no_answer":                {"the request was sent, or may have been, and no answer came in `timeout_ms`; it is being reversed", "see [faults](../operating/faults.md#an-acquirer-is-down); `tapswitch_saf_depth` must come down again"},
 		"acquirer_answer_failed_checks": {"the answer does not repeat amount, terminal, numbers or currency of the request, says yes in another way than was asked (a part that terminal or link did not declare), or is no message; the payment is being reversed",
 			"show it to the acquirer: an answer of another payment must never come here"},

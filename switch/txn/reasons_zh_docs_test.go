@@ -89,6 +89,7 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"adjustment_above_limit":              {"交易将超过原批准金额达链路 `tip_percent` 以上", "无需处理，或提高收单行所同意的限额"},
 		"tip_must_raise_amount":               {"小费（60.1 为 34）未使金额高于原批准金额", "检查终端：4 域为含小费的总金额"},
 		"original_payment_adjusted":           {"终端冲正的交易此后已被调整", "按调整后的金额撤销"},
+		"original_payment_used":               {"终端冲正的交易此后已退货或已完成，或其后续交易存在争议：原交易仍然有效", "剩余金额以退货退还，或撤销预授权完成；存在争议时先结案"},
 		"original_not_found":                  {"终端冲正的交易在此未知；若其后到达，墓碑记录会拒绝它", "无需处理：终端把 25 视为完成"},
 		"reversal_differs_from_original":      {"冲正的金额与原交易不同", "检查终端；部分冲正未实现"},
 		"malfunction":                         {"未曾预料的错误，或应答无法生成", "连同事件与前后日志上报"},
