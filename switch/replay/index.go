@@ -69,8 +69,8 @@ func NewLinkKey(link string, n txn.Numbers) LinkKey {
 type entry struct {
 	key       txn.Key
 	p         *txn.Payment
-	moved     uint64 // the change that brought it to its state
-	since     time.Time
+	moved     uint64    // the change that brought it to its state
+	since     env.Mono  // no wall clock: it may be set; of what was read back, before the start
 	tombstone bool      // its reversal came first
 	running   bool      // a call of the flow owns it
 	done      env.Event // woken when that call is over and its answer delivered; nil while nobody waits
@@ -226,8 +226,8 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record, now bool) (*
 	}
 	e.p = p
 	x.move(e)
-	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
-		e.since = at
+	if at := p.Numbers.At; !now && !at.IsZero() { // read back: it has its age
+		e.since = e.since.Add(-max(0, x.clock.Now().Sub(at)))
 	}
 	if r.Kind == record.KindRefused {
 		return e, nil
@@ -255,7 +255,7 @@ func (x *Index) await(e *entry) env.Event {
 func (x *Index) entry(k txn.Key) *entry {
 	e := x.payments[k]
 	if e == nil {
-		e = &entry{key: k, since: x.clock.Now()}
+		e = &entry{key: k, since: x.clock.Mono()}
 		x.payments[k] = e
 		x.order = append(x.order, e)
 	}
@@ -351,13 +351,13 @@ const few = 8
 // room, one whose batch is not closed. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	x.forgetHolds()
-	oldest := x.clock.Now().Add(-x.cfg.Window)
+	oldest := x.clock.Mono().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {
 			return
 		}
 		e := x.order[0]
-		if e.since.After(oldest) {
+		if e.since > oldest {
 			return
 		}
 		x.order = x.order[1:]
@@ -405,7 +405,7 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
-	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+	e.p, e.tombstone, e.since = nil, false, x.clock.Mono()
 }
 
 // unlater takes k, which ends here, out of what its original finds. What names k

@@ -87,6 +87,36 @@ func TestRepeatWaitsForItsOriginal(t *testing.T) {
 	}
 }
 
+// The wall clock may be set at any moment: what was said stays said for the window, and
+// is forgotten after it.
+func TestSetClockForgetsNothing(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
+		x, _, clock := newIndex(10)
+		p := newPayment(1)
+		p.Numbers.At = clock.Now()
+		intend(t, x, p)
+		settle(t, x, p.Key, txn.SaidNo, txn.Code{'5', '1'})
+		x.Finish(p.Key)
+		refused := newPayment(2)
+		if _, err := x.Claim(refused, 0); err != nil {
+			t.Fatal(err)
+		}
+		x.Refused(refused, txn.Answer{Code: txn.CodeWrongPIN})
+		x.Finish(refused.Key)
+		clock.StepWall(step)
+		for _, p := range []*txn.Payment{p, refused} {
+			if a, err := x.Claim(p, 0); err != nil || a == nil || !a.Repeat {
+				t.Errorf("%s: trace %d: %+v, %v", name, p.Key.Trace, a, err)
+			}
+		}
+		clock.Advance(2 * time.Hour)
+		x.Forget()
+		if x.Len() != 0 {
+			t.Errorf("%s: %d are remembered behind their window", name, x.Len())
+		}
+	}
+}
+
 func TestRepeatGivesUpAtItsDeadline(t *testing.T) {
 	x, _, clock := newIndex(10)
 	intend(t, x, newPayment(1))
@@ -414,7 +444,7 @@ func TestRefusalsAreRememberedAndBounded(t *testing.T) {
 		t.Errorf("repeat: %+v %v", a, err)
 	}
 	p.Fingerprint[0]++
-	x.refused.byKey[p.Key] = refusal{fingerprint: txn.Fingerprint{9}, answer: no, since: clock.Now()}
+	x.refused.byKey[p.Key] = refusal{fingerprint: txn.Fingerprint{9}, answer: no, since: clock.Mono()}
 	if _, err := x.Claim(p, 0); !errors.Is(err, txn.DeclineDuplicate) {
 		t.Errorf("other content: %v", err)
 	}
