@@ -68,6 +68,7 @@ type account struct {
 	balance money.MinorUnits
 	held    money.MinorUnits // of the balance
 	tries   int
+	done    bool // its card has carried the script out
 }
 
 type decision struct {
@@ -90,12 +91,13 @@ type ledger struct {
 	decisions map[string]*decision // by message key
 	early     map[string]bool      // originals reversed before they arrived
 	holds     map[string]*hold     // approved pre-authorizations, by message key
+	results   map[string]string    // of scripts, by key of the approval
 	seq       uint64
 }
 
 func newLedger(cfg Config) *ledger {
 	l := &ledger{cfg: cfg, zpk: cfg.Keys.ZPK.raw(), zak: cfg.Keys.ZAK.raw(), pvk: cfg.Keys.PVK.raw(),
-		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}}
+		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}, results: map[string]string{}}
 	for _, a := range cfg.Accounts {
 		acct := &account{Account: a}
 		l.accounts[sha256.Sum256(a.PAN.Reveal(secret.ForTest))] = acct
@@ -135,7 +137,10 @@ func (l *ledger) apply(e Entry) error {
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
-	if !l.applyHold(a, e) {
+	switch {
+	case isScript(e.MTI):
+		l.applyScript(a, e)
+	case !l.applyHold(a, e):
 		l.touch(d, e)
 	}
 	if a != nil && (a.balance != e.BalanceMinor || a.held != e.HeldMinor) {
@@ -172,11 +177,18 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 		default:
 			l.decideSale(m, &e)
 		}
+		if e.Decision {
+			e.Script = l.scripted(m, &e)
+		}
 	case mtiAdvice, mtiAdviceRepeat:
 		l.takeAdvice(m, malformed, s, &e)
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
 			l.decideReversal(m, &e)
+		}
+	case mtiScript, mtiScriptRepeat:
+		if !l.refusedAtDoor(m, malformed, s, scriptFields(), &e) {
+			l.decideScript(m, &e)
 		}
 	default:
 		e.Response, e.Reason = codeInvalid, "message_type_not_served"
@@ -371,7 +383,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
 	}
-	e.Response, e.AuthCode, e.Reason = first.Response, first.AuthCode, "duplicate"
+	e.Response, e.AuthCode, e.Reason, e.Script = first.Response, first.AuthCode, "duplicate", first.Script
 	e.AmountMinor, e.AskedMinor = first.AmountMinor, first.AskedMinor
 }
 
@@ -475,7 +487,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 			out[id] = v
 		}
 	}
-	if m.mti == mtiNetwork || isReversal(m.mti) {
+	if m.mti == mtiNetwork || isReversal(m.mti) || isScript(m.mti) {
 		return out
 	}
 	if e.Response == codePartial {
@@ -494,6 +506,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 		if c, ok := l.chipOf(m, a); ok {
 			out[55] = c.answer(e.Response)
 		}
+	}
+	if script := l.template(m, e); script != "" {
+		out[55] += script
 	}
 	return out
 }

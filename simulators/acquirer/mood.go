@@ -91,7 +91,7 @@ func (m Mood) actsOn(mti string) bool {
 	case MoodSilentAll:
 		return true
 	}
-	return mti == mtiFinancial || mti == mtiAuthorization || isAdvice(mti)
+	return mti == mtiFinancial || mti == mtiAuthorization || isAdvice(mti) || isScript(mti)
 }
 
 // spentBy reports whether a message of this type uses a once up.
