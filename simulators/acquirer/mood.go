@@ -10,7 +10,7 @@ import (
 )
 
 // The moods. All but silent-all act on financial requests and advices (0200, 0220,
-// 0221) alone; reversals and network management go on as usual.
+// 0221, 0620, 0621) alone; reversals and network management go on as usual.
 const (
 	MoodNormal       = "normal"
 	MoodSilent       = "silent"        // debits, does not answer
