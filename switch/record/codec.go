@@ -51,12 +51,13 @@ const (
 	tagCash
 	tagOf
 	tagWas
+	tagOffline
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagWas
+	lastTag        = tagOffline
 )
 
 const (
