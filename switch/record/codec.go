@@ -51,6 +51,7 @@ const (
 	tagCash
 	tagOf
 	tagWas
+	tagScript
 	tagOffline
 )
 
@@ -173,6 +174,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.sealedBy(p.SealedBy)
 	e.numbers(tagOf, p.Of)
 	e.minor(tagWas, p.Was)
+	e.bytes(tagScript, p.Script)
 	return e.buf
 }
 
@@ -251,6 +253,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		return setMinor(&p.Was, v)
 	case tagCash:
 		return setMinor(&p.Cash, v)
+	case tagScript:
+		p.Script = append([]byte(nil), v...)
 	case tagExpiry:
 		return fill(p.Expiry[:], v)
 	case tagPSN:
