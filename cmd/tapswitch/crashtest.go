@@ -224,6 +224,8 @@ func (v *crashVerdict) count(h *collected) {
 		switch {
 		case a.Malformed:
 			kind = "malformed"
+		case a.Vain && a.Kind != oracle.Purchase:
+			kind += "_in_vain"
 		case a.Vain:
 			kind = "altered"
 		case a.Kind == oracle.Purchase && seen[a.Key]:

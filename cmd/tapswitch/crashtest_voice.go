@@ -22,6 +22,7 @@ const (
 	procedureBalance = "310000"
 	typeVoid         = "23"
 	typeBalance      = "01"
+	typeRefund       = "25"
 )
 
 const (
@@ -44,6 +45,7 @@ type voice struct {
 // it is acknowledged, and until then the terminal does nothing else.
 type owed struct {
 	trace uint32
+	batch string
 	of    *sale
 }
 
@@ -120,7 +122,7 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 	if v.keys.tak == nil {
 		return nil
 	}
-	switch n := v.chance.IntN(40); {
+	switch n := v.chance.IntN(48); {
 	case n < 6:
 		return v.repeat(ctx, s, false)
 	case n < 8:
@@ -163,19 +165,24 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 }
 
 // void takes back a sale that is not the last one, which is the operator's to
-// reverse.
+// reverse. What was refunded, in part or whole, is not to be voided any more.
 func (v *voice) void(ctx context.Context) error {
 	if len(v.held) < 2 {
 		return nil
 	}
 	i := v.chance.IntN(len(v.held) - 1)
 	s := v.held[i]
-	body, err := v.voidOf(ctx, 0x0200, v.next(), s)
+	if s.unsure {
+		return nil
+	}
+	batch, trace := v.host.Batch(), v.next()
+	body, err := v.voidOf(ctx, 0x0200, trace, batch, s)
 	if body == nil || err != nil {
 		return err
 	}
 	ask := v.protocol.askOf(body)
-	v.owed = &owed{ask.Key.Trace, s} // before the first byte leaves
+	ask.Vain = s.left < s.Amount
+	v.owed = &owed{trace, batch, s} // before the first byte leaves
 	answer := v.say(ctx, body, ask)
 	if answer == nil {
 		return nil
@@ -183,6 +190,7 @@ func (v *voice) void(ctx context.Context) error {
 	v.owed = nil
 	if string(answer.AppendText(nil, 39)) == "00" {
 		v.held = append(v.held[:i:i], v.held[i+1:]...)
+		v.voids = append(v.voids, oracle.Taken{Key: ask.Key, Of: s.key()})
 	}
 	return nil
 }
@@ -204,7 +212,7 @@ func (v *voice) settle(ctx context.Context) bool {
 	if v.keys.tak == nil {
 		return false
 	}
-	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.of)
+	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.batch, v.owed.of)
 	if body == nil || err != nil {
 		return false
 	}
@@ -220,7 +228,7 @@ func (v *voice) settle(ctx context.Context) bool {
 }
 
 // voidOf is a void, or its reversal; nil when the sale is too long ago.
-func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, s *sale) ([]byte, error) {
+func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, batch string, s *sale) ([]byte, error) {
 	return v.build(ctx, mti, s, func(b *iso8583.Builder) {
 		b.SetString(3, procedureVoid)
 		b.SetUint(4, uint64(s.Amount))
@@ -230,7 +238,7 @@ func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, s *sa
 		if mti == 0x0400 {
 			b.SetString(39, "98")
 		}
-		b.SetString(60, typeVoid+s.Batch+"00060")
+		b.SetString(60, typeVoid+batch+"00060")
 		b.SetString(61, fmt.Sprintf("%s%06d", s.Batch, s.Trace))
 	})
 }
@@ -245,7 +253,7 @@ func (v *voice) inquire(ctx context.Context, s *sale) error {
 		b.SetUint(11, uint64(v.next()))
 		b.SetString(22, "022")
 		b.SetString(53, "0600000000000000")
-		b.SetString(60, typeBalance+s.Batch+"00060")
+		b.SetString(60, typeBalance+v.host.Batch()+"00060")
 	})
 	if body != nil && err == nil {
 		v.say(ctx, body, v.protocol.askOf(body))
@@ -261,7 +269,7 @@ func (v *voice) nonsense(ctx context.Context, s *sale) error {
 		b.SetUint(4, uint64(s.Amount))
 		b.SetUint(11, uint64(v.next()))
 		b.SetString(22, "072")
-		b.SetString(60, "22"+s.Batch+"00060")
+		b.SetString(60, "22"+v.host.Batch()+"00060")
 	})
 	if body == nil || err != nil {
 		return err
