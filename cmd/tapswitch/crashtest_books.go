@@ -35,25 +35,39 @@ func readBooks(file string) (lines []acquirer.Entry, err error) {
 // account is what an acquirer's books come to, line by line.
 type account struct {
 	link    string
-	debits  map[string]*oracle.Debit // by the key of what took the money
-	order   []*oracle.Debit          // of debits
-	voids   map[string]string        // what a void takes back, by its own key
-	refunds map[string]*refunded     // by their own keys
-	credits []*refunded              // of refunds
-	given   map[string]int64         // by the refunds in force of a debit
+	debits  map[string]*debit // by the key of what took the money
+	order   []*debit
+	voids   map[string]string    // what a void or a release takes back, by its own key
+	refunds map[string]*refunded // by their own keys
+	credits []*refunded          // of refunds
+}
+
+// debit is what takes money, or holds it.
+type debit struct {
+	oracle.Debit
+	uses  *debit // of a completion: what was held until then
+	given int64  // by refunds in force
+}
+
+// stand has a debit stand or not; of a completion the hold stands while it does not.
+func (d *debit) stand(is bool) {
+	d.Effective = is
+	if d.uses != nil {
+		d.uses.Effective = !is
+	}
 }
 
 // refunded is a refund in the books.
 type refunded struct {
 	oracle.Credit
-	of   string // key of the debit
-	gone bool   // it was reversed
+	of   *debit
+	gone bool // it was reversed
 }
 
 // takeBooks takes in what an acquirer was asked and what it holds. A request that
 // is no payment's, sign-on and echo, is not among them.
 func (h *collected) takeBooks(link string, entries []acquirer.Entry) {
-	a := &account{link: link, debits: map[string]*oracle.Debit{}, voids: map[string]string{}, refunds: map[string]*refunded{}, given: map[string]int64{}}
+	a := &account{link: link, debits: map[string]*debit{}, voids: map[string]string{}, refunds: map[string]*refunded{}}
 	for _, e := range entries {
 		if e.MTI == "open" || e.MTI == "0800" {
 			continue
@@ -65,7 +79,7 @@ func (h *collected) takeBooks(link string, entries []acquirer.Entry) {
 		}
 	}
 	for _, d := range a.order {
-		h.Debits = append(h.Debits, *d)
+		h.Debits = append(h.Debits, d.Debit)
 	}
 	for _, c := range a.credits {
 		if !c.gone {
@@ -76,43 +90,84 @@ func (h *collected) takeBooks(link string, entries []acquirer.Entry) {
 
 // book takes one line; it says what is wrong with it.
 func (a *account) book(e acquirer.Entry, m oracle.Message) string {
-	d, refund := a.debits[e.Original], e.MTI == "0220" && e.Procedure == procedureVoid
-	switch {
-	case e.Effect == acquirer.EffectDebit && e.MTI == "0200":
-		d := &oracle.Debit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, RRN: m.RRN, Terminal: m.Terminal, Amount: m.Amount, Effective: true}
-		a.debits[e.Key()], a.order = d, append(a.order, d)
-	case e.Effect == acquirer.EffectCredit && refund:
-		return a.refund(e, m)
-	case e.Effect == acquirer.EffectCredit && (d == nil || !d.Effective || d.Amount != m.Amount || a.given[e.Original] != 0):
-		return "more is given back than was taken"
-	case e.Effect == acquirer.EffectCredit:
-		d.Effective = false
-		a.voids[e.Key()] = e.Original
-	case e.Effect == acquirer.EffectDebit && a.refunds[e.Original] != nil: // a refund is reversed
-		c := a.refunds[e.Original]
-		if c.gone || c.Amount != m.Amount {
-			return "taken again, and not as it had been given back"
+	refund, back := e.MTI == "0220" && e.Procedure == procedureVoid, strings.HasPrefix(e.MTI, "04")
+	switch e.Effect {
+	case acquirer.EffectHold, acquirer.EffectDebit:
+		switch {
+		case !back:
+			return a.take(e, m)
+		case a.refunds[e.Original] != nil:
+			return a.undoRefund(e, m)
 		}
-		c.gone = true
-		a.given[c.of] -= c.Amount
-	case e.Effect == acquirer.EffectDebit: // a void is reversed: what it took back stands again
-		d := a.debits[a.voids[e.Original]]
-		if d == nil || d.Effective {
-			return "taken again, and nothing had been given back"
+		return a.restore(e)
+	case acquirer.EffectCredit, acquirer.EffectRelease:
+		if refund {
+			return a.refund(e, m)
 		}
-		d.Effective = true
+		return a.giveBack(e, m)
 	}
+	return ""
+}
+
+// take books what takes money, or holds it; a completion uses its hold up.
+func (a *account) take(e acquirer.Entry, m oracle.Message) string {
+	d := &debit{Debit: oracle.Debit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, RRN: m.RRN, Terminal: m.Terminal, Amount: m.Amount, Effective: true}}
+	a.debits[e.Key()], a.order = d, append(a.order, d)
+	if e.Effect == acquirer.EffectHold || e.Condition == "" {
+		return ""
+	}
+	h := a.debits[e.Original]
+	if h == nil || !h.Effective {
+		return "completed, and nothing was held"
+	}
+	d.uses, h.Effective = h, false
+	return ""
+}
+
+// giveBack books a void, a release, or the reversal of what took money.
+func (a *account) giveBack(e acquirer.Entry, m oracle.Message) string {
+	d := a.debits[e.Original]
+	if d == nil || !d.Effective || d.Amount != m.Amount || d.given != 0 {
+		return "more is given back than was taken"
+	}
+	d.stand(false)
+	a.voids[e.Key()] = e.Original
+	return ""
+}
+
+// restore books the reversal of a void or a release: what it took back stands again.
+func (a *account) restore(e acquirer.Entry) string {
+	d := a.debits[a.voids[e.Original]]
+	switch {
+	case d == nil || d.Effective:
+		return "taken again, and nothing had been given back"
+	case d.uses != nil && !d.uses.Effective:
+		return "completed again, and nothing was held"
+	}
+	d.stand(true)
 	return ""
 }
 
 // refund books what gives a debit, or a part of it, back.
 func (a *account) refund(e acquirer.Entry, m oracle.Message) string {
-	c := &refunded{Credit: oracle.Credit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, Amount: m.Amount}, of: e.Original}
+	d := a.debits[e.Original]
+	c := &refunded{Credit: oracle.Credit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, Amount: m.Amount}, of: d}
 	a.refunds[e.Key()], a.credits = c, append(a.credits, c)
-	a.given[e.Original] += m.Amount
-	if d := a.debits[e.Original]; d == nil || !d.Effective || a.given[e.Original] > d.Amount {
+	if d == nil || !d.Effective || d.given+m.Amount > d.Amount {
 		return "more is given back than was taken"
 	}
+	d.given += m.Amount
+	return ""
+}
+
+// undoRefund books the reversal of a refund.
+func (a *account) undoRefund(e acquirer.Entry, m oracle.Message) string {
+	c := a.refunds[e.Original]
+	if c.gone || c.of == nil || c.Amount != m.Amount {
+		return "taken again, and not as it had been given back"
+	}
+	c.gone = true
+	c.of.given -= c.Amount
 	return ""
 }
 

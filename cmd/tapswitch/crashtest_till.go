@@ -66,6 +66,7 @@ type till struct {
 	said     []sale
 	held     []*sale // what it takes for paid, in order
 	refunds
+	deposit
 
 	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
 }
@@ -243,10 +244,7 @@ func (t *till) pay(ctx context.Context) bool {
 		t.fell.Store(&fall{err})
 		return false
 	}
-	s := &sale{Terminal: t.id, Link: linkA, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
-	if t.chance.IntN(2) == 0 {
-		s.Link = linkB
-	}
+	s := &sale{Terminal: t.id, Link: t.anyLink(), Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
 	name := cardOf(s.Link)
 	typed := t.types(name)
 	ask, err := t.ask(ctx, name, s.Amount, typed)
@@ -280,6 +278,8 @@ func (t *till) business(ctx context.Context) error {
 	switch n := t.chance.IntN(40); {
 	case n < 6:
 		return t.refund(ctx)
+	case n < 16:
+		return t.deposits(ctx)
 	}
 	return nil
 }
@@ -338,6 +338,7 @@ func (t *till) account() oracle.Terminal {
 	for _, s := range t.held {
 		a.Holds = append(a.Holds, s.key())
 	}
+	a.Holds = append(a.Holds, t.holds...)
 	return a
 }
 

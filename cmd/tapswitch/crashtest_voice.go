@@ -23,6 +23,10 @@ const (
 	typeVoid         = "23"
 	typeBalance      = "01"
 	typeRefund       = "25"
+	typeHold         = "10"
+	typeCompletion   = "20"
+
+	typeCompletionVoid = "21"
 )
 
 const (

@@ -80,16 +80,25 @@ func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
 	switch mti {
 	case 0x0400:
 		return oracle.Reversal
+	case 0x0100:
+		if typ == typeHold {
+			return oracle.Hold
+		}
+		return oracle.Release
 	case 0x0220:
 		if typ == typeRefund {
 			return oracle.Refund
 		}
 	case 0x0200:
-		switch procedure {
-		case procedureBalance:
+		switch {
+		case procedure == procedureBalance:
 			return oracle.Inquiry
-		case procedureVoid:
+		case procedure == procedureVoid && typ == typeCompletionVoid:
+			return oracle.CompletionVoid
+		case procedure == procedureVoid:
 			return oracle.Void
+		case typ == typeCompletion:
+			return oracle.Completion
 		}
 		return oracle.Purchase
 	}
