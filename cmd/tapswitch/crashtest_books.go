@@ -174,6 +174,9 @@ func (a *account) undoRefund(e acquirer.Entry, m oracle.Message) string {
 func messageOf(link string, e acquirer.Entry) oracle.Message {
 	m := oracle.Message{Acquirer: link, MTI: e.MTI, Sent: e.F7, RRN: e.RRN, Amount: int64(e.AmountMinor), Terminal: e.Terminal, Response: e.Response}
 	m.STAN = number(e.STAN)
+	if strings.HasPrefix(e.MTI, "022") { // a line has the original where one was looked for, which of a repeat is the first alone
+		return m
+	}
 	if stan, rest, ok := strings.Cut(e.Original, "-"); ok {
 		m.OriginalSTAN = number(stan)
 		m.OriginalSent, _, _ = strings.Cut(rest, "-")

@@ -29,11 +29,16 @@ type receipt struct {
 
 // deposits does one thing about what is held.
 func (t *till) deposits(ctx context.Context) error {
+	if t.completed != nil && t.completed.Batch != t.host.Batch() {
+		t.completed = nil // settled: not to be voided any more
+	}
 	switch n := t.chance.IntN(8); {
 	case t.hold != nil && n < 2:
 		return t.release(ctx)
 	case t.hold != nil && n == 2: // one percent above what may be taken
 		return t.beg(ctx, host.KindCompletion, t.hold, t.hold.amount*(oracle.CompletablePercent+1)/100+1)
+	case t.hold != nil && n < 5:
+		return t.completeAfter(ctx)
 	case t.hold != nil:
 		return t.complete(ctx)
 	case t.completed != nil && n < 3:
@@ -52,8 +57,10 @@ func (t *till) holdSome(ctx context.Context) error {
 	if r == nil || err != nil {
 		return err
 	}
-	t.completed, t.of = nil, nil
-	return t.unlessTakenBack(ctx, r, func() { t.hold, t.holds = r, append(t.holds, r.key) })
+	return t.unlessTakenBack(ctx, r, func() {
+		t.hold, t.completed, t.of = r, nil, nil
+		t.holds = append(t.holds, r.key)
+	})
 }
 
 // release cancels what is held.

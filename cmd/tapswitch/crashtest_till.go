@@ -67,6 +67,8 @@ type till struct {
 	held     []*sale // what it takes for paid, in order
 	refunds
 	deposit
+	kept    map[uint32]*happened // by trace number
+	voiding bool                 // it voids sales, which its program does not count: its batches do not balance
 
 	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
 }
@@ -118,7 +120,7 @@ func (p *pins) right(name string) {
 func newTill(ctx context.Context, s shop, i int, chance *rand.Rand) (*till, error) {
 	t := &till{shop: s, id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
 		chance: chance, protocol: newProtocol(tillID(i), s.began)}
-	t.voice.till = t
+	t.voice.till, t.kept, t.voiding = t, map[uint32]*happened{}, i%2 == 1
 	err := t.stock()
 	if err != nil {
 		return nil, err
@@ -238,10 +240,13 @@ func (t *till) pay(ctx context.Context) bool {
 		}
 	}
 	if _, reason, err := t.host.Ready(ctx); err != nil || reason != host.ReasonNone || !t.voice.settle(ctx) {
+		if reason == host.ReasonUnreachable && len(t.kept) < 10 && t.chance.IntN(20) == 0 {
+			t.fall(t.offline(ctx))
+		}
 		return false
 	}
 	if _, err := t.owes(ctx); err != nil {
-		t.fell.Store(&fall{err})
+		t.fall(err)
 		return false
 	}
 	s := &sale{Terminal: t.id, Link: t.anyLink(), Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
@@ -263,9 +268,7 @@ func (t *till) pay(ctx context.Context) bool {
 		t.pins.right(name)
 	}
 	t.note(*s)
-	if err := errors.Join(t.voice.more(ctx, s), t.business(ctx)); err != nil {
-		t.fell.Store(&fall{err})
-	}
+	t.fall(errors.Join(t.voice.more(ctx, s), t.business(ctx)))
 	return s.Code != "91"
 }
 
@@ -280,6 +283,10 @@ func (t *till) business(ctx context.Context) error {
 		return t.refund(ctx)
 	case n < 16:
 		return t.deposits(ctx)
+	case n < 18:
+		return t.offline(ctx)
+	case n == 18:
+		t.settleBatch(ctx)
 	}
 	return nil
 }
@@ -287,7 +294,19 @@ func (t *till) business(ctx context.Context) error {
 // owes does once what the terminal still has to do but for its reversals; false when
 // something is left.
 func (t *till) owes(ctx context.Context) (bool, error) {
-	return t.repeatRefund(ctx)
+	refunded, err := t.repeatRefund(ctx)
+	if err != nil {
+		return false, err
+	}
+	told, err := t.tell(ctx)
+	return refunded && told && t.settleDue(ctx), err
+}
+
+// fall has the terminal pay no more, for a reason.
+func (t *till) fall(why error) {
+	if why != nil {
+		t.fell.Store(&fall{why})
+	}
 }
 
 // types is what the customer types: mostly nothing, as the amount is small.

@@ -27,6 +27,9 @@ const (
 	typeCompletion   = "20"
 
 	typeCompletionVoid = "21"
+	typeOffline        = "30"
+
+	typeCompletionAdvice = "24"
 )
 
 const (
@@ -131,11 +134,11 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 		return v.repeat(ctx, s, false)
 	case n < 8:
 		return v.repeat(ctx, s, true)
-	case n < 12:
-		return v.void(ctx)
-	case n < 14:
-		return v.inquire(ctx, s)
 	case n < 16:
+		return v.void(ctx)
+	case n < 18:
+		return v.inquire(ctx, s)
+	case n < 20:
 		return v.nonsense(ctx, s)
 	}
 	return nil
@@ -169,23 +172,24 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 }
 
 // void takes back a sale that is not the last one, which is the operator's to
-// reverse. What was refunded, in part or whole, is not to be voided any more.
+// reverse. What was refunded, in part or whole, is not to be voided any more, nor what
+// was settled.
 func (v *voice) void(ctx context.Context) error {
-	if len(v.held) < 2 {
+	if len(v.held) < 2 || !v.voiding {
 		return nil
 	}
 	i := v.chance.IntN(len(v.held) - 1)
 	s := v.held[i]
-	if s.unsure {
+	batch, trace := v.host.Batch(), v.next()
+	if s.unsure || s.Batch != batch && v.chance.IntN(8) != 0 {
 		return nil
 	}
-	batch, trace := v.host.Batch(), v.next()
 	body, err := v.voidOf(ctx, 0x0200, trace, batch, s)
 	if body == nil || err != nil {
 		return err
 	}
 	ask := v.protocol.askOf(body)
-	ask.Vain = s.left < s.Amount
+	ask.Vain = s.left < s.Amount || s.Batch != batch
 	v.owed = &owed{trace, batch, s} // before the first byte leaves
 	answer := v.say(ctx, body, ask)
 	if answer == nil {

@@ -86,9 +86,16 @@ func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
 		}
 		return oracle.Release
 	case 0x0220:
-		if typ == typeRefund {
+		switch typ {
+		case typeRefund:
 			return oracle.Refund
+		case typeOffline:
+			return oracle.OfflineSale
+		case typeCompletionAdvice:
+			return oracle.CompletionAdvice
 		}
+	case 0x0500:
+		return oracle.Settlement
 	case 0x0200:
 		switch {
 		case procedure == procedureBalance:
@@ -123,6 +130,9 @@ func (p *protocol) answered(a *oracle.Ask, v *iso8583.View) {
 	a.Answered = p.now()
 	a.Code, a.RRN, a.Auth, a.Named = text(39), text(37), text(38), strings.TrimSpace(text(41))
 	a.OfTrace, a.OfAmount = uint32(trace), int64(amount)
+	if a.Kind == oracle.Settlement {
+		readTotals(a, v)
+	}
 }
 
 // believed notes that the terminal took the answer to its latest message of a
