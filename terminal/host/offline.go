@@ -78,6 +78,11 @@ func (h *Host) KeepOffline(ctx context.Context, s Offline) Result {
 	case len(h.mem.now.offline)-h.mem.now.scriptsKept() >= offlineMax:
 		return refuse(ReasonOfflineFull, fmt.Sprintf("%d offline sales wait already: the switch must have them first", offlineMax))
 	}
+	if s.Kind == KindSale {
+		if reason, why := h.cfg.Offline.over(&h.mem.now, s.Amount); reason != ReasonNone {
+			return refuse(reason, why)
+		}
+	}
 	record, err := h.remember(Sale{Kind: s.Kind, Amount: s.Amount, Card: s.Card, Original: s.Original}, r)
 	if err != nil {
 		return r.because(ReasonSaleMalformed, err)
