@@ -168,6 +168,10 @@ var (
 	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
 	// A reversal of what stays in force. Terminals take 12 and 25 for its end (UnionPay POS).
 	DeclineOriginalUsed = reason(CodeOriginal, "original_payment_used")
+	// What the result of an issuer's script names, and says.
+	DeclineScript        = reason(CodeFormat, "script_result_malformed")
+	DeclineNoScript      = reason(CodeBadTxn, "original_payment_had_no_script")
+	DeclineScriptDiffers = reason(CodeDuplicate, "script_result_told_otherwise")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -212,6 +216,7 @@ func Reasons() []*Decline {
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted, DeclineOriginalUsed,
+		DeclineScript, DeclineNoScript, DeclineScriptDiffers,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}
