@@ -181,6 +181,8 @@ var (
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
+	// Not 25, which is the end of a reversal for its terminal.
+	DeclineReversalLate = reason(CodeMalfunction, "original_no_longer_known")
 	// Ours.
 	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
 )
@@ -218,7 +220,7 @@ func Reasons() []*Decline {
 		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted, DeclineOriginalUsed,
 		DeclineScript, DeclineNoScript, DeclineScriptDiffers,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
-		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineReversalLate, DeclineMalfunction,
 	}
 }
 

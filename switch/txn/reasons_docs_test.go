@@ -123,6 +123,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"advice_expired":                 {"the advice was sent for `reversal.max_age_ms` and never acknowledged", "ask the acquirer whether it is booked; it is sent no more"},
 		"dropped":                        {"an operator took the message out of what is sent (`tapswitch txn saf drop`)", "as for `reversal_refused`; who and why is in the journal"},
 		"original_not_found":             {"a terminal reversed a payment that the switch does not know; a tombstone refuses it should it still come", "nothing: the terminal takes 25 for done"},
+		"original_no_longer_known":       {"a terminal reversed a payment that is not known, in a batch of which the switch had to forget some: more than `settlement.remember` are remembered, or the batch is older than `journal.retention_days`. 25 would be the end for the terminal, and the customer might stay charged", "raise `settlement.remember` and restart the switch: it reads the payment back from the journal, and the terminal's next try is carried out"},
 		"reversal_differs_from_original": {"a reversal names another amount than the payment it reverses", "look at the terminal; partial reversals are not built"},
 		"malfunction":                    {"an error that nobody thought about, or an answer that could not be built", "report it with the event and the log around it"},
 	}
