@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
-	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window
+	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window; advices and refunds in any case
 	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
