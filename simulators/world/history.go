@@ -91,7 +91,7 @@ func (r reader) Apply(j journal.Record) error {
 func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
-	case record.KindNumbers, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindNumbers, record.KindUpload, record.KindUploadClosed, record.KindCounter, record.KindStandIn:
 		return oracle.Record{}, nil
 	case record.KindBatch:
 		id, b, err := record.ParseBatch(j)
