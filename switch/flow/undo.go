@@ -267,7 +267,7 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 // lateRecords chooses what a late answer makes durable.
 func lateRecords(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
 	if !settled(now) {
-		heldBack(now, said)
+		besideAnswer(now, said)
 		return nil, nil
 	}
 	if s := now.Payment.State; said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined) {
@@ -293,9 +293,9 @@ func settled(now replay.View) bool {
 	return true
 }
 
-// heldBack leaves a late yes to the call that still runs the payment: it may be about to
+// besideAnswer leaves a late yes to the call that still runs the payment: it may be about to
 // store a no.
-func heldBack(now replay.View, said txn.Event) {
+func besideAnswer(now replay.View, said txn.Event) {
 	if said == txn.SaidYes && now.Payment != nil {
 		now.SaidYesBeside()
 	}
