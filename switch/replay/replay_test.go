@@ -207,6 +207,30 @@ func TestCaseIsNeverForgotten(t *testing.T) {
 	}
 }
 
+// A refund without an answer whose case is closed is told again as it was, at a time.
+func TestClosedCaseIsTold(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	p.Key.Class = txn.Refund
+	intend(t, x, p)
+	for _, r := range []func(*txn.Payment) journal.Record{
+		func(p *txn.Payment) journal.Record {
+			return record.MakeCase(p, txn.Case{Why: txn.CaseRefundUnanswered, At: clock.Now()})
+		},
+		func(p *txn.Payment) journal.Record {
+			return record.MakeAct(p, txn.Act{What: txn.FoundStands, By: "ann", Why: "asked", At: clock.Now()})
+		},
+	} {
+		if _, err := x.Change(p.Key, func(v View) ([]journal.Record, error) { return []journal.Record{r(v.Payment)}, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.Finish(p.Key)
+	if a, err := x.Claim(p, 0); err != nil || a == nil || a.Reason != txn.DeclineNoAnswer.Reason || a.At.IsZero() {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // What still moves is never forgotten, however old.
 func TestReversingIsNeverForgotten(t *testing.T) {
 	x, _, clock := newIndex(10)
