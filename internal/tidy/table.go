@@ -165,7 +165,7 @@ func ForeignTable() []Foreign {
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},
 		{Module: "github.com/prometheus/client_golang", By: []string{"switch/observe"}, Tests: []string{"cmd/..."}},
 		{Module: "github.com/prometheus/common", By: []string{"switch/observe", "cmd/..."}},
-		{Module: "go.etcd.io/bbolt", Tests: []string{"switch/journal/segment"}},
+		{Module: "github.com/cockroachdb/pebble/v2", Tests: []string{"switch/journal/segment/peers"}},
 		{Module: "modernc.org/sqlite", By: []string{"switch/history"}},
 		{Module: "github.com/spf13/cobra", By: []string{"cmd/..."}},
 		{Module: "go.yaml.in/yaml/v3", By: []string{"switch/config", "terminal/...", "simulators/...", "cmd/..."}},
