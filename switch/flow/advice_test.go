@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ func (w *world) adviceCommand(word string, args map[string]string, trace, amount
 			args["tip"] = "yes"
 		}
 		w.adviseOf(txn.Adjustment, args, trace, amount)
+	case "script":
+		w.adviseOf(txn.ScriptResult, args, trace, amount)
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "limits":
@@ -56,6 +59,12 @@ func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount 
 		}
 		w.names(in, args)
 	}
+	if class == txn.ScriptResult {
+		run, in.Auth, in.Script = w.flow.AdviseScript, [6]byte{}, []byte(cmp.Or(args["result"], "done"))
+		in.Key.Batch = number(args["batch"], 1)
+		copy(in.Key.Terminal[:], args["terminal"])
+		w.names(in, args)
+	}
 	w.lastKey = in.Key
 	w.last = run(context.Background(), in)
 	w.answered(w.last)
@@ -71,6 +80,9 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 		return w.completed(p, w.act(), mti)
 	}
 	n, of := p.Numbers.STAN, ""
+	if p.Key.Class == txn.ScriptResult {
+		return w.scriptTold(&p, repeat)
+	}
 	if p.Key.Class == txn.Adjustment {
 		n, of = p.Of.STAN, fmt.Sprintf(" of=%d", p.Of.STAN)
 	}
@@ -91,6 +103,21 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 		return txn.Code{}, errors.New("no answer")
 	case act == "duplicate", known && act == "strict":
 		return txn.CodeDuplicate, nil
+	}
+	return txn.CodeApproved, nil
+}
+
+// scripts are what the acquirer sends along for the card in a mood.
+var scripts = map[string][]byte{"script": {0x72, 0x0B, 0x86, 0x09, 0x84, 0x24, 0, 0, 4, 1, 2, 3, 4}}
+
+// scriptTold is the acquirer for the results of scripts, which change nothing in its books.
+func (w *world) scriptTold(p *txn.Payment, repeat bool) (txn.Code, error) {
+	w.say("to acquirer: %s script result %q stan=%d of=%d", map[bool]string{false: "0620", true: "0621"}[repeat], p.Script, p.Numbers.STAN, p.Of.STAN)
+	switch w.act() {
+	case "silent", "lost":
+		return txn.Code{}, errors.New("no answer")
+	case "refuse":
+		return txn.CodeFormat, nil
 	}
 	return txn.CodeApproved, nil
 }

@@ -158,6 +158,7 @@ func alone(l *txn.Payment) error {
 	case l.Acknowledged(): // an advice of what names it takes nothing back
 	case s.InForce():
 		return txn.DeclineOriginalVoided
+	case l.Key.Class == txn.ScriptResult: // it tells of the original, and does nothing to it
 	case s == txn.Disputed: // whether it is in force a person must find out
 		return txn.DeclineOriginalCase
 	case !s.Resting():

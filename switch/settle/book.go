@@ -134,11 +134,12 @@ func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 }
 
 // begins says whether a record begins a payment. The advice of one that the switch
-// approved itself belongs to that one, which began before.
+// approved itself belongs to that one, which began before; so does the result of a
+// script, which moves nothing.
 func begins(r journal.Record) bool {
 	if r.Kind == record.KindAdvice {
 		k, err := record.ParseKey(r.Key)
-		return err == nil && k.Class != txn.StandIn
+		return err == nil && !k.Class.AfterClose()
 	}
 	return r.Kind == record.KindIntent
 }

@@ -18,7 +18,7 @@ import (
 func (b *Book) Admit(k txn.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a := b.batches[k.BatchID()]; a != nil && !a.takes() {
+	if a := b.batches[k.BatchID()]; a != nil && !a.takes() && !k.Class.AfterClose() {
 		return txn.DeclineBatchClosed
 	}
 	return nil

@@ -51,6 +51,7 @@ var sides = [numClasses]Side{
 	Cashback:       OnDebit,
 	StandIn:        OnNeither, // its purchase counts
 	Adjustment:     OnDebitSum,
+	ScriptResult:   OnNeither,
 
 	CompletionAdvice: OnDebit,
 	Upload:           OnNeither,
