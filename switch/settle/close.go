@@ -115,7 +115,7 @@ func (b *Book) seal(id txn.BatchID, a *account, next txn.Batch) error {
 // write makes durable how the batch stands; the account is held, the lock before
 // and after.
 func (b *Book) write(id txn.BatchID, a *account, next txn.Batch) error {
-	next.Now, next.At = a.Now, b.clock.Now()
+	next.Now, next.Offline, next.At = a.Now, a.Offline, b.clock.Now()
 	b.mu.Unlock()
 	err := b.journal.Append(record.MakeBatch(id, next))
 	b.mu.Lock()
