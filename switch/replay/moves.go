@@ -78,7 +78,7 @@ func (v View) Heard(ev txn.Event) {
 	v.x.mu.Lock()
 	defer v.x.mu.Unlock()
 	v.x.count(v.Payment.State, ev)
-	if e := v.x.payments[v.Payment.Key]; ev == txn.SaidYes && e != nil && e.state() == txn.Reversing {
+	if e := v.x.payments.get(v.Payment.Key); ev == txn.SaidYes && e != nil && e.state() == txn.Reversing {
 		e.p.LateYes++ // the reversal that is on its way may have come before it
 	}
 }
