@@ -73,5 +73,5 @@ func (x *Index) unlisted(e *entry) {
 // held.
 func (x *Index) wanted(p *txn.Payment) bool {
 	again := p.Key.Class.Ending() == txn.EndAdvise || p.Key.Class.Ending() == txn.EndCase
-	return p.Share().Side != txn.OnNeither && (again || len(x.payments) <= x.cfg.Keep) && x.accounts.Unsettled(p.Key.BatchID())
+	return p.Share().Side != txn.OnNeither && (again || x.payments.used <= x.cfg.Keep) && x.accounts.Unsettled(p.Key.BatchID())
 }
