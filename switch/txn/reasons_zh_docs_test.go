@@ -94,7 +94,7 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"original_payment_adjusted":           {"终端冲正的交易此后已被调整", "按调整后的金额撤销"},
 		"original_payment_used":               {"终端冲正的交易此后已退货或已完成，或其后续交易存在争议：原交易仍然有效", "剩余金额以退货退还，或撤销预授权完成；存在争议时先结案"},
 		"original_not_found":                  {"终端冲正的交易在此未知；若其后到达，墓碑记录会拒绝它", "无需处理：终端把 25 视为完成"},
-		"original_no_longer_known":            {"终端冲正的交易在此未知，而其批次中有交易已不再记存：记存数超过 `settlement.remember`，或批次早于 `journal.retention_days`；若应答 25，终端即视为完成，持卡人可能仍被扣款", "调高 `settlement.remember` 并重启：交易由日志恢复，终端再次冲正即执行"},
+		"original_no_longer_known":            {"终端冲正的交易在此未知，而其批次中有交易已不再记存：记存数超过 `settlement.remember`，或批次结算已逾 `payment.replay_window_ms`，或批次早于 `journal.retention_days`；若应答 25，终端即视为完成，持卡人可能仍被扣款", "重启交换系统：交易由日志恢复，终端再次冲正即执行；如再次发生，调高 `settlement.remember`"},
 		"reversal_differs_from_original":      {"冲正的金额与原交易不同", "检查终端；部分冲正未实现"},
 		"malfunction":                         {"未曾预料的错误，或应答无法生成", "连同事件与前后日志上报"},
 		"reversal_refused":                    {"收单行以其他应答码答复冲正：既非确认（00），也非不知原交易（25、12、94），也非请稍后再来（68、90、91、96、98、A0）", "以流水号与参考号向收单行查询资金是否占用，并在那里退还；然后[结案](../operating/store-and-forward.md#a-case)"},
