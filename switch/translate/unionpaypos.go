@@ -232,7 +232,8 @@ func currency(v *iso8583.View) (money.Currency, error) {
 }
 
 // original reads what a void or a refund names: the reference number in 37, batch
-// and trace number in 61, and behind them a refund's date, zeros when not known.
+// and trace number in 61, and behind them the date of a refund's original, or of a
+// completion's when that is voided, zeros when not known.
 // A refund without either names nothing, which is for the flow to refuse.
 // The void of a completion has the authorization code in 38, when it is there.
 func original(r *txn.Request, v *iso8583.View) error {
@@ -244,7 +245,7 @@ func original(r *txn.Request, v *iso8583.View) error {
 		return missing("37 and 61 (batch and trace number of the original) are")
 	}
 	copy(r.OfRRN[:], v.Raw(37))
-	if r.Key.Class == txn.Refund && len(text) >= 16 && string(text[12:16]) != "0000" {
+	if (r.Key.Class == txn.Refund || r.Key.Class == txn.CompletionVoid) && len(text) >= 16 && string(text[12:16]) != "0000" {
 		copy(r.OfDate[:], text[12:16])
 	}
 	if r.Key.Class == txn.CompletionVoid {
