@@ -4,6 +4,7 @@ package translate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -136,6 +137,9 @@ func special(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
 	case txn.Void, txn.Refund, txn.CompletionVoid:
 		return original(r, v)
 	case txn.Adjustment:
+		if v.Has(48) { // what it says of a tip, and what field 4 is then, no open source tells
+			return txn.DeclineField.Why(errors.New("field 48 in an adjustment is not built: field 4 has the whole"))
+		}
 		r.Tip = r.Key.Type == typeTip
 		copy(r.OfAuth[:], v.Raw(38))
 		return original(r, v)
