@@ -81,7 +81,7 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.Case = c
+		p.Case, p.FoundUndone = c, false
 		return txn.CaseOpened, nil
 	case KindAdvised:
 		_, err := ParseAdvised(r.Body)
@@ -129,7 +129,7 @@ func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
 	case txn.Drop:
 		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
 	case txn.FoundUndone, txn.FoundStands:
-		p.Case = txn.Case{}
+		p.Case, p.FoundUndone = txn.Case{}, a.What == txn.FoundUndone
 	}
 	e, _ := a.What.Event()
 	return e, nil
