@@ -164,6 +164,7 @@ type crashVerdict struct {
 	Database map[string]int            `json:"database_kills,omitempty"`
 	GaveUp   int                       `json:"gave_up,omitempty"` // lives that ended by themselves, the database being gone
 	Hosts    int                       `json:"acquirer_kills"`
+	Scrapes  int                       `json:"scrapes"`       // of the counters, held against what terminals heard
 	Mended   int                       `json:"tokens_mended"` // kills in the middle of SoftHSM's own writing
 	Seed     uint64                    `json:"seed"`
 	Seconds  float64                   `json:"seconds"`
@@ -187,7 +188,7 @@ func newRecovery(ready []int64) recovery {
 func (c *crash) verdict(h *collected) crashVerdict {
 	v := crashVerdict{
 		Verdict: crashKept, Broken: h.judge(), Kills: len(c.kills), When: map[string]int{}, States: h.states, Payments: len(h.sales), Records: h.records,
-		Recovery: newRecovery(c.ready), Journal: inSegments, Hosts: len(c.marks), Mended: c.mended, Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
+		Recovery: newRecovery(c.ready), Journal: inSegments, Hosts: len(c.marks), Mended: c.mended, Scrapes: len(c.scrapes), Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
 	}
 	for _, k := range c.kills {
 		v.When[k.When]++

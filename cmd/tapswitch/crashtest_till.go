@@ -86,12 +86,13 @@ type shop struct {
 	began    time.Time
 	counters *card.Counters // of the cards
 	ready    *atomic.Bool   // the switch has said so, and is not yet to be killed
+	life     *atomic.Int64  // of the switch, the first is 1
 	pins     *pins
 }
 
 func newShop(s stage, began time.Time) (shop, error) {
 	counters, err := card.OpenCounters("")
-	return shop{s, began, counters, &atomic.Bool{}, &pins{wrong: map[string]bool{}}}, err
+	return shop{s, began, counters, &atomic.Bool{}, &atomic.Int64{}, &pins{wrong: map[string]bool{}}}, err
 }
 
 // pins sees to it that no card has two wrong PINs in a row: its owner would have
@@ -249,27 +250,44 @@ func (t *till) pay(ctx context.Context) bool {
 		t.fall(err)
 		return false
 	}
-	s := &sale{Terminal: t.id, Link: t.anyLink(), Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
-	name := cardOf(s.Link)
-	typed := t.types(name)
-	ask, err := t.ask(ctx, name, s.Amount, typed)
-	if err != nil {
-		t.fell.Store(&fall{err})
+	link := t.anyLink()
+	s := t.sell(ctx, link, t.types(cardOf(link)))
+	if s == nil {
 		return false
 	}
-	r := t.host.Sale(ctx, ask)
-	if r.Outcome == host.NotSent {
-		return false
-	}
-	t.sent.Add(1)
-	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
 	t.take(ctx, s)
-	if s.Outcome == host.Approved && typed == t.deck[name].PIN {
-		t.pins.right(name)
-	}
 	t.note(*s)
 	t.fall(errors.Join(t.voice.more(ctx, s), t.business(ctx)))
 	return s.Code != "91"
+}
+
+// sell is a sale with what the customer types; nil when nothing was sent.
+func (t *till) sell(ctx context.Context, link, typed string) *sale {
+	s := &sale{Terminal: t.id, Link: link, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
+	ask, err := t.ask(ctx, cardOf(link), s.Amount, typed)
+	if err != nil {
+		t.fall(err)
+		return nil
+	}
+	r := t.host.Sale(ctx, ask)
+	if r.Outcome == host.NotSent {
+		return nil
+	}
+	t.sent.Add(1)
+	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
+	if s.Outcome == host.Approved || s.Outcome == host.Declined {
+		t.protocol.believed(oracle.Purchase, s.key())
+	}
+	if s.Outcome == host.Approved && typed == t.deck[cardOf(link)].PIN {
+		t.pins.right(cardOf(link))
+	}
+	return s
+}
+
+// paid has the terminal take a sale for paid.
+func (t *till) paid(s *sale) {
+	s.left = s.Amount
+	t.held = append(t.held, s)
 }
 
 // business is what a shop does besides selling, drawn after each sale. An error is
@@ -320,11 +338,8 @@ func (t *till) types(name string) string {
 	return t.deck[name].PIN
 }
 
-// take takes in how a sale ended, and now and then back what was approved.
+// take takes in what was approved, and now and then back.
 func (t *till) take(ctx context.Context, s *sale) {
-	if s.Outcome == host.Approved || s.Outcome == host.Declined {
-		t.protocol.believed(oracle.Purchase, s.key())
-	}
 	if s.Outcome != host.Approved {
 		return
 	}
@@ -335,8 +350,7 @@ func (t *till) take(ctx context.Context, s *sale) {
 		s.Undone = undo != nil && undo.Trace == s.Trace
 	}
 	if !s.Undone {
-		s.left = s.Amount
-		t.held = append(t.held, s)
+		t.paid(s)
 	}
 }
 

@@ -44,6 +44,7 @@ const (
 type voice struct {
 	*till
 	conn  net.Conn
+	life  int64 // of the switch that conn is to
 	trace uint32
 	owed  *owed // nil: nothing
 }
@@ -64,17 +65,29 @@ func (v *voice) drop() {
 	}
 }
 
+// connect makes sure of a connection to the switch that lives now.
+func (v *voice) connect(ctx context.Context) (err error) {
+	life := v.shop.life.Load()
+	if v.life != life {
+		v.drop()
+	}
+	if v.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	v.life = life
+	if v.conn, err = env.Real().Net.Dial(ctx, v.address); err != nil {
+		v.conn = nil
+	}
+	return err
+}
+
 // say sends a message and waits for its answer. The answer is nil when none came
 // that is authentic, and to this message.
 func (v *voice) say(ctx context.Context, body []byte, ask oracle.Ask) *iso8583.View {
-	if v.conn == nil {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		c, err := env.Real().Net.Dial(ctx, v.address)
-		if err != nil {
-			return nil // surely nothing left: nobody was asked
-		}
-		v.conn = c
+	if v.connect(ctx) != nil {
+		return nil // surely nothing left: nobody was asked
 	}
 	raw, err := v.protocol.format.Append(nil, frame.Frame{TPDU: crashTPDU, Header: crashHeader[:], Body: body})
 	if err != nil {
@@ -153,15 +166,12 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	if body == nil || s.Outcome != "approved" && (altered || s.Outcome != "no_answer") {
 		return nil
 	}
+	var err error
 	if altered {
-		var was iso8583.View
-		if err := v.protocol.layout.Parse(body, &was); err != nil {
-			return err
-		}
-		_, to := was.Span(4)
-		body[to-1] ^= 1 // another digit, in whatever way digits are packed
+		body, err = v.altered(ctx, body)
+	} else {
+		body, err = v.sealed(ctx, body)
 	}
-	body, err := v.sealed(ctx, body)
 	if err != nil {
 		return err
 	}
@@ -169,6 +179,17 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	ask.Vain = altered
 	v.say(ctx, body, ask)
 	return nil
+}
+
+// altered is a message for another amount.
+func (v *voice) altered(ctx context.Context, body []byte) ([]byte, error) {
+	var was iso8583.View
+	if err := v.protocol.layout.Parse(body, &was); err != nil {
+		return nil, err
+	}
+	_, to := was.Span(4)
+	body[to-1] ^= 1 // another digit, in whatever way digits are packed
+	return v.sealed(ctx, body)
 }
 
 // void takes back a sale that is not the last one, which is the operator's to

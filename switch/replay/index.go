@@ -97,7 +97,7 @@ func (x *Index) Apply(r journal.Record) error { return x.take(r, false) }
 // take applies a record; what happens now is counted.
 func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindUploadClosed, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
