@@ -51,6 +51,9 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 		return View{}, err
 	}
 	if len(records) > 0 {
+		if err := x.foresee(e, records); err != nil {
+			return View{}, err
+		}
 		if err := x.accounts.Enter(records); err != nil {
 			return View{}, err
 		}
