@@ -59,7 +59,7 @@ func newCrashtestCommand() *cobra.Command {
 		Long: "Start an HSM token, a switch, two acquirers and eight terminals on loopback, pay without pause, and\n" +
 			"kill the switch with SIGKILL at moments drawn from the seed: under load, while it starts, while it\n" +
 			"stops. The acquirers misbehave meanwhile and are killed too; the terminals lose power, repeat sales, also\n" +
-			"altered, void and refund them, have amounts held, cancel and complete them, sell offline, settle their batches\n" +
+			"altered, void and refund them, have amounts held, cancel and complete them, adjust, sell offline, settle their batches\n" +
 			"and ask for balances. At the end all comes to rest, and the promises are held against\n" +
 			"what terminals heard, acquirers booked and the journal has. Exit code 1 when one is broken, or when too little\n" +
 			"was approved to prove anything; the last line is the verdict, with how many of each were played. The seed fixes what is done; when the machine does it, no seed can.\n" +

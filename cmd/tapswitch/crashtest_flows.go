@@ -11,11 +11,14 @@ type flow struct {
 	Approved int `json:"approved"` // with an answer that reached the terminal
 }
 
+// inPart counts the purchases of which a part was approved; they are among the others.
+const inPart = "purchase_in_part"
+
 // crashFlows are all that a crash test plays; a run of some length that has none of
 // one approved proves nothing of it.
 func crashFlows() []oracle.Kind {
 	return []oracle.Kind{oracle.Purchase, oracle.Void, oracle.Refund, oracle.Inquiry, oracle.Hold, oracle.Release, oracle.Completion,
-		oracle.CompletionAdvice, oracle.CompletionVoid, oracle.OfflineSale, oracle.Reversal, oracle.Settlement}
+		oracle.CompletionAdvice, oracle.CompletionVoid, oracle.OfflineSale, oracle.Adjustment, oracle.Cashback, oracle.Reversal, oracle.Settlement}
 }
 
 // playedIn counts the flows of what terminals asked.
@@ -34,9 +37,13 @@ func playedIn(asks []oracle.Ask) map[string]flow {
 		if !seen[m] {
 			f.Played++
 		}
-		if a.Code == "00" && !yes[m] {
+		if (a.Code == "00" || a.Code == "10") && !yes[m] {
 			yes[m] = true
 			f.Approved++
+			if a.Code == "10" {
+				part := flows[inPart]
+				flows[inPart] = flow{part.Played + 1, part.Approved + 1}
+			}
 		}
 		seen[m] = true
 		flows[string(a.Kind)] = f

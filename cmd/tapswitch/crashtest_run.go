@@ -122,10 +122,12 @@ func (c *crash) edit() error {
 	if err != nil {
 		return err
 	}
+	cash := ", cashback_minor: 5000, status: active}"
 	one := fmt.Sprintf("  - {id: %q, merchant: %q, tmk: terminal/%s/tmk, status: active}\n", demoTerminal, demoMerchant, demoTerminal)
 	var all strings.Builder
 	for i := range crashTills {
-		all.WriteString(strings.Replace(one, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
+		line := strings.Replace(one, ", status: active}", cash, 1)
+		all.WriteString(strings.Replace(line, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
 	}
 	text := string(b)
 	changes, err := c.database.edits(c.stage)
@@ -134,7 +136,7 @@ func (c *crash) edit() error {
 	}
 	for _, e := range append(changes, [][2]string{
 		{one, all.String()},
-		{"timeout_ms: 2000", "timeout_ms: 500, connections: 2"}, // of the links: one that is cut leaves the other
+		{"timeout_ms: 2000", "timeout_ms: 500, connections: 2, cashback_minor: 5000, partial_approval: \"60=1\""}, // of the links: one that is cut leaves the other
 		{"deadline_ms: 4000", fmt.Sprintf("deadline_ms: %d", crashDeadline.Milliseconds())},
 		{"drain_ms: 5000", "drain_ms: 1500"},
 		{"pin_tries: 3", "pin_tries: 10"},

@@ -30,6 +30,9 @@ const (
 	typeOffline        = "30"
 
 	typeCompletionAdvice = "24"
+	typeAdjust           = "32"
+	typeTip              = "34"
+	procedureCashback    = "090000"
 )
 
 const (
