@@ -54,6 +54,7 @@ func (d *decoder) relate(c *Config) {
 	d.members(c)
 	d.counters(c)
 	d.standIn(c)
+	d.offline(c)
 	d.dialects(c)
 	d.bins(c)
 	d.production(c)

@@ -27,6 +27,7 @@ func (w *world) adviceCommand(word string, args map[string]string, trace, amount
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "limits":
 		w.may = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
+		w.may.Offline = txn.OfflineLimits{Amount: money.MinorUnits(number(args["sale"], 0)), Count: int(number(args["sales"], 0)), Sum: money.MinorUnits(number(args["sum"], 0))}
 		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0)), TipPercent: int(number(args["tip"], 20))}
 	default:
 		return false
@@ -50,10 +51,10 @@ func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount 
 	if args["expiry"] != "" {
 		copy(in.Expiry[:], args["expiry"])
 	}
+	in.Key.Batch = number(args["batch"], 1)
 	run := w.flow.Advise
 	if class == txn.Adjustment {
 		run, in.Tip, in.Auth = w.flow.Adjust, args["tip"] == "yes", [6]byte{}
-		in.Key.Batch = number(args["batch"], 1)
 		if in.Tip {
 			in.Key.Type = 34
 		}

@@ -445,6 +445,9 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 	case "decline":
 		return txn.Code{'9', '6'}, nil
 	case "lost":
+		if w.during != nil { // while its answer is on its way
+			w.during()
+		}
 		return txn.CodeUnmatched, nil
 	case "refuse":
 		return txn.CodeFormat, nil

@@ -52,12 +52,13 @@ const (
 	tagOf
 	tagWas
 	tagScript
+	tagOffline
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagScript
+	lastTag        = tagOffline
 )
 
 const (

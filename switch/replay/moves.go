@@ -46,6 +46,9 @@ func (v View) Heard(ev txn.Event) {
 	v.x.mu.Lock()
 	defer v.x.mu.Unlock()
 	v.x.count(v.Payment.State, ev)
+	if e := v.x.payments[v.Payment.Key]; ev == txn.SaidYes && e != nil && e.state() == txn.Reversing {
+		e.p.LateYes++ // the reversal that is on its way may have come before it
+	}
 }
 
 // Moves is how often each arrow of the state table was taken since the start;

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
@@ -50,6 +51,7 @@ type account struct {
 	undoing    int  // payments that are being reversed
 	unrecorded bool // Now is not that of the newest record
 	uploads    *uploads
+	taking     map[txn.Key]money.MinorUnits // offline sales that are being made durable
 
 	changing int         // changes of its payments that are being made durable
 	closing  bool        // it is being closed: no payment begins
@@ -231,6 +233,7 @@ func (b *Book) Moved(k txn.Key, from, to txn.Share) {
 	a := b.account(id)
 	a.Now.Sub(from)
 	a.Now.Add(to)
+	a.movedOffline(k, from, to)
 	a.unrecorded = a.unrecorded || from.Side != to.Side || from.Minor != to.Minor
 	a.count(from.Progress, -1)
 	a.count(to.Progress, +1)

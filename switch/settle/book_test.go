@@ -260,6 +260,18 @@ func TestNextBatch(t *testing.T) {
 	if got := s.book.Current(id(lastBatch)); got != 3 {
 		t.Errorf("behind the last goes on with %d", got)
 	}
+	if got := <-s.closing(204, debits(1, 5), 0); got.Balanced {
+		t.Fatalf("%+v", got)
+	}
+	if got := s.book.Current(id(204)); got != 205 {
+		t.Errorf("in a batch whose totals differ, while the one closed last is %d, goes on with %d", lastBatch, got)
+	}
+	shut(3)
+	shut(204)
+	shut(4) // its upload took long
+	if got := s.book.Current(id(204)); got != 205 {
+		t.Errorf("behind 204 goes on with %d", got)
+	}
 	other := id(1)
 	other.Terminal[7] = '2'
 	if got := s.book.Current(other); got != 1 {

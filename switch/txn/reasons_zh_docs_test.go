@@ -114,6 +114,9 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"upload_payments_forgotten":           {"批次总计包含的交易，其明细交换系统已不再保存，无法与上送核对；金额为其合计", "用 `tapswitch history search` 查找；让终端更常结算"},
 		"batch_upload_disagrees":              {"一次批上送或其结束引起了案件", "`tapswitch txn cases` 列出"},
 		"batch_totals_differ":                 {"终端的批次总计与交换系统不符；该批次不再接受交易", "终端会批上送，差异见 `tapswitch txn cases`；否则用 `tapswitch batch show` 核对签购单"},
+		"offline_sale_above_limit":            {"单笔离线结算超过终端的 `offline.max_amount_minor`", "向商户索取签购单与授权码；`tapswitch txn saf retry` 放行，`drop` 转为案件。屡次出现：终端自身的限额（`limits.offline_…`）与交换系统的不一致"},
+		"offline_sales_above_limit":           {"终端本批次的离线结算已达 `offline.max_count` 笔", "同 `offline_sale_above_limit`；下一批次重新计数，让终端结算"},
+		"offline_sum_above_limit":             {"本批次离线结算的合计将超过 `offline.max_sum_minor`", "同 `offline_sales_above_limit`"},
 		"batch_not_final":                     {"结算期限到时，批次中仍有在途交易或未确认的冲正；批次保持原状", "查看 `tapswitch_saf_depth`；终端会再次结算"},
 	}
 }

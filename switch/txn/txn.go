@@ -188,6 +188,7 @@ type Payment struct {
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
+	LateYes      int  // how often the acquirer said yes late while it is being reversed; not stored
 	State        State
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes
