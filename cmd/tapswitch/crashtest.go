@@ -141,7 +141,7 @@ const (
 const (
 	leastShare = 0.5 // of the payments sent while the switch was ready: approved
 	leastEach  = 3   // approved payments for each kill
-	allKills   = 20  // from so many kills on: at least one of each flow, approved
+	allFlows   = 500 // from so many approved payments on: at least one of each flow, approved
 )
 
 // crashVerdict is the end of a crash test.
@@ -254,10 +254,10 @@ func (v *crashVerdict) idle() string {
 		return fmt.Sprintf("of %d payments sent while the switch was ready, %.0f %% were approved, less than %.0f %%", v.Ready, 100*v.Share, 100*leastShare)
 	case approved < leastEach*v.Kills:
 		return fmt.Sprintf("%d payments were approved over %d kills, fewer than %d for each", approved, v.Kills, leastEach)
-	case v.Kills >= allKills:
+	case approved >= allFlows:
 		for _, kind := range crashFlows() {
 			if v.Flows[string(kind)].Approved == 0 {
-				return fmt.Sprintf("no %s was approved over %d kills", kind, v.Kills)
+				return fmt.Sprintf("no %s was approved beside %d payments", kind, approved)
 			}
 		}
 	}

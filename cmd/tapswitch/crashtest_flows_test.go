@@ -199,7 +199,7 @@ func TestCrashFlows(t *testing.T) {
 	if want := map[string]flow{"refund": {1, 1}, "reversal": {1, 0}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v", got)
 	}
-	v := crashVerdict{Kills: allKills, Share: 1, Outcomes: map[string]int{"approved": 1000}, Flows: map[string]flow{}}
+	v := crashVerdict{Kills: 20, Share: 1, Outcomes: map[string]int{"approved": allFlows}, Flows: map[string]flow{}}
 	for _, kind := range crashFlows() {
 		v.Flows[string(kind)] = flow{2, 1}
 	}
@@ -207,7 +207,11 @@ func TestCrashFlows(t *testing.T) {
 		t.Error(why)
 	}
 	v.Flows["refund"] = flow{2, 0}
-	if why := v.idle(); why != fmt.Sprintf("no refund was approved over %d kills", allKills) {
+	if why := v.idle(); why != fmt.Sprintf("no refund was approved beside %d payments", allFlows) {
 		t.Error(why)
+	}
+	v.Outcomes["approved"]--
+	if why := v.idle(); why != "" {
+		t.Errorf("a short run: %s", why)
 	}
 }
