@@ -209,7 +209,7 @@ func (c *crash) verdict(h *collected) crashVerdict {
 
 // count says what was asked and what came of it.
 func (v *crashVerdict) count(h *collected) {
-	v.Outcomes, v.Told, v.Flows = map[string]int{}, map[string]map[string]int{}, playedIn(h.Asks)
+	v.Outcomes, v.Told, v.Flows = map[string]int{}, map[string]map[string]int{}, playedIn(h.Asks, h.lives)
 	approved := 0
 	for _, s := range h.sales {
 		v.Outcomes[string(s.Outcome)]++
@@ -298,7 +298,7 @@ func showVerdict(out io.Writer, asJSON bool, v crashVerdict) error {
 		err = errors.Join(err, failed)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(v.Flows)) {
-		_, failed := fmt.Fprintf(out, "%-24s %6d played, %6d approved\n", kind, v.Flows[kind].Played, v.Flows[kind].Approved)
+		_, failed := fmt.Fprintf(out, "%-24s %6d played, %6d approved, %4d sent again in a later life\n", kind, v.Flows[kind].Played, v.Flows[kind].Approved, v.Flows[kind].Again)
 		err = errors.Join(err, failed)
 	}
 	_, failed := fmt.Fprintf(out, "%s: %d payments, %.0f %% approved while ready, over %d kills (%d under load, %d starting, %d stopping) and %d of acquirers; recovery %d to %d ms, half within %d; seed %d, %.1f s\n",

@@ -76,7 +76,7 @@ func (c *crash) count(ctx context.Context, rest bool) (*scrape, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Life, s.From, s.Ready, s.Began, s.Ended, s.Rest = c.lives, c.born, c.grown, began, time.Since(c.began), rest
+	s.Life, s.From, s.Ready, s.Began, s.Ended, s.Rest = len(c.births), c.births[len(c.births)-1], c.grown, began, time.Since(c.began), rest
 	c.scrapes = append(c.scrapes, s)
 	return s, nil
 }

@@ -194,19 +194,20 @@ func TestCrashBooksOfHolds(t *testing.T) {
 // and a long run that lacks a flow says which.
 func TestCrashFlows(t *testing.T) {
 	k := oracle.Key{Terminal: "10000001", Batch: 1, Trace: 1}
-	got := playedIn([]oracle.Ask{{Kind: oracle.Refund, Key: k}, {Kind: oracle.Refund, Key: k, Code: "00"}, {Kind: oracle.Refund, Key: k, Code: "00"},
-		{Kind: oracle.Reversal, Key: k, Code: "25"}, {Kind: oracle.Void, Key: k, Code: "00", Vain: true}, {Kind: oracle.Hold, Key: k, Code: "00", Malformed: true}, {Kind: oracle.Other}})
-	if want := map[string]flow{"refund": {1, 1}, "reversal": {1, 0}}; fmt.Sprint(got) != fmt.Sprint(want) {
+	got := playedIn([]oracle.Ask{{Kind: oracle.Refund, Key: k, Arrived: 2}, {Kind: oracle.Refund, Key: k, Code: "00", Arrived: 12}, {Kind: oracle.Refund, Key: k, Code: "00", Arrived: 22},
+		{Kind: oracle.Reversal, Key: k, Code: "25"}, {Kind: oracle.Void, Key: k, Code: "00", Vain: true}, {Kind: oracle.Hold, Key: k, Code: "00", Malformed: true}, {Kind: oracle.Other},
+		{Kind: oracle.Purchase, Key: k, Arrived: 12, Code: "10"}, {Kind: oracle.Purchase, Key: k, Arrived: 13, Code: "10"}}, []time.Duration{1, 10, 20})
+	if want := map[string]flow{"refund": {1, 1, 1}, "reversal": {1, 0, 0}, "purchase": {1, 1, 0}, inPart: {1, 1, 0}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v", got)
 	}
 	v := crashVerdict{Kills: 20, Share: 1, Outcomes: map[string]int{"approved": allFlows}, Flows: map[string]flow{}}
 	for _, kind := range crashFlows() {
-		v.Flows[string(kind)] = flow{2, 1}
+		v.Flows[string(kind)] = flow{2, 1, 0}
 	}
 	if why := v.idle(); why != "" {
 		t.Error(why)
 	}
-	v.Flows["refund"] = flow{2, 0}
+	v.Flows["refund"] = flow{2, 0, 0}
 	if why := v.idle(); why != fmt.Sprintf("no refund was approved beside %d payments", allFlows) {
 		t.Error(why)
 	}

@@ -50,10 +50,10 @@ type crash struct {
 	database *database // nil: the journal is in segment files
 	hit      *hit      // of the present life; nil: none
 
-	lives       int           // begun so far
-	born, grown time.Duration // when the present one began, and was ready
-	scrapes     []*scrape
-	found       []string // by the probes
+	births  []time.Duration // when each life of the switch began
+	grown   time.Duration   // when the present one was ready
+	scrapes []*scrape
+	found   []string // by the probes
 
 	kills []kill
 	ready []int64 // milliseconds of each start that was not cut short
@@ -249,9 +249,8 @@ func (c *crash) startSwitch() error {
 	if mended {
 		c.mended++
 	}
-	c.lives++
-	c.shop.life.Store(int64(c.lives))
-	c.born = time.Since(c.began)
+	c.births = append(c.births, time.Since(c.began))
+	c.shop.life.Store(int64(len(c.births)))
 	c.serve, err = start(c.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml")
 	return err
 }

@@ -208,7 +208,7 @@ func (e *ear) sent(body []byte) {
 	e.mu.Lock()
 	e.open = append(e.open, waiting{a, v.MTI().Response()})
 	e.mu.Unlock()
-	if a.Kind == oracle.Purchase {
+	if a.Kind == oracle.Purchase || a.Kind == oracle.Cashback {
 		e.to.mu.Lock()
 		e.to.sale[a.Key.Trace] = slices.Clone(body)
 		delete(e.to.sale, a.Key.Trace-keptSales)
