@@ -88,59 +88,79 @@ func (s *scrape) countsAgree(asks []oracle.Ask) (broken []string) {
 	say := func(format string, args ...any) {
 		broken = append(broken, fmt.Sprintf("promise 10: life %d of the switch: ", s.Life)+fmt.Sprintf(format, args...))
 	}
-	t := s.reckon(asks)
-	byCode, byClass, loose, sum := map[string]int{}, map[string]int{}, 0, 0
-	codes := codesOfReasons()
-	for _, k := range slices.SortedFunc(maps.Keys(s.Payments), compareCounted) {
-		n := s.Payments[k]
-		sum += n
-		byClass[k.class] += n
-		code, known := codes[k.reason]
-		switch {
-		case k.outcome == "approved":
-			byCode[yes] += n
-		case k.reason == string(txn.DeclineAcquirer.Reason): // by the acquirer's code, whichever
-			loose += n
-		case !known:
-			say("%d messages are counted by %q, which is no reason", n, k.reason)
-		default:
-			byCode[code] += n
-		}
-	}
+	t, n := s.reckon(asks), s.sums(say)
 	lacks := 0
 	for _, code := range slices.Sorted(maps.Keys(t.heard)) {
-		lack := t.heard[code] - byCode[code]
+		lack := t.heard[code] - n.byCode[code]
 		if code != yes && lack > 0 { // as far as acquirers may have said it
 			lacks += lack
-			lack = min(lack, lacks-loose)
+			lack = min(lack, lacks-n.loose)
 		}
 		if lack > 0 {
-			say("%d answers with %s were heard, the reasons with that code count %d", t.heard[code], code, byCode[code])
+			say("%d answers with %s were heard, the reasons with that code count %d", t.heard[code], code, n.byCode[code])
 		}
 	}
-	for _, code := range slices.Sorted(maps.Keys(byCode)) {
-		if n := byCode[code]; n > t.heard[code]+t.open {
-			say("the reasons with code %s count %d, and %d such answers were heard, %d messages not answered", code, n, t.heard[code], t.open)
+	for _, code := range slices.Sorted(maps.Keys(n.byCode)) {
+		if sum, open := n.byCode[code], t.open+n.instead; sum > t.heard[code]+open {
+			say("the reasons with code %s count %d, and %d such answers were heard, %d messages not answered", code, sum, t.heard[code], open)
 		}
 	}
 	for _, kind := range crashFlows() {
 		class := classOf(kind)
-		asked, told, n := t.asked[kind], t.told[kind], byClass[class]
-		if n < told || n > asked+t.bad {
-			say("%d messages are counted as %s, %d were asked, %d of them answered; %d more were in a wrong form", n, class, asked, told, t.bad)
+		asked, told, sum := t.asked[kind], t.told[kind], n.byClass[class]
+		if sum < told || sum > asked+t.bad {
+			say("%d messages are counted as %s, %d were asked, %d of them answered; %d more were in a wrong form", sum, class, asked, told, t.bad)
 		}
 	}
-	malformed := 0
-	for _, reason := range noMessages() {
-		malformed += s.Refused[reason]
-	}
-	switch all := sum + malformed; {
-	case malformed > t.bad:
-		say("%d messages are refused as no messages, %d were in a wrong form", malformed, t.bad)
+	switch all := n.all + n.malformed; {
+	case n.malformed > t.bad:
+		say("%d messages are refused as no messages, %d were in a wrong form", n.malformed, t.bad)
 	case all > t.sent, s.Rest && all < t.sent-t.lost:
-		say("%d messages were sent, %d are counted and %d refused as none", t.sent, sum, malformed)
+		say("%d messages were sent, %d are counted and %d refused as none", t.sent, n.all, n.malformed)
 	}
 	return broken
+}
+
+// sums are the counters, added up.
+type sums struct {
+	byCode    map[string]int // by reasons with that code
+	byClass   map[string]int
+	loose     int // declined by acquirers, with whichever code
+	all       int
+	instead   int // refusals in the place of answers: counted by what was decided too
+	malformed int
+}
+
+// sums adds the counters up; a reason that is none is told.
+func (s *scrape) sums(say func(string, ...any)) sums {
+	sum, codes := sums{byCode: map[string]int{}, byClass: map[string]int{}}, codesOfReasons()
+	for _, k := range slices.SortedFunc(maps.Keys(s.Payments), compareCounted) {
+		n := s.Payments[k]
+		sum.all += n
+		sum.byClass[k.class] += n
+		code, known := codes[k.reason]
+		switch {
+		case k.outcome == "approved":
+			sum.byCode[yes] += n
+		case k.reason == string(txn.DeclineAcquirer.Reason):
+			sum.loose += n
+		case !known:
+			say("%d messages are counted by %q, which is no reason", n, k.reason)
+		default:
+			sum.byCode[code] += n
+		}
+	}
+	for reason, n := range s.Refused {
+		code, known := codes[reason]
+		switch {
+		case slices.Contains(noMessages(), reason):
+			sum.malformed += n
+		case known:
+			sum.byCode[code] += n
+			sum.instead += n
+		}
+	}
+	return sum
 }
 
 // noMessages are the reasons by which a listener refuses what is no message.

@@ -88,6 +88,14 @@ func TestCrashCountsAgree(t *testing.T) {
 	if _, err := newScrape(`tapswitch_listen_refused_total{reason="x"} many`); err == nil {
 		t.Error("a count that is none was read")
 	}
+	other := askedOf() // a yes that could not be given: its refusal is counted, and so is what was decided
+	other[2].Code = "98"
+	if broken := readAt(t, counters+`tapswitch_listen_refused_total{reason="deadline_passed"} 1`, true).countsAgree(other); broken != nil {
+		t.Errorf("a refusal instead of a yes: %q", broken)
+	}
+	if broken := strings.Join(readAt(t, counters, true).countsAgree(other), ""); !strings.Contains(broken, "1 answers with 98 were heard") {
+		t.Errorf("a refusal instead of a yes that is not counted: %q", broken)
+	}
 	early := askedOf() // sent to the life before, for all that its terminal knows
 	early = append(early, oracle.Ask{Kind: oracle.Purchase, Arrived: 1500 * time.Millisecond, Answered: oracle.Never})
 	if broken := readAt(t, counters, true).countsAgree(early); broken != nil {
