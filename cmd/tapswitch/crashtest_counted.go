@@ -26,6 +26,7 @@ type scrape struct {
 	Rest         bool          // nothing was on its way
 	Payments     map[counted]int
 	Refused      map[string]int // messages and connections that listeners refused, by reason
+	Cases        int            // payments that a person has, as the running switch knows them
 }
 
 // counted is what a message is counted by.
@@ -35,6 +36,7 @@ type counted struct{ class, outcome, reason string }
 const (
 	familyPayments = "tapswitch_flow_payments_total{"
 	familyRefused  = "tapswitch_listen_refused_total{"
+	gaugeCases     = "tapswitch_saf_cases_open "
 )
 
 // newScrape reads the counters of a text of metrics.
@@ -42,6 +44,9 @@ func newScrape(text string) (*scrape, error) {
 	s := &scrape{Payments: map[counted]int{}, Refused: map[string]int{}}
 	in := bufio.NewScanner(strings.NewReader(text))
 	for in.Scan() {
+		if n, ok := strings.CutPrefix(in.Text(), gaugeCases); ok {
+			s.Cases, _ = strconv.Atoi(n)
+		}
 		name, value, ok := strings.Cut(in.Text(), "} ")
 		if !ok || !strings.HasPrefix(name, familyPayments) && !strings.HasPrefix(name, familyRefused) {
 			continue
@@ -161,6 +166,15 @@ func (s *scrape) sums(say func(string, ...any)) sums {
 		}
 	}
 	return sum
+}
+
+// casesAgree is promise 8 for what a person has: the switch that runs, at rest, knows
+// as many payments of that kind as a replay of its journal.
+func (s *scrape) casesAgree(replayed int) (broken []string) {
+	if s.Rest && s.Cases != replayed {
+		broken = append(broken, fmt.Sprintf("promise 8: life %d of the switch knows %d payments with an open case, its journal has %d", s.Life, s.Cases, replayed))
+	}
+	return broken
 }
 
 // noMessages are the reasons by which a listener refuses what is no message.

@@ -107,6 +107,18 @@ func TestCrashCountsAgree(t *testing.T) {
 	}
 }
 
+// TestCrashCasesAgree: what a person has in the running switch is what the journal has.
+func TestCrashCasesAgree(t *testing.T) {
+	for text, cases := range map[string]int{counters: 0, counters + "tapswitch_saf_cases_open 3\n": 3} {
+		if s := readAt(t, text, true); s.Cases != cases || s.casesAgree(cases) != nil || len(s.casesAgree(cases+1)) != 1 {
+			t.Errorf("%d cases", s.Cases)
+		}
+		if s := readAt(t, text, false); s.casesAgree(cases+1) != nil {
+			t.Error("a switch at work is held to it")
+		}
+	}
+}
+
 // TestCrashProbesAreCounted: what the counters rise by between two looks must be what
 // was refused in between, by its reason.
 func TestCrashProbesAreCounted(t *testing.T) {

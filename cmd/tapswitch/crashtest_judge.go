@@ -217,6 +217,7 @@ func (h *collected) judge() []string {
 	}
 	for _, s := range h.scrapes {
 		broken = append(broken, s.countsAgree(h.Asks)...)
+		broken = append(broken, s.casesAgree(h.states[txn.Disputed.String()])...)
 	}
 	return append(broken, h.probed...)
 }
