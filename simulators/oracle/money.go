@@ -231,7 +231,7 @@ func (c *court) refusals() map[Key]map[string]bool {
 		at := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
 		switch {
 		case family(m.MTI) == "0400" && refuses(m.Response):
-		case family(m.MTI) == "0220" && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
+		case (family(m.MTI) == "0220" || family(m.MTI) == mtiScript) && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
 			at = request{m.Acquirer, m.STAN, m.Sent}
 		default:
 			continue

@@ -195,6 +195,9 @@ func describe(r journal.Record) string {
 	case record.KindUpload:
 		id, items, _, _ := record.ParseUpload(r)
 		return fmt.Sprintf("%s %06d %s", name, id.Batch, verdicts(items))
+	case record.KindUploadClosed:
+		id, items, a, _ := record.ParseUploadClosed(r)
+		return fmt.Sprintf("%s %06d by %s %s", name, id.Batch, a.By, verdicts(items))
 	case record.KindCounter:
 		c, _ := record.ParseCounter(r.Body)
 		return fmt.Sprintf("%s highest=%d", name, c.High)

@@ -4,14 +4,20 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
+	"tapswitch/internal/money"
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/bertlv"
+	"tapswitch/simulators/card"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
+	"tapswitch/terminal/kernel"
 )
 
 // scripted has bank A's issuer send a script with each approval of a chip.
@@ -113,4 +119,68 @@ func TestScriptOfATerminal(t *testing.T) {
 	if s := r.a.host.Summary(); s.Check != "ok" || r.a.taken() != 1500 {
 		t.Errorf("books %s, %d taken", s.Check, r.a.taken())
 	}
+}
+
+// From the card to the card: its issuer's script comes with the approval, the card
+// believes the issuer at a second tap and carries it out, and the issuer hears that and
+// sends none any more.
+func TestScriptCarriedOut(t *testing.T) {
+	r := newRigWith(t, scripted)
+	till := r.term(0)
+	c := r.drawn("unionpay-scripts")
+	cfg := kernel.DefaultConfig()
+	for i := range cfg.Applications {
+		cfg.Applications[i].TTQ[2] |= kernel.UpdateTTQ
+	}
+	sale := func() (host.Result, kernel.Outcome) {
+		t.Helper()
+		purchase, err := kernel.NewPurchase(rand.Reader, money.Amount{Minor: 700, Currency: money.CNY}, time.Now(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.PowerOn()
+		out, err := kernel.Run(context.Background(), plastic{c}, cfg, purchase)
+		if err != nil || !out.Update {
+			t.Fatalf("%v %v, %v", out.Kind, out.Update, err)
+		}
+		if _, _, err := till.host.Ready(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		bought := till.host.Sale(context.Background(), host.Sale{Amount: 700, Card: host.Card{PAN: out.PAN, PSN: out.PSN, Expiry: out.Expiry, Track2: out.Track2, ICC: out.ICC, Entry: host.Contactless}})
+		till.want(bought, host.Approved, "00")
+		return bought, out
+	}
+	bought, out := sale()
+	c.PowerOn()
+	done, err := kernel.RunScripts(context.Background(), plastic{c}, out.AID, bought.ICC)
+	if err != nil || len(done) != 1 || !done[0].Begun || done[0].Refused != 0 || hex.EncodeToString(c.Value(0x9F58)) != "01aabb" {
+		t.Fatalf("%+v %v, the card has %x", done, err, c.Value(0x9F58))
+	}
+	if err := till.host.ScriptsDone(context.Background(), bought.Trace, []host.ScriptResult{{Done: host.Performed, ID: done[0].ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if told, err := till.host.Upload(context.Background(), false); err != nil || len(told) != 1 || !told[0].Done {
+		t.Fatalf("%+v %v", told, err)
+	}
+	r.settled()
+	if again, _ := sale(); r.results() != 1 {
+		t.Errorf("%d results", r.results())
+	} else if ids, err := host.Scripts(again.ICC); err != nil || len(ids) != 0 {
+		t.Errorf("carried out, and another approval brings %x %v", ids, err)
+	}
+}
+
+// drawn is a card of the deck.
+func (r *rig) drawn(name string) *card.Card {
+	r.Helper()
+	deck, err := card.Deck()
+	if err != nil {
+		r.Fatal(err)
+	}
+	at := slices.IndexFunc(deck, func(p card.Profile) bool { return p.Name == name })
+	c, err := card.New(deck[at], r.cards)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return c
 }

@@ -168,7 +168,7 @@ func TestAdjustment(t *testing.T) {
 // as it can be.
 func acts() (all []journal.Record) {
 	at := time.Date(2026, 11, 29, 3, 12, 0, 7, time.UTC)
-	for d := txn.Hold; d.Known(); d++ {
+	for d := txn.Hold; d <= txn.FoundStands; d++ { // what is done to payments
 		a := txn.Act{What: d, By: strings.Repeat("b", txn.ByMax), Why: strings.Repeat("w", txn.WhyMax), At: at}
 		if d == txn.Drop {
 			a.Code = txn.CodeMalfunction

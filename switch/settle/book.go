@@ -32,8 +32,9 @@ type Book struct {
 
 	mu      sync.Mutex // never held across a wait or a port call
 	batches map[txn.BatchID]*account
-	closed  map[owner][]uint32 // in the order in which they were closed
-	cases   int                // that uploads opened
+	closed  map[owner][]uint32             // in the order in which they were closed
+	open    map[txn.BatchID][]txn.Uploaded // cases that uploads opened and nobody has closed, each once, in their order
+	cases   int                            // how many those are
 }
 
 // owner is whose batches count on.
@@ -63,7 +64,7 @@ type account struct {
 
 // New makes an empty book; Apply and Moved fill it from the journal.
 func New(cfg Config, world env.Env, j journal.Appender) *Book {
-	return &Book{cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, batches: map[txn.BatchID]*account{}, closed: map[owner][]uint32{}}
+	return &Book{cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, batches: map[txn.BatchID]*account{}, closed: map[owner][]uint32{}, open: map[txn.BatchID][]txn.Uploaded{}}
 }
 
 // Apply takes the records of batches and passes over others.
@@ -76,6 +77,8 @@ func (b *Book) Apply(r journal.Record) error {
 		err = b.applyBatch(r)
 	case record.KindUpload:
 		err = b.applyUpload(r)
+	case record.KindUploadClosed:
+		err = b.applyClosed(r)
 	}
 	if err != nil {
 		return fmt.Errorf("settle: %s record: %w", record.KindName(r.Kind), err)
@@ -128,7 +131,7 @@ func (b *Book) account(id txn.BatchID) *account {
 // batchOf is the batch of a record of a payment.
 func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindUploadClosed:
 		return id, false
 	}
 	k, err := record.ParseKey(r.Key)

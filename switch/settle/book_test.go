@@ -27,8 +27,12 @@ type log struct {
 	gate    chan struct{}
 	waiting int // appends that came to the gate
 	fail    error
+	after   int   // so many appends from now on it fails with later
+	later   error // nil: it does not
 	panics  bool
 }
+
+func (l *log) failAfter(n int, err error) { l.after, l.later = n, err }
 
 func (l *log) Append(rs ...journal.Record) error {
 	if l.panics {
@@ -45,6 +49,11 @@ func (l *log) Append(rs ...journal.Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.later != nil {
+		if l.after--; l.after < 0 {
+			l.fail, l.later = l.later, nil
+		}
+	}
 	if l.fail != nil {
 		return l.fail
 	}

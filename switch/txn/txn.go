@@ -118,11 +118,11 @@ type Answer struct {
 	RRN      RRN
 	At       time.Time   // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte     // field 15 MMDD, zero when none
+	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 	ICC      []byte      // field 55 to the card: tag 91; never sensitive
 	Funds    Funds       // of a balance inquiry
 	Repeat   bool        // told before
 	Settled  *Settlement // of a Settle, nil for others
-	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 }
 
 // Funds is what an inquiry learned of an account (ISO 8583:1987 DE 54, amount
@@ -142,10 +142,11 @@ func Refusal(err error, at time.Time) Answer {
 }
 
 // Numbers identify a message on a link: field 11, field 7 (UTC MMDDhhmmss) and
-// field 37. A repeat carries the same.
+// field 37. A repeat carries the same. In this order no byte is lost between the
+// fields: every payment remembered has three.
 type Numbers struct {
-	STAN STAN
 	At   time.Time // UTC; field 7 is its MMDDhhmmss
+	STAN STAN
 	RRN  RRN
 }
 
