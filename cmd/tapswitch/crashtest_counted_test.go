@@ -119,6 +119,18 @@ func TestCrashCasesAgree(t *testing.T) {
 	}
 }
 
+// TestCrashAtRest: a run is at rest when nothing is to be delivered and the history is
+// level.
+func TestCrashAtRest(t *testing.T) {
+	rest := "tapswitch_history_lag_records 0\ntapswitch_history_up 1\ntapswitch_saf_depth 0\n"
+	for text, want := range map[string]bool{rest: true, strings.Replace(rest, "up 1", "up 0", 1): false, strings.Replace(rest, "records 0", "records 12", 1): false,
+		strings.Replace(rest, "depth 0", "depth 07", 1): false, "": false} {
+		if atRest(text) != want {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
 // TestCrashProbesAreCounted: what the counters rise by between two looks must be what
 // was refused in between, by its reason.
 func TestCrashProbesAreCounted(t *testing.T) {

@@ -349,8 +349,9 @@ func (c *crash) endLoad() {
 	c.loads.Wait()
 }
 
-// delivered waits until the switch has no reversal left. The gauge is a second
-// old at most, and a late answer may still come: it must be empty for a while.
+// delivered waits until the switch has no reversal left and its history is level with
+// the journal, which after a fault of its store takes a while. The gauges are a
+// second old at most, and a late answer may still come: it must be so for a while.
 func (c *crash) delivered(ctx context.Context, t *troupe) error {
 	const calm = 3 // looks, a second apart
 	for empty := 0; empty < calm; {
@@ -362,14 +363,24 @@ func (c *crash) delivered(ctx context.Context, t *troupe) error {
 			return err
 		}
 		empty++
-		if !strings.Contains("\n"+text, "\ntapswitch_saf_depth 0\n") {
+		if !atRest(text) {
 			empty = 0
 		}
 		if time.Since(c.began) > restLimit+time.Duration(c.want)*killLimit {
-			return errors.New("reversals are not delivered in time")
+			return errors.New("reversals are not delivered, or the history is not level, in time")
 		}
 	}
 	return nil
+}
+
+// atRest says whether metrics show nothing that is still to be done.
+func atRest(metrics string) bool {
+	for _, line := range []string{"tapswitch_saf_depth 0", "tapswitch_history_up 1", "tapswitch_history_lag_records 0"} {
+		if !strings.Contains("\n"+metrics, "\n"+line+"\n") {
+			return false
+		}
+	}
+	return true
 }
 
 // close ends every process well and keeps what the hosts say of their books.
