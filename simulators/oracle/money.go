@@ -13,7 +13,7 @@ func approvalsAreStored(c *court) {
 	}
 	for _, k := range c.order {
 		for _, a := range c.asked[k] {
-			if a.Code != approved || a.Received == Never {
+			if !a.yes() || a.Received == Never {
 				continue
 			}
 			r, ok := yes[k]
@@ -73,7 +73,7 @@ func debitsMatch(c *court) {
 		if !c.asked[k][0].Kind.pays() {
 			continue
 		}
-		want := c.asked[k][0].Amount
+		want := c.worth(k)
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
@@ -113,7 +113,7 @@ func voidsMatch(c *court) {
 // refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
 // back once, what it was not told is not given or has a case, and a payment gives no
 // more than it took, what has a case included: but for what an acquirer gave after
-// it had said no.
+// it had said no, or had said to its reversal that it does not know it.
 func refundsMatch(c *court) {
 	told := map[Key]bool{}
 	for _, t := range c.Terminals {
@@ -123,7 +123,7 @@ func refundsMatch(c *court) {
 	}
 	no := map[Key]bool{}
 	for _, r := range c.Records {
-		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no"
+		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no" || r.Kind == "undone" && r.Event == "undo_unknown"
 	}
 	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
 	for _, b := range c.Credits {
@@ -142,8 +142,8 @@ func refundsMatch(c *court) {
 	for _, k := range c.order {
 		a := c.asked[k][0]
 		switch n := given[k]; {
-		case a.Kind.pays() && sum[k] > a.Amount:
-			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], a.Amount)
+		case a.Kind.pays() && sum[k] > c.worth(k):
+			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], c.worth(k))
 		case a.Kind != Refund:
 		case n > 1:
 			c.broken(2, []Key{k}, "%d refunds in force", n)
