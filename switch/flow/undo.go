@@ -227,7 +227,8 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 
 // Late takes an acquirer's answer, SaidYes or SaidNo, that came after its time. A
 // yes of a payment whose reversal found nothing, or that was declined, reverses
-// it; everything else stays as it is. So does a void whose original was undone
+// it; of one that a person found undone it opens a case again; everything else stays
+// as it is. So does a void whose original was undone
 // since, by whatever means: the yes gave back what the undo gives back, and
 // reversing it would take that again. A completion takes, so its late yes is
 // reversed whatever became of the hold.
@@ -237,11 +238,14 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	if !ok || !known {
 		return
 	}
-	switch p.Ending() {
-	case txn.EndCase:
+	switch e := p.Ending(); {
+	case p.FoundUndone && said == txn.SaidYes:
+		f.lateFound(k, l)
+		return
+	case e == txn.EndCase:
 		f.lateCase(k, l, said)
 		return
-	case txn.EndUndo:
+	case e == txn.EndUndo:
 	default:
 		return
 	}

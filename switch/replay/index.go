@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tapswitch/internal/env"
@@ -31,6 +32,7 @@ type Index struct {
 	clock   env.Clock
 	waits   env.Waits
 	journal journal.Appender
+	doubt   atomic.Bool // the journal could not tell whether records are durable
 
 	accounts Accounts
 

@@ -63,6 +63,9 @@ type Sender interface {
 type Payments interface {
 	Find(k txn.Key) (txn.Payment, bool)
 	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
+	// Doubtful says that nobody knows whether the records of some change are durable:
+	// the process is about to stop.
+	Doubtful() bool
 }
 
 // Queue is the lines of all links.

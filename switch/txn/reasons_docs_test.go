@@ -121,6 +121,7 @@ func reasonDocs() map[Reason]reasonDoc {
 			"tell the acquirer STAN, RRN and the authorization, and have it booked there; the voucher is the merchant's"},
 		"advice_expired":                 {"the advice was sent for `reversal.max_age_ms` and never acknowledged", "ask the acquirer whether it is booked; it is sent no more"},
 		"dropped":                        {"an operator took the message out of what is sent (`tapswitch txn saf drop`)", "as for `reversal_refused`; who and why is in the journal"},
+		"approved_after_undone":          {"a case was closed as undone, and then the acquirer's yes to the payment came: it may have carried it out since, or its answer was long on its way", "look the payment up at the acquirer once more, have it given back there if it holds the money, and close the case with what is found"},
 		"original_not_found":             {"a terminal reversed a payment that the switch does not know; a tombstone refuses it should it still come", "nothing: the terminal takes 25 for done"},
 		"reversal_differs_from_original": {"a reversal names another amount than the payment it reverses", "look at the terminal; partial reversals are not built"},
 		"malfunction":                    {"an error that nobody thought about, or an answer that could not be built", "report it with the event and the log around it"},

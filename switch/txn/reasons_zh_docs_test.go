@@ -103,6 +103,7 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"refund_answer_unusable":              {"退货的应答未通过检查，或无法保存", "同 `refund_unanswered`"},
 		"dropped":                             {"操作员停止了发送（`tapswitch txn saf drop`）", "同 `reversal_refused`；操作员与原因在日志（journal）中"},
 		"refund_approved_after_no":            {"已告知终端拒绝的退货其后得到批准", "同 `refund_unanswered`"},
+		"approved_after_undone":               {"案件按已撤销结案之后，收单行对该交易的批准应答才到：它可能其后才入账，也可能应答在途已久", "再向收单行查询该交易；若占用资金，在那里退还，然后按查询结果结案"},
 		"batch_totals_not_told":               {"终端在得知总计之前，或批次中尚有未终结的交易时，就批上送或结束批次", "无需处理：终端会重新对总计"},
 		"batch_upload_too_long":               {"终端对一个批次上送超过 9,999 笔", "检查该终端：其批次没有这么多交易"},
 		"upload_amount_differs":               {"该笔交易终端的金额与交换系统及收单行的不同", "核对签购单、日志与收单行账目；差额在收单行退还或追索"},

@@ -188,6 +188,7 @@ type Payment struct {
 	Undo         Numbers // of the reversal, zero when none
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
+	FoundUndone  bool // Reversed since a person found that the acquirer holds nothing of it
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
 	LateYes      int  // how often the acquirer said yes late while it is being reversed; not stored
 	State        State
