@@ -10,10 +10,6 @@ package pkcs11
 #cgo noescape ts_sign
 #cgo noescape ts_gcm
 #cgo noescape ts_derive
-#cgo nocallback ts_crypt
-#cgo nocallback ts_chain2
-#cgo nocallback ts_alg3
-#cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
 #cgo nocallback ts_derive_working

@@ -125,9 +125,7 @@ func (p *pool) next(w *worker) bool {
 	if timed || w.stuck || p.closed || len(p.waiting) > 0 {
 		return p.nextOf(w, timed)
 	}
-	for i := range w.jobs {
-		w.jobs[i] = nil
-	}
+	w.jobs[0] = nil // it was the only one
 	w.jobs, w.key = w.jobs[:0], nil
 	p.idle = p.idle[:len(p.idle)+1] // it has room for all
 	p.idle[len(p.idle)-1] = w
