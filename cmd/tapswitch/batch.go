@@ -57,6 +57,7 @@ type batchBook struct {
 	sums    *settle.Book
 	records map[txn.BatchID]txn.Batch
 	uploads map[txn.BatchID][]txn.Uploaded
+	closed  map[txn.BatchID][]txn.Uploaded // cases of them that a person closed
 }
 
 // Apply takes the records of batches; it stands before the sums.
@@ -74,6 +75,10 @@ func (b *batchBook) Apply(r journal.Record) error {
 			}
 		}
 		return err
+	case record.KindUploadClosed:
+		id, items, _, err := record.ParseUploadClosed(r)
+		b.closed[id] = append(b.closed[id], items...)
+		return err
 	}
 	return nil
 }
@@ -81,7 +86,7 @@ func (b *batchBook) Apply(r journal.Record) error {
 // batchesOf are all batches of a journal, by terminal, merchant and number.
 func batchesOf(j journal.Replayer) ([]batchView, error) {
 	world := env.Real()
-	b := &batchBook{records: map[txn.BatchID]txn.Batch{}, uploads: map[txn.BatchID][]txn.Uploaded{}}
+	b := &batchBook{records: map[txn.BatchID]txn.Batch{}, uploads: map[txn.BatchID][]txn.Uploaded{}, closed: map[txn.BatchID][]txn.Uploaded{}}
 	b.index = replay.New(replay.Config{Max: math.MaxInt}, world, nil)
 	b.sums = settle.New(settle.Config{Max: math.MaxInt}, world, nil)
 	b.index.Account(b.sums)
@@ -121,7 +126,7 @@ func (b *batchBook) view(id txn.BatchID, batch txn.Batch) batchView {
 		v.Told, v.Theirs, v.Since = &told, &theirs, is.At.UTC().Format(time.RFC3339)
 	}
 	for _, u := range v.uploaded {
-		if u.Verdict != txn.UploadAgrees {
+		if u.Verdict != txn.UploadAgrees && !slices.Contains(b.closed[id], u) {
 			v.Cases++
 		}
 	}
@@ -165,7 +170,7 @@ func newBatchListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list {--journal DIR | --config FILE}",
 		Short: "List the batches of all terminals",
-		Long: `List the batches of all terminals: how each stands, what its payments in force come to, and how many cases its upload opened.
+		Long: `List the batches of all terminals: how each stands, what its payments in force come to, and how many cases of its upload are open.
 Amounts are minor units. A batch whose totals differ and that is not uploaded waits for its terminal. Reads the journal and changes nothing, beside a
 running switch too; the newest payments may then be missing.`,
 		Example: "  tapswitch batch list --journal journal\n  tapswitch batch list --config switch.yaml --state differs -o json",

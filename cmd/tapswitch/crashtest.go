@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -58,9 +59,10 @@ func newCrashtestCommand() *cobra.Command {
 		Long: "Start an HSM token, a switch, two acquirers and eight terminals on loopback, pay without pause, and\n" +
 			"kill the switch with SIGKILL at moments drawn from the seed: under load, while it starts, while it\n" +
 			"stops. The acquirers misbehave meanwhile and are killed too; the terminals lose power, repeat sales, also\n" +
-			"altered, void them and ask for balances. At the end all comes to rest, and the promises are held against\n" +
+			"altered, void and refund them, have amounts held, cancel and complete them, sell offline, settle their batches\n" +
+			"and ask for balances. At the end all comes to rest, and the promises are held against\n" +
 			"what terminals heard, acquirers booked and the journal has. Exit code 1 when one is broken, or when too little\n" +
-			"was approved to prove anything; the last line is the verdict. The seed fixes what is done; when the machine does it, no seed can.\n" +
+			"was approved to prove anything; the last line is the verdict, with how many of each were played. The seed fixes what is done; when the machine does it, no seed can.\n" +
 			"A kill leaves what was written to the operating system: power cuts are the simulated disk's business.\n\n" +
 			"With --journal postgres a PostgreSQL server is made in a directory of its own, and killed too: one of its\n" +
 			"processes, its first one, or all; now and then it stays away until the switch has given up.",
@@ -139,6 +141,7 @@ const (
 const (
 	leastShare = 0.5 // of the payments sent while the switch was ready: approved
 	leastEach  = 3   // approved payments for each kill
+	allKills   = 20  // from so many kills on: at least one of each flow, approved
 )
 
 // crashVerdict is the end of a crash test.
@@ -152,6 +155,7 @@ type crashVerdict struct {
 	Ready    int                       `json:"payments_while_ready"` // of them, sent while the switch said that it was ready
 	Share    float64                   `json:"approved_share"`       // of those
 	Outcomes map[string]int            `json:"outcomes"`             // of payments at the terminals
+	Flows    map[string]flow           `json:"flows"`                // by kind of message
 	Told     map[string]map[string]int `json:"told"`                 // by kind of message, repeats, altered ones and those in a wrong form apart: by response code
 	States   map[string]int            `json:"states"`               // in the journal
 	Records  uint64                    `json:"records"`
@@ -160,6 +164,7 @@ type crashVerdict struct {
 	Database map[string]int            `json:"database_kills,omitempty"`
 	GaveUp   int                       `json:"gave_up,omitempty"` // lives that ended by themselves, the database being gone
 	Hosts    int                       `json:"acquirer_kills"`
+	Scrapes  int                       `json:"scrapes"`       // of the counters, held against what terminals heard
 	Mended   int                       `json:"tokens_mended"` // kills in the middle of SoftHSM's own writing
 	Seed     uint64                    `json:"seed"`
 	Seconds  float64                   `json:"seconds"`
@@ -183,7 +188,7 @@ func newRecovery(ready []int64) recovery {
 func (c *crash) verdict(h *collected) crashVerdict {
 	v := crashVerdict{
 		Verdict: crashKept, Broken: h.judge(), Kills: len(c.kills), When: map[string]int{}, States: h.states, Payments: len(h.sales), Records: h.records,
-		Recovery: newRecovery(c.ready), Journal: inSegments, Hosts: len(c.marks), Mended: c.mended, Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
+		Recovery: newRecovery(c.ready), Journal: inSegments, Hosts: len(c.marks), Mended: c.mended, Scrapes: len(c.scrapes), Seed: c.seed, Seconds: time.Since(c.began).Round(time.Millisecond).Seconds(),
 	}
 	for _, k := range c.kills {
 		v.When[k.When]++
@@ -204,7 +209,7 @@ func (c *crash) verdict(h *collected) crashVerdict {
 
 // count says what was asked and what came of it.
 func (v *crashVerdict) count(h *collected) {
-	v.Outcomes, v.Told = map[string]int{}, map[string]map[string]int{}
+	v.Outcomes, v.Told, v.Flows = map[string]int{}, map[string]map[string]int{}, playedIn(h.Asks)
 	approved := 0
 	for _, s := range h.sales {
 		v.Outcomes[string(s.Outcome)]++
@@ -224,6 +229,8 @@ func (v *crashVerdict) count(h *collected) {
 		switch {
 		case a.Malformed:
 			kind = "malformed"
+		case a.Vain && a.Kind != oracle.Purchase:
+			kind += "_in_vain"
 		case a.Vain:
 			kind = "altered"
 		case a.Kind == oracle.Purchase && seen[a.Key]:
@@ -247,6 +254,12 @@ func (v *crashVerdict) idle() string {
 		return fmt.Sprintf("of %d payments sent while the switch was ready, %.0f %% were approved, less than %.0f %%", v.Ready, 100*v.Share, 100*leastShare)
 	case approved < leastEach*v.Kills:
 		return fmt.Sprintf("%d payments were approved over %d kills, fewer than %d for each", approved, v.Kills, leastEach)
+	case v.Kills >= allKills:
+		for _, kind := range crashFlows() {
+			if v.Flows[string(kind)].Approved == 0 {
+				return fmt.Sprintf("no %s was approved over %d kills", kind, v.Kills)
+			}
+		}
 	}
 	return ""
 }
@@ -282,6 +295,10 @@ func showVerdict(out io.Writer, asJSON bool, v crashVerdict) error {
 	}
 	if v.Idle != "" {
 		_, failed := fmt.Fprintln(out, "no proof:", v.Idle)
+		err = errors.Join(err, failed)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(v.Flows)) {
+		_, failed := fmt.Fprintf(out, "%-24s %6d played, %6d approved\n", kind, v.Flows[kind].Played, v.Flows[kind].Approved)
 		err = errors.Join(err, failed)
 	}
 	_, failed := fmt.Fprintf(out, "%s: %d payments, %.0f %% approved while ready, over %d kills (%d under load, %d starting, %d stopping) and %d of acquirers; recovery %d to %d ms, half within %d; seed %d, %.1f s\n",

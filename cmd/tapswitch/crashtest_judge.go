@@ -41,11 +41,13 @@ type collected struct {
 	sales   []sale
 	states  map[string]int // of the payments in the journal
 	records uint64
+	scrapes []*scrape
+	probed  []string // findings of the probes
 }
 
 // collect reads what the run left behind.
 func (c *crash) collect(ctx context.Context) (*collected, error) {
-	h := &collected{History: oracle.History{Deadline: crashDeadline + crashTravel}, states: map[string]int{}}
+	h := &collected{History: oracle.History{Deadline: crashDeadline + crashTravel}, states: map[string]int{}, scrapes: c.scrapes, probed: c.found}
 	for _, t := range c.tills {
 		h.sales = append(h.sales, t.said...)
 		for _, a := range t.protocol.asks {
@@ -212,5 +214,8 @@ func (h *collected) judge() []string {
 	for _, v := range oracle.Judge(h.History) {
 		broken = append(broken, v.String())
 	}
-	return broken
+	for _, s := range h.scrapes {
+		broken = append(broken, s.countsAgree(h.Asks)...)
+	}
+	return append(broken, h.probed...)
 }

@@ -22,8 +22,10 @@ const (
 	whenStop  = "stop"
 )
 
-// crashTills is how many terminals pay.
-const crashTills = 8
+const (
+	crashTills  = 8                      // terminals that pay
+	lastStretch = 700 * time.Millisecond // of load in the life that is not killed
+)
 
 // crash is a crash test at work. What has chance in it draws from streams of
 // its own, so that none changes what another does.
@@ -47,6 +49,11 @@ type crash struct {
 
 	database *database // nil: the journal is in segment files
 	hit      *hit      // of the present life; nil: none
+
+	lives       int           // begun so far
+	born, grown time.Duration // when the present one began, and was ready
+	scrapes     []*scrape
+	found       []string // by the probes
 
 	kills []kill
 	ready []int64 // milliseconds of each start that was not cut short
@@ -213,6 +220,7 @@ func (c *crash) lead(ctx context.Context, k *kill) (died bool, err error) {
 	}
 	k.ReadyMS = time.Since(began).Milliseconds()
 	c.ready = append(c.ready, k.ReadyMS)
+	c.grown = time.Since(c.began)
 	c.shop.ready.Store(true)
 	defer c.shop.ready.Store(false)
 	at := time.Now()
@@ -239,6 +247,9 @@ func (c *crash) startSwitch() error {
 	if mended {
 		c.mended++
 	}
+	c.lives++
+	c.shop.life.Store(int64(c.lives))
+	c.born = time.Since(c.began)
 	c.serve, err = start(c.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml")
 	return err
 }
@@ -269,6 +280,11 @@ func (c *crash) blow(ctx context.Context, k *kill, since time.Time, after time.D
 		}
 		return false, fmt.Errorf("the switch %w (%v) before kill %d; its log is switch.log: %s", errPartEnded, c.serve.err, len(c.kills)+1, c.serve.tail.String())
 	}
+	if k.When == whenLoad {
+		hasty, cancel := context.WithTimeout(ctx, time.Second)
+		_, _ = c.count(hasty, false) // its database may be gone, or it may be ending
+		cancel()
+	}
 	err = c.serve.cmd.Process.Kill()
 	<-c.serve.done
 	k.AfterMS = time.Since(since).Milliseconds()
@@ -297,6 +313,12 @@ func (c *crash) rest(ctx context.Context) error {
 		return err
 	}
 	c.ready = append(c.ready, time.Since(began).Milliseconds())
+	c.grown = time.Since(c.began)
+	c.shop.ready.Store(true)
+	if err := sleep(ctx, lastStretch); err != nil { // one life is seen to its end
+		return err
+	}
+	c.shop.ready.Store(false)
 	c.endLoad()
 	if err := c.fallen(); err != nil {
 		return err
@@ -314,6 +336,9 @@ func (c *crash) rest(ctx context.Context) error {
 	}
 	if err := c.delivered(ctx, t); err != nil {
 		return err
+	}
+	if err := c.probe(ctx); err != nil {
+		return fmt.Errorf("what must be refused: %w", err)
 	}
 	return c.close(ctx)
 }

@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +41,9 @@ type sale struct {
 	RRN      string       `json:"rrn,omitempty"`
 	Undone   bool         `json:"undone,omitempty"` // approved, then taken back by the shop
 	Ready    bool         `json:"ready,omitempty"`  // sent while the switch said that it was ready
+
+	left   int64 // what was not given back
+	unsure bool  // a refund of it has no end that the switch would tell
 }
 
 // till is a terminal of the crash test: the real terminal's conversation and
@@ -63,6 +65,10 @@ type till struct {
 	approved atomic.Int64
 	said     []sale
 	held     []*sale // what it takes for paid, in order
+	refunds
+	deposit
+	kept    map[uint32]*happened // by trace number
+	voiding bool                 // it voids sales, which its program does not count: its batches do not balance
 
 	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
 }
@@ -80,12 +86,13 @@ type shop struct {
 	began    time.Time
 	counters *card.Counters // of the cards
 	ready    *atomic.Bool   // the switch has said so, and is not yet to be killed
+	life     *atomic.Int64  // of the switch, the first is 1
 	pins     *pins
 }
 
 func newShop(s stage, began time.Time) (shop, error) {
 	counters, err := card.OpenCounters("")
-	return shop{s, began, counters, &atomic.Bool{}, &pins{wrong: map[string]bool{}}}, err
+	return shop{s, began, counters, &atomic.Bool{}, &atomic.Int64{}, &pins{wrong: map[string]bool{}}}, err
 }
 
 // pins sees to it that no card has two wrong PINs in a row: its owner would have
@@ -114,7 +121,7 @@ func (p *pins) right(name string) {
 func newTill(ctx context.Context, s shop, i int, chance *rand.Rand) (*till, error) {
 	t := &till{shop: s, id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
 		chance: chance, protocol: newProtocol(tillID(i), s.began)}
-	t.voice.till = t
+	t.voice.till, t.kept, t.voiding = t, map[uint32]*happened{}, i%2 == 1
 	err := t.stock()
 	if err != nil {
 		return nil, err
@@ -234,34 +241,90 @@ func (t *till) pay(ctx context.Context) bool {
 		}
 	}
 	if _, reason, err := t.host.Ready(ctx); err != nil || reason != host.ReasonNone || !t.voice.settle(ctx) {
+		if reason == host.ReasonUnreachable && len(t.kept) < 10 && t.chance.IntN(20) == 0 {
+			t.fall(t.offline(ctx))
+		}
 		return false
 	}
-	s := &sale{Terminal: t.id, Link: linkA, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
-	name := "unionpay"
-	if t.chance.IntN(2) == 0 {
-		name, s.Link = "visa", linkB
+	if _, err := t.owes(ctx); err != nil {
+		t.fall(err)
+		return false
 	}
-	typed := t.types(name)
-	ask, err := t.ask(ctx, name, s.Amount, typed)
+	link := t.anyLink()
+	s := t.sell(ctx, link, t.types(cardOf(link)))
+	if s == nil {
+		return false
+	}
+	t.take(ctx, s)
+	t.note(*s)
+	t.fall(errors.Join(t.voice.more(ctx, s), t.business(ctx)))
+	return s.Code != "91"
+}
+
+// sell is a sale with what the customer types; nil when nothing was sent.
+func (t *till) sell(ctx context.Context, link, typed string) *sale {
+	s := &sale{Terminal: t.id, Link: link, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
+	ask, err := t.ask(ctx, cardOf(link), s.Amount, typed)
 	if err != nil {
-		t.fell.Store(&fall{err})
-		return false
+		t.fall(err)
+		return nil
 	}
 	r := t.host.Sale(ctx, ask)
 	if r.Outcome == host.NotSent {
-		return false
+		return nil
 	}
 	t.sent.Add(1)
 	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
-	t.take(ctx, s)
-	if s.Outcome == host.Approved && typed == t.deck[name].PIN {
-		t.pins.right(name)
+	if s.Outcome == host.Approved || s.Outcome == host.Declined {
+		t.protocol.believed(oracle.Purchase, s.key())
 	}
-	t.note(*s)
-	if err := t.voice.more(ctx, s); err != nil {
-		t.fell.Store(&fall{err})
+	if s.Outcome == host.Approved && typed == t.deck[cardOf(link)].PIN {
+		t.pins.right(cardOf(link))
 	}
-	return s.Code != "91"
+	return s
+}
+
+// paid has the terminal take a sale for paid.
+func (t *till) paid(s *sale) {
+	s.left = s.Amount
+	t.held = append(t.held, s)
+}
+
+// business is what a shop does besides selling, drawn after each sale. An error is
+// the test's own, or the terminal's memory.
+func (t *till) business(ctx context.Context) error {
+	if _, due := t.host.Pending(); due || t.keys.tak == nil || t.voice.owed != nil {
+		return nil
+	}
+	switch n := t.chance.IntN(40); {
+	case n < 6:
+		return t.refund(ctx)
+	case n < 16:
+		return t.deposits(ctx)
+	case n < 18:
+		return t.offline(ctx)
+	case n == 18:
+		t.settleBatch(ctx)
+	}
+	return nil
+}
+
+// owes does once what the terminal still has to do but for its reversals; false when
+// something is left.
+func (t *till) owes(ctx context.Context) (bool, error) {
+	refunded, err := t.repeatRefund(ctx)
+	if err != nil {
+		return false, err
+	}
+	told, err := t.tell(ctx)
+	return refunded && told && t.settleDue(ctx), err
+}
+
+// fall has the terminal pay no more, for a reason.
+func (t *till) fall(why error) {
+	if why != nil {
+		t.fell.Store(&fall{why})
+	}
 }
 
 // types is what the customer types: mostly nothing, as the amount is small.
@@ -275,11 +338,8 @@ func (t *till) types(name string) string {
 	return t.deck[name].PIN
 }
 
-// take takes in how a sale ended, and now and then back what was approved.
+// take takes in what was approved, and now and then back.
 func (t *till) take(ctx context.Context, s *sale) {
-	if s.Outcome == host.Approved || s.Outcome == host.Declined {
-		t.protocol.believed(oracle.Purchase, s.key())
-	}
 	if s.Outcome != host.Approved {
 		return
 	}
@@ -290,19 +350,20 @@ func (t *till) take(ctx context.Context, s *sale) {
 		s.Undone = undo != nil && undo.Trace == s.Trace
 	}
 	if !s.Undone {
-		t.held = append(t.held, s)
+		t.paid(s)
 	}
 }
 
 // key is the payment as the promises name it.
-func (s *sale) key() oracle.Key {
-	batch, _ := strconv.ParseUint(s.Batch, 10, 32)
-	return oracle.Key{Terminal: s.Terminal, Batch: uint32(batch), Trace: s.Trace}
+func (s *sale) key() oracle.Key { return keyOf(s.Terminal, s.Batch, s.Trace) }
+
+func keyOf(terminal, batch string, trace uint32) oracle.Key {
+	return oracle.Key{Terminal: terminal, Batch: number(batch), Trace: trace}
 }
 
 // account is what the terminal says at the end.
 func (t *till) account() oracle.Terminal {
-	a := oracle.Terminal{ID: t.id, Pending: t.voice.owed != nil}
+	a := oracle.Terminal{ID: t.id, Pending: t.voice.owed != nil || t.giving != nil, Voids: t.voids, Refunds: t.given}
 	if t.host != nil {
 		_, due := t.host.Pending()
 		a.Pending = a.Pending || due
@@ -310,6 +371,7 @@ func (t *till) account() oracle.Terminal {
 	for _, s := range t.held {
 		a.Holds = append(a.Holds, s.key())
 	}
+	a.Holds = append(a.Holds, t.holds...)
 	return a
 }
 
@@ -376,10 +438,13 @@ func (t *till) drain(ctx context.Context) error {
 	for {
 		_, reason, err := t.host.Ready(ctx)
 		if _, due := t.host.Pending(); err == nil && reason == host.ReasonNone && !due && t.voice.settle(ctx) {
-			return nil
+			done, err := t.owes(ctx)
+			if done || err != nil {
+				return err
+			}
 		}
 		if failed := sleep(ctx, 100*time.Millisecond); failed != nil {
-			return fmt.Errorf("terminal %s still owes a reversal (%s): %w", t.id, reason, errors.Join(err, failed))
+			return fmt.Errorf("terminal %s still owes the switch something (%s): %w", t.id, reason, errors.Join(err, failed))
 		}
 	}
 }

@@ -22,6 +22,14 @@ const (
 	procedureBalance = "310000"
 	typeVoid         = "23"
 	typeBalance      = "01"
+	typeRefund       = "25"
+	typeHold         = "10"
+	typeCompletion   = "20"
+
+	typeCompletionVoid = "21"
+	typeOffline        = "30"
+
+	typeCompletionAdvice = "24"
 )
 
 const (
@@ -36,6 +44,7 @@ const (
 type voice struct {
 	*till
 	conn  net.Conn
+	life  int64 // of the switch that conn is to
 	trace uint32
 	owed  *owed // nil: nothing
 }
@@ -44,6 +53,7 @@ type voice struct {
 // it is acknowledged, and until then the terminal does nothing else.
 type owed struct {
 	trace uint32
+	batch string
 	of    *sale
 }
 
@@ -55,17 +65,29 @@ func (v *voice) drop() {
 	}
 }
 
+// connect makes sure of a connection to the switch that lives now.
+func (v *voice) connect(ctx context.Context) (err error) {
+	life := v.shop.life.Load()
+	if v.life != life {
+		v.drop()
+	}
+	if v.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	v.life = life
+	if v.conn, err = env.Real().Net.Dial(ctx, v.address); err != nil {
+		v.conn = nil
+	}
+	return err
+}
+
 // say sends a message and waits for its answer. The answer is nil when none came
 // that is authentic, and to this message.
 func (v *voice) say(ctx context.Context, body []byte, ask oracle.Ask) *iso8583.View {
-	if v.conn == nil {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		c, err := env.Real().Net.Dial(ctx, v.address)
-		if err != nil {
-			return nil // surely nothing left: nobody was asked
-		}
-		v.conn = c
+	if v.connect(ctx) != nil {
+		return nil // surely nothing left: nobody was asked
 	}
 	raw, err := v.protocol.format.Append(nil, frame.Frame{TPDU: crashTPDU, Header: crashHeader[:], Body: body})
 	if err != nil {
@@ -120,16 +142,16 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 	if v.keys.tak == nil {
 		return nil
 	}
-	switch n := v.chance.IntN(40); {
+	switch n := v.chance.IntN(48); {
 	case n < 6:
 		return v.repeat(ctx, s, false)
 	case n < 8:
 		return v.repeat(ctx, s, true)
-	case n < 12:
-		return v.void(ctx)
-	case n < 14:
-		return v.inquire(ctx, s)
 	case n < 16:
+		return v.void(ctx)
+	case n < 18:
+		return v.inquire(ctx, s)
+	case n < 20:
 		return v.nonsense(ctx, s)
 	}
 	return nil
@@ -144,15 +166,12 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	if body == nil || s.Outcome != "approved" && (altered || s.Outcome != "no_answer") {
 		return nil
 	}
+	var err error
 	if altered {
-		var was iso8583.View
-		if err := v.protocol.layout.Parse(body, &was); err != nil {
-			return err
-		}
-		_, to := was.Span(4)
-		body[to-1] ^= 1 // another digit, in whatever way digits are packed
+		body, err = v.altered(ctx, body)
+	} else {
+		body, err = v.sealed(ctx, body)
 	}
-	body, err := v.sealed(ctx, body)
 	if err != nil {
 		return err
 	}
@@ -162,20 +181,37 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	return nil
 }
 
+// altered is a message for another amount.
+func (v *voice) altered(ctx context.Context, body []byte) ([]byte, error) {
+	var was iso8583.View
+	if err := v.protocol.layout.Parse(body, &was); err != nil {
+		return nil, err
+	}
+	_, to := was.Span(4)
+	body[to-1] ^= 1 // another digit, in whatever way digits are packed
+	return v.sealed(ctx, body)
+}
+
 // void takes back a sale that is not the last one, which is the operator's to
-// reverse.
+// reverse. What was refunded, in part or whole, is not to be voided any more, nor what
+// was settled.
 func (v *voice) void(ctx context.Context) error {
-	if len(v.held) < 2 {
+	if len(v.held) < 2 || !v.voiding {
 		return nil
 	}
 	i := v.chance.IntN(len(v.held) - 1)
 	s := v.held[i]
-	body, err := v.voidOf(ctx, 0x0200, v.next(), s)
+	batch, trace := v.host.Batch(), v.next()
+	if s.unsure || s.Batch != batch && v.chance.IntN(8) != 0 {
+		return nil
+	}
+	body, err := v.voidOf(ctx, 0x0200, trace, batch, s)
 	if body == nil || err != nil {
 		return err
 	}
 	ask := v.protocol.askOf(body)
-	v.owed = &owed{ask.Key.Trace, s} // before the first byte leaves
+	ask.Vain = s.left < s.Amount || s.Batch != batch
+	v.owed = &owed{trace, batch, s} // before the first byte leaves
 	answer := v.say(ctx, body, ask)
 	if answer == nil {
 		return nil
@@ -183,6 +219,7 @@ func (v *voice) void(ctx context.Context) error {
 	v.owed = nil
 	if string(answer.AppendText(nil, 39)) == "00" {
 		v.held = append(v.held[:i:i], v.held[i+1:]...)
+		v.voids = append(v.voids, oracle.Taken{Key: ask.Key, Of: s.key()})
 	}
 	return nil
 }
@@ -204,7 +241,7 @@ func (v *voice) settle(ctx context.Context) bool {
 	if v.keys.tak == nil {
 		return false
 	}
-	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.of)
+	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.batch, v.owed.of)
 	if body == nil || err != nil {
 		return false
 	}
@@ -220,7 +257,7 @@ func (v *voice) settle(ctx context.Context) bool {
 }
 
 // voidOf is a void, or its reversal; nil when the sale is too long ago.
-func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, s *sale) ([]byte, error) {
+func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, batch string, s *sale) ([]byte, error) {
 	return v.build(ctx, mti, s, func(b *iso8583.Builder) {
 		b.SetString(3, procedureVoid)
 		b.SetUint(4, uint64(s.Amount))
@@ -230,7 +267,7 @@ func (v *voice) voidOf(ctx context.Context, mti iso8583.MTI, trace uint32, s *sa
 		if mti == 0x0400 {
 			b.SetString(39, "98")
 		}
-		b.SetString(60, typeVoid+s.Batch+"00060")
+		b.SetString(60, typeVoid+batch+"00060")
 		b.SetString(61, fmt.Sprintf("%s%06d", s.Batch, s.Trace))
 	})
 }
@@ -245,7 +282,7 @@ func (v *voice) inquire(ctx context.Context, s *sale) error {
 		b.SetUint(11, uint64(v.next()))
 		b.SetString(22, "022")
 		b.SetString(53, "0600000000000000")
-		b.SetString(60, typeBalance+s.Batch+"00060")
+		b.SetString(60, typeBalance+v.host.Batch()+"00060")
 	})
 	if body != nil && err == nil {
 		v.say(ctx, body, v.protocol.askOf(body))
@@ -261,7 +298,7 @@ func (v *voice) nonsense(ctx context.Context, s *sale) error {
 		b.SetUint(4, uint64(s.Amount))
 		b.SetUint(11, uint64(v.next()))
 		b.SetString(22, "072")
-		b.SetString(60, "22"+s.Batch+"00060")
+		b.SetString(60, "22"+v.host.Batch()+"00060")
 	})
 	if body == nil || err != nil {
 		return err

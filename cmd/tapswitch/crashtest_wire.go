@@ -7,7 +7,6 @@ import (
 	"context"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,10 +32,11 @@ type protocol struct {
 	mu   sync.Mutex
 	asks []*oracle.Ask
 	sale map[uint32][]byte // bodies of sales by trace; test cards, in the memory of a test
+	vain map[uint32]bool   // traces of what must be refused
 }
 
 func newProtocol(terminal string, began time.Time) *protocol {
-	return &protocol{terminal: terminal, began: began, layout: unionpaypos.New(), format: frame.UnionPayPOS(), sale: map[uint32][]byte{}}
+	return &protocol{terminal: terminal, began: began, layout: unionpaypos.New(), format: frame.UnionPayPOS(), sale: map[uint32][]byte{}, vain: map[uint32]bool{}}
 }
 
 func (p *protocol) now() time.Duration { return time.Since(p.began) }
@@ -60,21 +60,64 @@ func (p *protocol) askOf(body []byte) oracle.Ask {
 	trace, _ := v.Uint(11)
 	amount, _ := v.Uint(4)
 	a.Key.Trace, a.Amount = uint32(trace), int64(amount)
-	if f60 := v.AppendText(nil, 60); len(f60) >= 8 {
-		batch, _ := strconv.ParseUint(string(f60[2:8]), 10, 32)
-		a.Key.Batch = uint32(batch)
+	typ := ""
+	if f60 := string(v.AppendText(nil, 60)); len(f60) >= 8 {
+		typ, a.Key.Batch = f60[:2], number(f60[2:8])
 	}
-	switch procedure := string(v.AppendText(nil, 3)); {
-	case v.MTI() == 0x0400:
-		a.Kind = oracle.Reversal
-	case v.MTI() == 0x0200 && procedure == procedureVoid:
-		a.Kind = oracle.Void
-	case v.MTI() == 0x0200 && procedure == procedureBalance:
-		a.Kind = oracle.Inquiry
-	case v.MTI() == 0x0200:
-		a.Kind = oracle.Purchase
+	a.Kind = kindOf(v.MTI(), string(v.AppendText(nil, 3)), typ)
+	if f61 := string(v.AppendText(nil, 61)); len(f61) >= 12 && a.Kind != oracle.Reversal {
+		a.Of = oracle.Key{Terminal: p.terminal, Batch: number(f61[:6]), Trace: number(f61[6:12])}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a.Vain = p.vain[a.Key.Trace] && a.Kind != oracle.Reversal
 	return a
+}
+
+// kindOf is what a message asks for, by its type, field 3 and field 60.1
+// (docs/dialects/unionpaypos.md).
+func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
+	switch mti {
+	case 0x0400:
+		return oracle.Reversal
+	case 0x0100:
+		if typ == typeHold {
+			return oracle.Hold
+		}
+		return oracle.Release
+	case 0x0220:
+		switch typ {
+		case typeRefund:
+			return oracle.Refund
+		case typeOffline:
+			return oracle.OfflineSale
+		case typeCompletionAdvice:
+			return oracle.CompletionAdvice
+		}
+	case 0x0500:
+		return oracle.Settlement
+	case 0x0200:
+		switch {
+		case procedure == procedureBalance:
+			return oracle.Inquiry
+		case procedure == procedureVoid && typ == typeCompletionVoid:
+			return oracle.CompletionVoid
+		case procedure == procedureVoid:
+			return oracle.Void
+		case typ == typeCompletion:
+			return oracle.Completion
+		}
+		return oracle.Purchase
+	}
+	return oracle.Other
+}
+
+// vainly notes whether the message of a trace number must be refused, before it is
+// made.
+func (p *protocol) vainly(trace uint32, is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.vain[trace] = is
 }
 
 // answered notes an answer to a.
@@ -87,6 +130,9 @@ func (p *protocol) answered(a *oracle.Ask, v *iso8583.View) {
 	a.Answered = p.now()
 	a.Code, a.RRN, a.Auth, a.Named = text(39), text(37), text(38), strings.TrimSpace(text(41))
 	a.OfTrace, a.OfAmount = uint32(trace), int64(amount)
+	if a.Kind == oracle.Settlement {
+		readTotals(a, v)
+	}
 }
 
 // believed notes that the terminal took the answer to its latest message of a

@@ -189,6 +189,11 @@ func describeRecord(seq uint64, r journal.Record) (line, error) {
 		return l, err
 	case record.KindUpload:
 		return describeUpload(l, r)
+	case record.KindUploadClosed:
+		id, items, a, err := record.ParseUploadClosed(r)
+		l.Terminal, l.Batch, l.Event, l.By, l.Reason = id.Terminal.String(), id.Batch, fmt.Sprintf("%d cases %s", len(items), a.What), a.By, a.Why
+		l.setTime(a.At)
+		return l, err
 	case record.KindTries:
 		_, t, err := record.ParseTries(r.Key, r.Body)
 		l.Tries = &t.Count

@@ -40,7 +40,7 @@ func database(t *testing.T) (*rig, *pgtest.Server) {
 }
 
 // TestJournalInPostgres: verify and dump read what --config names, beside whoever
-// writes there; a fault is named with its row; purge is refused by name.
+// writes there; a fault is named with its row.
 func TestJournalInPostgres(t *testing.T) {
 	t.Parallel()
 	r, server := database(t)
@@ -67,9 +67,6 @@ func TestJournalInPostgres(t *testing.T) {
 			t.Errorf("%v: %+v", args, e)
 		}
 	}
-	if e := call(t, "journal", "purge", "--config", config, "--older-than", "9999h"); e.code != 1 || !strings.Contains(e.stderr, "the journal is in PostgreSQL") {
-		t.Errorf("purge: %+v", e)
-	}
 	c, err := pgx.Connect(t.Context(), server.URL("postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +86,45 @@ func TestJournalInPostgres(t *testing.T) {
 	}
 	if e := call(t, "journal", "dump", "--config", config); e.code != 1 || !strings.Contains(e.stderr, "tapswitch_journal, row 8: the row is not as it was written") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestJournalPurgeInPostgres: old payments that are over go, those left open stay,
+// verify and dump read what is left, a switch starts on it, and is left alone.
+func TestJournalPurgeInPostgres(t *testing.T) {
+	t.Parallel()
+	r, server := database(t)
+	j, err := postgres.Open(env.Real(), postgres.Config{URL: server.URL("postgres")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillJournal(t, j, 600, time.Now().Add(-700*time.Hour))
+	do := func(args ...string) ended {
+		return call(t, append(append([]string{"journal"}, args...), "--config", r.path("switch.yaml"))...)
+	}
+	e := do("purge", "--older-than", "240h", "-o", "json")
+	var p struct {
+		Segments, Rows int
+		RecordsDropped int `json:"records_dropped"`
+		RecordsKept    int `json:"records_kept"`
+		BytesFreed     int `json:"bytes_freed"`
+	}
+	if err := json.Unmarshal([]byte(e.stdout), &p); err != nil || e.code != 0 || p.Segments != 0 || p.Rows < 450 || p.Rows > 462 || p.RecordsDropped < 600 || p.RecordsKept < 150 || p.BytesFreed < 100_000 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if e := do("verify"); e.code != 0 || !strings.Contains(e.stdout, "more stand for records 1 to ") {
+		t.Errorf("%+v", e)
+	}
+	e = do("dump")
+	if n := strings.Count(e.stdout, "intent"); e.code != 0 || n != 600-p.RecordsDropped/2 {
+		t.Errorf("%d intents are left, %+v", n, p)
+	}
+	if e := do("purge", "--older-than", "240h"); e.code != 0 || !strings.Contains(e.stdout, "nothing to do") {
+		t.Errorf("again: %+v", e)
+	}
+	r.startAll()
+	if e := do("purge", "--older-than", "240h"); e.code != 1 || !strings.Contains(e.stderr, "in use by another process") {
+		t.Errorf("beside a switch: %+v", e)
 	}
 }
 

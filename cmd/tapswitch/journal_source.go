@@ -125,7 +125,11 @@ func (o inDatabase) Replay(fn func(seq uint64, r journal.Record) error) error { 
 func (o inDatabase) records() iter.Seq2[placed, error] {
 	return func(yield func(placed, error) bool) {
 		for e, err := range postgres.Dump(env.Real(), o.cfg) {
-			if !yield(placed{e.Number, fmt.Sprintf("row %d", e.Row), e.Record}, err) {
+			where := fmt.Sprintf("row %d", e.Row)
+			if e.Kept > 0 {
+				where = fmt.Sprintf("kept row %d", e.Kept)
+			}
+			if !yield(placed{e.Number, where, e.Record}, err) {
 				return
 			}
 		}
@@ -134,16 +138,21 @@ func (o inDatabase) records() iter.Seq2[placed, error] {
 
 func (o inDatabase) verify() (journalVerdict, error) {
 	r, err := postgres.Verify(env.Real(), o.cfg)
-	v := journalVerdict{Records: r.Records, Rows: r.Rows, Reserved: r.Reserved, Writers: r.Epoch}
+	v := journalVerdict{Records: r.Records, Rows: r.Rows, Reserved: r.Reserved, Writers: r.Epoch, Through: r.Purged, Kept: r.Kept}
 	v.judge(r.Head, err)
 	if fault := (*postgres.Fault)(nil); errors.As(err, &fault) {
-		v.Row, v.Error = fault.First, fault.Reason
+		v.Row, v.KeptRow, v.Error = fault.First, fault.Kept, fault.Reason
 	}
 	return v, err
 }
 
 func (o inDatabase) print(out io.Writer, v journalVerdict) error {
-	_, err := fmt.Fprintf(out, "%d records in %d rows, all as they were written; taken over %d times\nhead %s, %d bytes reserved\n",
-		v.Records, v.Rows, v.Writers, v.Head, v.Reserved)
+	_, err := fmt.Fprintf(out, "%d records in %d rows, all as they were written; taken over %d times\n", v.Records-v.Kept, v.Rows, v.Writers)
+	if err == nil && v.Through > 0 {
+		_, err = fmt.Fprintf(out, "%d more stand for records 1 to %d\n", v.Kept, v.Through)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(out, "head %s, %d bytes reserved\n", v.Head, v.Reserved)
+	}
 	return err
 }

@@ -22,10 +22,13 @@ type journalVerdict struct {
 	Spares   uint64 `json:"spare_segments"`
 	Torn     int64  `json:"torn_bytes"`
 	Rows     uint64 `json:"rows,omitempty"`
-	Writers  int64  `json:"taken_over,omitempty"` // how often
-	File     string `json:"file,omitempty"`       // with the first fault
+	Writers  int64  `json:"taken_over,omitempty"`     // how often
+	Through  uint64 `json:"purged_through,omitempty"` // records up to this one are those that were kept
+	Kept     uint64 `json:"records_kept,omitempty"`
+	File     string `json:"file,omitempty"` // with the first fault
 	Offset   *int64 `json:"offset,omitempty"`
 	Row      uint64 `json:"row,omitempty"`
+	KeptRow  uint64 `json:"kept_row,omitempty"`
 	Error    string `json:"error,omitempty"`
 }
 

@@ -17,9 +17,10 @@ type killed struct {
 	Outcomes map[string]int `json:"outcomes"`
 	Share    float64        `json:"approved_share"`
 	Told     map[string]map[string]int
-	Records  int            `json:"records"`
-	Journal  string         `json:"journal"`
-	Database map[string]int `json:"database_kills"`
+	Flows    map[string]struct{ Played, Approved int } `json:"flows"`
+	Records  int                                       `json:"records"`
+	Journal  string                                    `json:"journal"`
+	Database map[string]int                            `json:"database_kills"`
 	Recovery struct {
 		Most int64 `json:"most"`
 	} `json:"recovery_ms"`
@@ -41,7 +42,7 @@ func kill(t *testing.T, args ...string) killed {
 	if v.Outcomes["approved"] == 0 || v.Payments < v.Outcomes["approved"] || v.Recovery.Most == 0 || v.Records < v.Payments {
 		t.Errorf("nothing was at stake: %+v", v)
 	}
-	if v.Share < 0.5 || v.Told["purchase"]["00"] < v.Outcomes["approved"] || v.Told["repeat"]["00"] == 0 || v.Told["altered"]["00"] != 0 || len(v.Told["void"]) == 0 {
+	if v.Share < 0.5 || v.Told["purchase"]["00"] < v.Outcomes["approved"] || v.Told["repeat"]["00"] == 0 || v.Told["altered"]["00"] != 0 || len(v.Told["void"]) == 0 || v.Flows["refund"].Played == 0 || v.Flows["pre_authorization"].Played < v.Flows["pre_authorization"].Approved {
 		t.Errorf("the traffic is thin: %+v", v)
 	}
 	return v

@@ -3,6 +3,8 @@
 package main_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -113,7 +115,41 @@ AT  upload_payment_missing        10000001  000003  TRACE  upload  622424******0
 			t.Errorf("%v: %+v", bad.args, e)
 		}
 	}
+	r.closesTheCase()
 	r.strike()
+}
+
+// closesTheCase closes the one case of the upload in the running switch, which is killed right after.
+func (r *rig) closesTheCase() {
+	r.t.Helper()
+	list := func() string { return call(r.t, "txn", "cases", "-o", "json", "--journal", r.path("journal")).stdout }
+	var open struct {
+		Trace int `json:"trace"`
+	}
+	if err := json.Unmarshal([]byte(list()), &open); err != nil {
+		r.t.Fatal(err)
+	}
+	name := []string{"txn", "cases", "close", "--terminal", "10000001", "--batch", "3", "--trace", fmt.Sprint(open.Trace), "--reason", "voucher found at the till", "--by", "Ann Lee", "--config", r.path("switch.yaml")}
+	if e := call(r.t, append(name, "--found", "stands")...); e.code != 2 || !strings.Contains(e.stderr, "no payment moves") {
+		r.t.Errorf("%+v", e)
+	}
+	if e := call(r.t, name...); e.code != 0 || e.stdout != fmt.Sprintf("settled: upload_payment_missing of terminal 10000001 batch 000003 trace %06d is closed\n", open.Trace) {
+		r.t.Errorf("%+v", e)
+	}
+	r.sw.kill()
+	if got := list(); got != "" {
+		r.t.Errorf("open after a close: %s", got)
+	}
+	r.startSwitch()
+	if e := call(r.t, name...); e.code != 1 || !strings.Contains(e.stderr, "no case of an upload is open") {
+		r.t.Errorf("%+v", e)
+	}
+	if e := call(r.t, "batch", "list", "--state", "uploaded", "-o", "json", "--journal", r.path("journal")); !strings.Contains(e.stdout, `"cases":0`) {
+		r.t.Errorf("%+v", e)
+	}
+	if e := call(r.t, "journal", "dump", "--kind", "upload_closed", r.path("journal")); e.code != 0 || !strings.Contains(e.stdout, "1 cases settled") || !strings.Contains(e.stdout, "Ann Lee: voucher found at the till") {
+		r.t.Errorf("%+v", e)
+	}
 }
 
 // unmarked takes out what no two runs have in common: times, reference and trace

@@ -150,7 +150,7 @@ func newTxnCasesCommand() *cobra.Command {
 		Long: `List the open cases: payments whose reversal or advice the acquirer refused or never acknowledged, or an operator dropped, and refunds
 without a usable answer. Nothing more is sent; ask the acquirer with STAN and RRN what it holds, have it settled there, and close the case
 with what was found. Those of class upload are of another kind: what a terminal has in a batch and the switch has not, or the other way round; tapswitch
-batch show tells more of that batch, and none of them can be closed in this version. The list reads the journal and changes nothing, beside a running switch too; the newest batch of its files may then look torn.`,
+batch show tells more of that batch. The list reads the journal and changes nothing, beside a running switch too; the newest batch of its files may then look torn.`,
 		Example: "  tapswitch txn cases --config switch.yaml\n  tapswitch txn cases --journal journal -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -213,33 +213,3 @@ func stands(it admin.Item) string {
 		return fmt.Sprintf("%s to %s of payment %s is %s: %s", it.Kind, it.Link, it.RRN, it.Place, w)
 	}
 }
-
-// newCasesCloseCommand closes a case with what was found.
-func newCasesCloseCommand() *cobra.Command {
-	var p port
-	var r admin.Request
-	var found string
-	c := &cobra.Command{
-		Use:   "close RRN --found {undone | stands} --reason TEXT --by NAME {--config FILE | --socket PATH}",
-		Short: "Close a case with what the acquirer was found to hold",
-		Long: `Close a case in the running switch. undone: the acquirer holds nothing of the payment, now or after it was settled there; it is reversed for good.
-stands: the acquirer holds it, and whatever is to be given back goes another way; no terminal gets an approval of it, nor can it be voided or reversed. Of a void, undone frees
-its original and stands binds it. This cannot be taken back. Reason and name go into the journal.`,
-		Example: "  tapswitch txn cases close 632700000007 --found undone --reason \"acquirer reversed by hand, ticket 4711\" --by \"Ann Lee\" --config switch.yaml",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			words := map[string]txn.Deed{"undone": txn.FoundUndone, "stands": txn.FoundStands}
-			what, ok := words[found]
-			if !ok {
-				return usageError{fmt.Errorf("found %q: undone or stands", found)}
-			}
-			r.RRN, r.Do = args[0], what.String()
-			return p.act(c, r)
-		},
-	}
-	p.flags(c)
-	answerable(c, &r)
-	c.Flags().StringVar(&found, "found", "", "undone: the acquirer holds nothing of it; stands: it does")
-	required(c, "found")
-	return c
-}

@@ -13,36 +13,55 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// uploadCases are the cases that terminals' uploads opened, each once: a crash may
-// have left an item in two records.
+// uploadCases are the open cases that terminals' uploads opened, each once: a crash
+// may have left an item in two records.
 func uploadCases(j journal.Replayer) (all []openCase, err error) {
 	type once struct {
 		id   txn.BatchID
 		item txn.Uploaded
 	}
-	seen := map[once]bool{}
+	at, shut := map[once]int{}, map[int]bool{} // its place in all, and whether it is closed
 	err = j.Replay(func(seq uint64, r journal.Record) error {
-		if r.Kind != record.KindUpload {
-			return nil
+		var id txn.BatchID
+		var items []txn.Uploaded
+		var when time.Time
+		var err error
+		switch r.Kind {
+		case record.KindUpload:
+			id, items, when, err = record.ParseUpload(r)
+		case record.KindUploadClosed:
+			id, items, _, err = record.ParseUploadClosed(r)
 		}
-		id, items, at, err := record.ParseUpload(r)
 		if err != nil {
 			return fmt.Errorf("record %d: %w", seq, err)
 		}
 		for _, u := range items {
-			if u.Verdict == txn.UploadAgrees || seen[once{id, u}] {
-				continue
+			k := once{id, u}
+			switch place, seen := at[k]; {
+			case r.Kind == record.KindUploadClosed && seen:
+				shut[place] = true
+			case r.Kind == record.KindUpload && u.Verdict != txn.UploadAgrees && !seen:
+				at[k] = len(all)
+				all = append(all, uploadCase(seq, id, u, when))
 			}
-			seen[once{id, u}] = true
-			all = append(all, openCase{
-				Seq: seq, At: at.Format(time.RFC3339), Why: string(u.Verdict.Reason()), Class: txn.Upload.String(),
-				Terminal: id.Terminal.String(), Merchant: id.Merchant.String(), Batch: id.Batch, Trace: uint32(u.Trace),
-				Card: u.Masked, Amount: int64(u.Minor),
-			})
 		}
 		return nil
 	})
-	return all, err
+	open := all[:0]
+	for i, c := range all {
+		if !shut[i] {
+			open = append(open, c)
+		}
+	}
+	return open, err
+}
+
+func uploadCase(seq uint64, id txn.BatchID, u txn.Uploaded, at time.Time) openCase {
+	return openCase{
+		Seq: seq, At: at.Format(time.RFC3339), Why: string(u.Verdict.Reason()), Class: txn.Upload.String(),
+		Terminal: id.Terminal.String(), Merchant: id.Merchant.String(), Batch: id.Batch, Trace: uint32(u.Trace),
+		Card: u.Masked, Amount: int64(u.Minor),
+	}
 }
 
 // allCases are all open cases in the order in which they were opened.

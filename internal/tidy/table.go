@@ -110,7 +110,7 @@ func tableSwitch() []Row {
 		// replay is the index over the journal: what changes a payment goes through it.
 		{Packages: "switch/recover", May: slices.Concat(rooms(), []string{"switch/saf", "switch/replay"}), Tests: slices.Concat(drivers(), []string{"switch/flow", "switch/window", "switch/standin"})},
 		// retain folds the journal by the meaning of its records, and compacts it.
-		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/journal/segment", "switch/window"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
+		{Packages: "switch/retain", May: slices.Concat(nouns(), []string{"switch/window"}), Tests: slices.Concat(drivers(), []string{"switch/replay", "switch/pin"})},
 		{Packages: "switch/saf", May: slices.Concat(rooms(), []string{"switch/replay"}), Tests: drivers()},
 		{Packages: "switch/replay", May: rooms(), Tests: drivers()},
 		{Packages: "switch/settle", May: nouns(), Tests: append(drivers(), "switch/replay")},
@@ -165,7 +165,7 @@ func ForeignTable() []Foreign {
 		{Module: "github.com/creack/pty", By: []string{"simulators/...", "terminal/serial", "cmd/..."}, Tests: []string{"terminal/..."}},
 		{Module: "github.com/prometheus/client_golang", By: []string{"switch/observe"}, Tests: []string{"cmd/..."}},
 		{Module: "github.com/prometheus/common", By: []string{"switch/observe", "cmd/..."}},
-		{Module: "go.etcd.io/bbolt", Tests: []string{"switch/journal/segment"}},
+		{Module: "github.com/cockroachdb/pebble/v2", Tests: []string{"switch/journal/segment/peers"}},
 		{Module: "modernc.org/sqlite", By: []string{"switch/history"}},
 		{Module: "github.com/spf13/cobra", By: []string{"cmd/..."}},
 		{Module: "go.yaml.in/yaml/v3", By: []string{"switch/config", "terminal/...", "simulators/...", "cmd/..."}},

@@ -129,7 +129,7 @@ func (t *Tree) add(root fs.FS, name string) error {
 
 // isProse tells which files besides Go source people read and rules look into.
 func isProse(name string) bool {
-	return path.Ext(name) == ".md" || name == "Makefile" || name == "go.mod" || path.Dir(name) == ".ci"
+	return path.Ext(name) == ".md" || name == "Makefile" || path.Base(name) == "go.mod" || path.Dir(name) == ".ci"
 }
 
 func importPath(s *ast.ImportSpec) string { return strings.Trim(s.Path.Value, "`\"") }

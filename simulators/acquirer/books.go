@@ -61,6 +61,7 @@ type Entry struct {
 	AskedMinor   money.MinorUnits `json:"asked_minor,omitempty"` // field 4, where AmountMinor is the part of it that was approved
 	Currency     string           `json:"currency,omitempty"`
 	Original     string           `json:"original,omitempty"` // key of the message a reversal names
+	Script       string           `json:"script,omitempty"`   // hex: of an approval the identifier of the script it had; of a 0620 the results
 	Settled      string           `json:"settled,omitempty"`  // MMDD, field 15 of a reversal
 	Response     string           `json:"response,omitempty"` // field 39; empty when dropped
 	AuthCode     string           `json:"auth_code,omitempty"`

@@ -20,6 +20,7 @@ type audit struct {
 	deltas   money.MinorUnits            // sum of what balances moved by
 	effects  money.MinorUnits            // sum of credits less debits
 	holds    auditedHolds
+	scripts  auditedScripts
 }
 
 // CheckBooks checks that at every prefix of the books the balances moved by
@@ -28,7 +29,7 @@ type audit struct {
 // the refunds of a debit are never more than it. The error names the first bad entry.
 func CheckBooks(entries []Entry) error {
 	a := audit{balances: map[string]money.MinorUnits{}, debits: map[string]Entry{}, credited: map[string]bool{}, voids: map[string]Entry{},
-		adjusted: map[string]bool{}, refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds()}
+		adjusted: map[string]bool{}, refunds: map[string]Entry{}, refunded: map[string]money.MinorUnits{}, holds: newAuditedHolds(), scripts: newAuditedScripts()}
 	for i, e := range entries {
 		if e.Seq != uint64(i)+1 {
 			return fmt.Errorf("acquirer: books: entry %d has the number %d; a line is lost or doubled", i+1, e.Seq)
@@ -57,6 +58,9 @@ func (a *audit) add(e Entry) error {
 	}
 	if !known {
 		return fmt.Errorf("account %s was never opened", e.Account)
+	}
+	if err := a.scripts.add(e); err != nil {
+		return err
 	}
 	about, change, err := a.holds.add(e)
 	if err == nil && !about {

@@ -81,6 +81,7 @@ type Account struct {
 	PVKI         string           `yaml:"pvki"` // key index of pvv
 	BalanceMinor money.MinorUnits `yaml:"balance_minor"`
 	Status       string           `yaml:"status"` // active (default) or blocked
+	Script       string           `yaml:"script"` // a command in hex for its card, with every approval until a result says that it was carried out
 }
 
 // Key is a double-length test key. It prints as hidden; a value that is not 32
@@ -253,6 +254,7 @@ func (c Config) Validate() error {
 	c.validateHolds(rule)
 	c.validateIssuers(rule)
 	c.validateAccounts(rule)
+	c.validateScripts(rule)
 	return errors.Join(all...)
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +67,7 @@ type account struct {
 	balance money.MinorUnits
 	held    money.MinorUnits // of the balance
 	tries   int
+	done    bool // its card has carried the script out
 }
 
 type decision struct {
@@ -90,12 +90,13 @@ type ledger struct {
 	decisions map[string]*decision // by message key
 	early     map[string]bool      // originals reversed before they arrived
 	holds     map[string]*hold     // approved pre-authorizations, by message key
+	results   map[string]string    // of scripts, by key of the approval
 	seq       uint64
 }
 
 func newLedger(cfg Config) *ledger {
 	l := &ledger{cfg: cfg, zpk: cfg.Keys.ZPK.raw(), zak: cfg.Keys.ZAK.raw(), pvk: cfg.Keys.PVK.raw(),
-		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}}
+		accounts: map[panHash]*account{}, byID: map[string]*account{}, decisions: map[string]*decision{}, early: map[string]bool{}, holds: map[string]*hold{}, results: map[string]string{}}
 	for _, a := range cfg.Accounts {
 		acct := &account{Account: a}
 		l.accounts[sha256.Sum256(a.PAN.Reveal(secret.ForTest))] = acct
@@ -135,7 +136,10 @@ func (l *ledger) apply(e Entry) error {
 	case e.Reason == reasonUnknownOriginal:
 		l.early[e.Original] = true
 	}
-	if !l.applyHold(a, e) {
+	switch {
+	case isScript(e.MTI):
+		l.applyScript(a, e)
+	case !l.applyHold(a, e):
 		l.touch(d, e)
 	}
 	if a != nil && (a.balance != e.BalanceMinor || a.held != e.HeldMinor) {
@@ -172,11 +176,18 @@ func (l *ledger) serve(m *message, malformed string, s *session, now time.Time) 
 		default:
 			l.decideSale(m, &e)
 		}
+		if e.Decision {
+			e.Script = l.scripted(m, &e)
+		}
 	case mtiAdvice, mtiAdviceRepeat:
 		l.takeAdvice(m, malformed, s, &e)
 	case mtiReversal, mtiReversalRepeat:
 		if !l.refusedAtDoor(m, malformed, s, reversalFields(), &e) {
 			l.decideReversal(m, &e)
+		}
+	case mtiScript, mtiScriptRepeat:
+		if !l.refusedAtDoor(m, malformed, s, scriptFields(), &e) {
+			l.decideScript(m, &e)
 		}
 	default:
 		e.Response, e.Reason = codeInvalid, "message_type_not_served"
@@ -371,7 +382,7 @@ func (l *ledger) repeat(m *message, d *decision, e *Entry) {
 		e.Response, e.Reason = codeDuplicate, "duplicate_differs"
 		return
 	}
-	e.Response, e.AuthCode, e.Reason = first.Response, first.AuthCode, "duplicate"
+	e.Response, e.AuthCode, e.Reason, e.Script = first.Response, first.AuthCode, "duplicate", first.Script
 	e.AmountMinor, e.AskedMinor = first.AmountMinor, first.AskedMinor
 }
 
@@ -402,61 +413,6 @@ func (l *ledger) checkPIN(m *message, a *account, e *Entry) (code, reason string
 	return "", ""
 }
 
-// chipOf finds the issuer by the longest prefix and prepares the check; false
-// when this host is not the issuer.
-func (l *ledger) chipOf(m *message, a *account) (chip, bool) {
-	pan := a.PAN.Reveal(secret.ForTest)
-	issuers := append([]Issuer(nil), l.cfg.Issuers...)
-	sort.Slice(issuers, func(i, j int) bool { return len(issuers[i].Prefix) > len(issuers[j].Prefix) })
-	for _, s := range issuers {
-		if !strings.HasPrefix(string(pan), s.Prefix) {
-			continue
-		}
-		tags, err := parseTLV([]byte(m.fields[55]))
-		if err != nil {
-			tags = nil // the check names the first missing tag
-		}
-		psn := "00"
-		if v := tags["5f34"]; len(v) == 1 && v[0]>>4 <= 9 && v[0]&0x0F <= 9 {
-			psn = fmt.Sprintf("%02x", v[0])
-		}
-		if f := m.fields[23]; f != "" {
-			psn = f[1:]
-		}
-		r, _ := s.Profile.rules() // validated with the configuration
-		return chip{r, cardKey(s.IMK.raw(), pan, psn, s.MKOption == "b"), tags}, true
-	}
-	return chip{}, false
-}
-
-// checkChip verifies the cryptogram where this host is the issuer; an empty
-// reason means go on.
-func (l *ledger) checkChip(m *message, a *account, e *Entry) (reason string) {
-	c, issuer := l.chipOf(m, a)
-	if !issuer {
-		return ""
-	}
-	if m.fields[55] == "" {
-		if chipRead(m.fields[22]) {
-			e.ARQC = StateBad
-			return "arqc_missing"
-		}
-		return ""
-	}
-	if err := c.check(); err != nil {
-		e.ARQC = StateBad
-		return err.Error()
-	}
-	e.ARQC = StateOK
-	return ""
-}
-
-// chipRead reports whether field 22 says that a chip was read (05 contact, 07
-// contactless).
-func chipRead(f22 string) bool {
-	return strings.HasPrefix(f22, "05") || strings.HasPrefix(f22, "07")
-}
-
 // answer builds the fields of the reply to a decided message.
 func (l *ledger) answer(m *message, e Entry) map[int]string {
 	keep := []int{3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49}
@@ -475,7 +431,7 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 			out[id] = v
 		}
 	}
-	if m.mti == mtiNetwork || isReversal(m.mti) {
+	if m.mti == mtiNetwork || isReversal(m.mti) || isScript(m.mti) {
 		return out
 	}
 	if e.Response == codePartial {
@@ -494,6 +450,9 @@ func (l *ledger) answer(m *message, e Entry) map[int]string {
 		if c, ok := l.chipOf(m, a); ok {
 			out[55] = c.answer(e.Response)
 		}
+	}
+	if script := l.template(m, e); script != "" {
+		out[55] += script
 	}
 	return out
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // The moods. All but silent-all act on financial requests and advices (0200, 0220,
-// 0221) alone; reversals and network management go on as usual.
+// 0221, 0620, 0621) alone; reversals and network management go on as usual.
 const (
 	MoodNormal       = "normal"
 	MoodSilent       = "silent"        // debits, does not answer
@@ -91,7 +91,7 @@ func (m Mood) actsOn(mti string) bool {
 	case MoodSilentAll:
 		return true
 	}
-	return mti == mtiFinancial || mti == mtiAuthorization || isAdvice(mti)
+	return mti == mtiFinancial || mti == mtiAuthorization || isAdvice(mti) || isScript(mti)
 }
 
 // spentBy reports whether a message of this type uses a once up.

@@ -50,6 +50,7 @@ type Card struct {
 	apdus    int
 	refused  int    // taps a phone has refused already
 	related  []byte // 9F69 of this transaction; nil when it was not signed
+	last     issued // what the issuer may still say something about
 }
 
 // New makes a card; its transaction counter is counters' entry for its plastic.
@@ -85,7 +86,9 @@ func New(p Profile, counters *Counters) (*Card, error) {
 func (c *Card) Name() string { return c.p.Name }
 
 // PowerOn is what entering the field does: everything selected is forgotten.
-func (c *Card) PowerOn() { c.selected, c.started, c.related, c.apdus = nil, false, nil, 0 }
+func (c *Card) PowerOn() {
+	c.selected, c.started, c.related, c.apdus, c.last.heard = nil, false, nil, 0, false
+}
 
 // Transceive answers one command. present is false when the card has left the
 // field instead.
@@ -135,8 +138,12 @@ func sw(data []byte, word uint16) []byte { return append(data, byte(word>>8), by
 func (c *Card) command(apdu, data []byte) ([]byte, uint16) {
 	cla, ins := apdu[0], apdu[1]
 	switch {
+	case c.p.Scripts && cla == claSecured && ins == insPutData:
+		return c.putData(apdu[2], apdu[3], data)
 	case cla != 0x00 && cla != 0x80:
 		return nil, swCLA
+	case c.p.Scripts && cla == 0x00 && ins == insExternalAuthenticate:
+		return c.externalAuthenticate(apdu[2], apdu[3], data)
 	case cla == 0x00 && ins == insSelect:
 		return c.doSelect(apdu[2], apdu[3], data)
 	case cla == 0x80 && ins == insGPO:

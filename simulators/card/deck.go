@@ -109,6 +109,7 @@ func makeDeck() ([]Profile, error) {
 			p.CVM = CVM{Kind: CVMDevice, UnconfirmedTaps: 1}
 		}}},
 		{"unionpay-records", "unionpay", []option{func(p *Profile) { p.RecordBytes, p.Offline = 176, Offline{} }}},
+		{"unionpay-scripts", "unionpay", []option{func(p *Profile) { p.Scripts = true }}},
 		{"unionpay-forged", "unionpay", []option{func(p *Profile) { p.Faults.Forged = true }}},
 		{"unionpay-removed", "unionpay", []option{func(p *Profile) { p.Faults.RemovedAfter = 2 }}},
 		{"unionpay-declines", "unionpay", []option{func(p *Profile) { p.Decision = "aac" }}},

@@ -54,6 +54,7 @@ func (c *Card) answer(asked map[uint32][]byte, ttq []byte, atc uint16) ([]byte, 
 	if c.p.Faults.Forged {
 		ac[0] ^= 0xFF
 	}
+	c.remember(ac, atc)
 	body := tlv(nil, 0x82, aip)
 	if c.p.RecordBytes > 0 {
 		body = tlv(body, 0x94, []byte{recordSFI << 3, recordNumber, recordNumber, 0})
@@ -150,6 +151,9 @@ func (c *Card) track2() []byte {
 // becomes of the payment when offline data authentication fails.
 func (c *Card) qualifiers(amount, ttq []byte) []byte {
 	ctq := []byte{0, 0}
+	if c.p.Scripts && ttq[2]&ttqUpdate != 0 {
+		ctq[1] |= ctqUpdate
+	}
 	if c.p.Offline.OnlineIfFailed {
 		ctq[0] |= ctqOnline
 	}
@@ -161,7 +165,7 @@ func (c *Card) qualifiers(amount, ttq []byte) []byte {
 		minor = c.p.CVM.FromMinor // no number: the card asks to be on the safe side
 	}
 	if c.p.CVM.Kind == CVMDevice { // done already, whether asked for or not
-		ctq[1] = ctqDeviceCVM
+		ctq[1] |= ctqDeviceCVM
 		return ctq
 	}
 	if ttq[1]&ttqCVM == 0 && minor < c.p.CVM.FromMinor {

@@ -54,6 +54,8 @@ type Profile struct {
 
 	Offline Offline `json:"offline,omitzero"` // none: no offline data authentication
 
+	Scripts bool `json:"scripts,omitempty"` // carries out what its issuer sends, at a second tap
+
 	PDOL        string `json:"pdol,omitempty"`         // hex; the usual one when empty
 	RecordBytes int    `json:"record_bytes,omitempty"` // answers with a record file that has so many bytes nobody asks for
 }

@@ -17,7 +17,7 @@
 // Non-obvious, what is not checked here: promise 9 (nothing sensitive at rest or in telemetry) needs
 // the files themselves; who searched them says so in History.Clear. Of promise 2, that a repeat
 // past the replay window gets 94 shows in no history, and of an altered one that it is refused, not by which code. Of promise 3, a case
-// that was opened for its age has no cause that a history shows. Of promise 10, the counter of a refusal is telemetry, which no history has; of 11, only that a try is
+// that was opened for its age has no cause that a history shows. Of promise 10, the counter of a refusal is telemetry, which no history has (`tapswitch crashtest` reads it); of 11, only that a try is
 // counted durably, once, and before the answer. Every check but these looks at a
 // drained history: links up, terminals' reversal memories empty.
 package oracle

@@ -34,6 +34,7 @@ const (
 
 	CompletionVoid   Kind = "completion_void"
 	CompletionAdvice Kind = "completion_advice" // it has happened, and is told until it is taken
+	ScriptResult     Kind = "script_result"     // what a card did with the issuer's script of an approval, told until it is taken
 )
 
 // pays says whether a yes takes money from the card holder, or holds it.
@@ -56,12 +57,13 @@ func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
-	Key       Key   // of a reversal: the payment to be reversed
-	Of        Key   // of a void or a refund: the payment that it takes back; of a completion: what is held
-	Amount    int64 // minor units
-	Malformed bool  // not in the form that the dialect asks for
-	NoMAC     bool  // without a valid MAC
-	Vain      bool  // in form, and never to be approved: another amount under a known key, a void of what is not in force
+	Key       Key    // of a reversal: the payment to be reversed
+	Of        Key    // of a void or a refund: the payment that it takes back; of a completion: what is held; of the result of a script: the approval
+	Script    string // of the result of a script: what it says, in hex
+	Amount    int64  // minor units
+	Malformed bool   // not in the form that the dialect asks for
+	NoMAC     bool   // without a valid MAC
+	Vain      bool   // in form, and never to be approved: another amount under a known key, a void of what is not in force
 
 	Arrived  time.Duration // at the switch, since the beginning of the history
 	Answered time.Duration // the switch gave the answer to the line; Never: no answer
@@ -112,6 +114,7 @@ type Message struct {
 	// The original of a reversal or a void, field 90.
 	OriginalSTAN uint32
 	OriginalSent string
+	Script       string // tag 9F5B of a 0620, in hex
 	Response     string // field 39 of the answer as the acquirer kept it; "" when it kept none
 }
 
@@ -136,10 +139,12 @@ type Credit struct {
 
 // Record is one record of the switch's journal, as far as the promises need it.
 type Record struct {
-	Kind   string // intent, advice, rerouted, refused, outcome, undo, undone, case, act, tombstone, tries, batch
+	Kind   string // intent, advice, script_result, rerouted, refused, outcome, undo, undone, case, act, tombstone, tries, batch
 	Key    Key    // of tries: the payment that was counted
 	Event  string // of outcome, undo, undone and act, as the journal names it
-	Link   string // of intent, advice and rerouted
+	Link   string // of intent, advice, script_result and rerouted
+	Of     Key    // of script_result: the approval that it is about
+	Script string // of script_result: what it says, in hex
 	STAN   uint32 // of intent, advice and undo
 	Sent   string // of intent, advice and undo: field 7
 	RRN    string // of intent and advice

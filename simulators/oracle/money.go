@@ -113,7 +113,7 @@ func voidsMatch(c *court) {
 // refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
 // back once, what it was not told is not given or has a case, and a payment gives no
 // more than it took, what has a case included: but for what an acquirer gave after
-// it had said no.
+// it had said no, or had said to its reversal that it does not know it.
 func refundsMatch(c *court) {
 	told := map[Key]bool{}
 	for _, t := range c.Terminals {
@@ -123,7 +123,7 @@ func refundsMatch(c *court) {
 	}
 	no := map[Key]bool{}
 	for _, r := range c.Records {
-		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no"
+		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no" || r.Kind == "undone" && r.Event == "undo_unknown"
 	}
 	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
 	for _, b := range c.Credits {
@@ -231,7 +231,7 @@ func (c *court) refusals() map[Key]map[string]bool {
 		at := request{m.Acquirer, m.OriginalSTAN, m.OriginalSent}
 		switch {
 		case family(m.MTI) == "0400" && refuses(m.Response):
-		case family(m.MTI) == "0220" && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
+		case (family(m.MTI) == "0220" || family(m.MTI) == mtiScript) && m.Response != "94" && (refuses(m.Response) || undone(m.Response) && m.Response != approved):
 			at = request{m.Acquirer, m.STAN, m.Sent}
 		default:
 			continue

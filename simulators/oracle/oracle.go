@@ -46,7 +46,7 @@ func Judge(h History) []Violation {
 	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
 		switch r.Kind {
-		case "intent", "advice":
+		case "intent", "advice", recordScript:
 			c.intents[r.Key] = r
 			c.sent[request{r.Link, r.STAN, r.Sent}] = r.Key
 		case "rerouted": // the link before has not sent it, so that nothing may be found there
@@ -77,7 +77,7 @@ func Judge(h History) []Violation {
 		}
 	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, scriptsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
 		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, batchesAgree, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
 	} {
 		check(c)

@@ -271,4 +271,8 @@ func TestRefundsWithACaseCount(t *testing.T) {
 	if all := Judge(open(Record{Kind: "outcome", Key: second, Event: "said_no", Code: "12"})); len(all) != 0 {
 		t.Errorf("given after a no: %v", all)
 	}
+	undo := Record{Kind: "undo", Key: second, Event: "timed_out", STAN: 90, Sent: "0102030499"}
+	if all := Judge(open(undo, Record{Kind: "undone", Key: second, Event: "undo_unknown", Code: "25"})); finds(all, 2, offline) {
+		t.Errorf("given after its reversal was told that it is not known: %v", all)
+	}
 }

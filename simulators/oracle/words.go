@@ -100,6 +100,26 @@ func wrongFormIsRefused(c *court) {
 			c.broken(10, []Key{a.Key}, "a %s in a wrong form was approved", a.Kind)
 		}
 	}
+	closedByWrongForm(c)
+}
+
+// closedByWrongForm is promise 10 for batches: totals in a wrong form close none.
+func closedByWrongForm(c *court) {
+	wrong, asked := map[Key]Key{}, map[Key]bool{}
+	for _, a := range c.Asks {
+		switch id := batchOf(a.Key); {
+		case a.Kind != Settlement || a.Arrived == Never:
+		case a.Malformed:
+			wrong[id] = a.Key
+		default:
+			asked[id] = true
+		}
+	}
+	for _, r := range c.Records {
+		if k, ok := wrong[batchOf(r.Key)]; ok && r.Kind == "batch" && r.Event != "open" && !asked[batchOf(r.Key)] {
+			c.broken(10, []Key{k}, "its batch is %s, and its totals came in a wrong form alone", r.Event)
+		}
+	}
 }
 
 // vainIsRefused is promise 2 for what comes in a good form and asks for too much:

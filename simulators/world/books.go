@@ -76,6 +76,7 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 	}
 	e.reversed = false
 	e.said.auth, e.said.of = fmt.Sprintf("A%05d", len(h.order)), e
+	e.said.script = h.scriptFor(v)
 	switch {
 	case careless:
 		e.request = body

@@ -29,7 +29,7 @@ func (w *World) gather() (oracle.History, error) {
 		h.Asks = append(h.Asks, *a)
 	}
 	for _, p := range w.shops {
-		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil || len(p.mem.aside) > 0, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
+		h.Terminals = append(h.Terminals, oracle.Terminal{ID: p.id, Pending: p.mem.pending != nil || len(p.mem.aside) > 0 || len(p.mem.scripts) > 0, Holds: p.mem.holds, Voids: p.mem.voids, Refunds: p.mem.refunds})
 	}
 	for _, host := range w.hosts {
 		for _, e := range host.order {
@@ -91,7 +91,7 @@ func (r reader) Apply(j journal.Record) error {
 func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Kind = record.KindName(j.Kind)
 	switch j.Kind {
-	case record.KindNumbers, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindNumbers, record.KindUpload, record.KindUploadClosed, record.KindCounter, record.KindStandIn:
 		return oracle.Record{}, nil
 	case record.KindBatch:
 		id, b, err := record.ParseBatch(j)
@@ -110,13 +110,7 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 	rec.Key = oracleKey(k)
 	switch j.Kind {
 	case record.KindIntent, record.KindAdvice:
-		p, err := record.ParsePayment(k, j.Body)
-		if err != nil {
-			return rec, err
-		}
-		rec.Link, rec.Amount, rec.Auth, rec.Card = p.Link, int64(p.Amount.Minor), auth(p.Answer), hex.EncodeToString(p.Token[:])
-		rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
-		return rec, nil
+		return begun(rec, k, j)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(j.Body)
 		rec.Event, rec.Code, rec.Auth, rec.Day = o.Event.String(), o.Answer.Code.String(), auth(o.Answer), o.Answer.At.Unix()/86400
@@ -145,6 +139,20 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 		rec.Event, rec.Code = txn.AdviceAcked.String(), a.Code.String()
 		return rec, err
 	}
+	return rec, nil
+}
+
+// begun is the first record of a payment, or of what became of a script.
+func begun(rec oracle.Record, k txn.Key, j journal.Record) (oracle.Record, error) {
+	p, err := record.ParsePayment(k, j.Body)
+	if err != nil {
+		return rec, err
+	}
+	if k.Class == txn.ScriptResult {
+		rec.Kind, rec.Of, rec.Script = k.Class.String(), oracleKey(p.Original), results(p.Script)
+	}
+	rec.Link, rec.Amount, rec.Auth, rec.Card = p.Link, int64(p.Amount.Minor), auth(p.Answer), hex.EncodeToString(p.Token[:])
+	rec.STAN, rec.Sent, rec.RRN = uint32(p.Numbers.STAN), replay.NewLinkKey(p.Link, p.Numbers).At, p.Numbers.RRN.String()
 	return rec, nil
 }
 

@@ -82,7 +82,7 @@ func (h *host) serve(c *line, body []byte) {
 	}
 	mti := v.MTI().String()
 	switch mti {
-	case "0100", "0200", "0220", "0221", "0400", "0401":
+	case "0100", "0200", "0220", "0221", "0400", "0401", "0620", "0621":
 	case "0800":
 		var b iso8583.Builder
 		b.Reset(h.layout, v.MTI().Response()&^1)
@@ -102,6 +102,8 @@ func (h *host) serve(c *line, body []byte) {
 		said = h.decide(&v, body)
 	case "0400", "0401":
 		said.code = h.reversal(&v)
+	case "0620", "0621":
+		said = h.scriptTold(&v)
 	default:
 		said = h.advice(&v, body)
 	}
@@ -116,6 +118,7 @@ type answer struct {
 	auth   string
 	amount int64   // another than the one that was asked, 0 when not
 	funds  string  // field 54 of a balance
+	script string  // field 55: a script for the card
 	of     *booked // whose yes it is; it is told there when the yes reached the switch whole
 }
 
@@ -135,6 +138,9 @@ func (h *host) answer(c *line, v *iso8583.View, said *answer) {
 	if said.auth != "" {
 		b.SetString(38, said.auth)
 	}
+	if said.script != "" {
+		b.SetString(55, said.script)
+	}
 	if said.funds != "" {
 		b.SetString(54, said.funds)
 	}
@@ -145,7 +151,7 @@ func (h *host) answer(c *line, v *iso8583.View, said *answer) {
 func (h *host) note(v *iso8583.View, mti string) int {
 	amount, _ := v.Uint(4)
 	stan, _ := v.Uint(11)
-	m := oracle.Message{Acquirer: h.name, MTI: mti, STAN: uint32(stan), Sent: text(v, 7), RRN: text(v, 37), Amount: int64(amount), Terminal: text(v, 41)}
+	m := oracle.Message{Acquirer: h.name, MTI: mti, STAN: uint32(stan), Sent: text(v, 7), RRN: text(v, 37), Amount: int64(amount), Terminal: text(v, 41), Script: results(v.Raw(55))}
 	if original := text(v, 90); len(original) >= 20 {
 		_, err := fmt.Sscanf(original[4:10], "%d", &m.OriginalSTAN)
 		if err != nil {

@@ -51,6 +51,8 @@ type memory struct {
 	closing *closing // the batch that is being settled
 	closed  *closing // the one that was settled last
 	aside   []*sale  // refunds asked for beside all that, and not answered
+	scripts []*sale  // what cards did with scripts, and the switch does not have
+	told    *sale    // the last of these that it has
 	deposit
 }
 
@@ -98,6 +100,8 @@ func (p *pos) live() {
 			p.undo()
 		case len(p.mem.aside) > 0:
 			p.insist(p.mem.aside[0], false)
+		case len(p.mem.scripts) > 0:
+			p.insist(p.mem.scripts[0], false)
 		case p.mem.closing != nil:
 			p.goOn()
 		case w.calm && len(p.mem.list) > 0:
@@ -115,10 +119,14 @@ func (p *pos) live() {
 			p.takeBack()
 		case p.mem.last != nil && w.rng.IntN(25) == 0:
 			p.altered()
+		case p.mem.told != nil && w.rng.IntN(6) == 0:
+			p.tellAgain()
 		case p.mem.gone != nil && w.rng.IntN(25) == 0:
 			p.voidInVain()
 		case w.rng.IntN(25) == 0:
 			p.nonsense()
+		case len(p.mem.list) > 0 && w.rng.IntN(25) == 0:
+			p.garbledTotals()
 		case p.deposits():
 		case w.rng.IntN(8) == 0:
 			p.inquire()

@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +36,7 @@ type sale struct {
 	over    bool   // of a refund: there is an answer
 	touched bool   // a refund was asked for
 	left    int64  // of a purchase: what was not given back
+	script  string // of the result of a script: what it says
 }
 
 // original names what a sale is about, at whichever terminal that was.
@@ -182,6 +184,7 @@ func (p *pos) ask(s *sale) *oracle.Ask {
 	if s.of != nil {
 		a.Of = p.original(s)
 	}
+	a.Script = hex.EncodeToString([]byte(s.script))
 	return a
 }
 
@@ -193,6 +196,10 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	}
 	from.Received = p.w.sched.since()
 	p.hear(text(&v, 39))
+	if s.kind == oracle.ScriptResult {
+		p.scriptTold(s, text(&v, 39))
+		return true
+	}
 	if p.mem.pending == s {
 		p.mem.pending = nil
 	}
@@ -204,6 +211,7 @@ func (p *pos) settle(s *sale, answer []byte, from *oracle.Ask) bool {
 	if text(&v, 39) == "00" {
 		s.rrn, s.auth, s.date = text(&v, 37), text(&v, 38), text(&v, 13)
 		p.approved(s)
+		p.brought(s, v.Raw(55))
 	} else if s.repeats() && s.kind != oracle.Refund && !s.givesUp(text(&v, 39)) {
 		p.mem.pending = s // it has happened all the same
 		if text(&v, 39) == "77" && s.batch < p.mem.batch {

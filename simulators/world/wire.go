@@ -90,6 +90,9 @@ func (p *pos) common(b *iso8583.Builder, s *sale) {
 
 // request builds the message of a sale; most cards' holders know their PIN.
 func (p *pos) request(s *sale, pin bool) ([]byte, error) {
+	if s.kind == oracle.ScriptResult {
+		return p.telling(s)
+	}
 	var b iso8583.Builder
 	mti, _, _ := asked(s.kind)
 	b.Reset(p.layout, mti)

@@ -53,6 +53,7 @@ type World struct {
 	calmSince   env.Mono
 	faults      map[string]int
 	foundUndone map[oracle.Key]bool // by the operator, so that what it took may be taken again
+	letGo       map[txn.Key]bool    // offline sales over a limit, by the clerk
 	crashes     []string
 	moves       txn.Moves // of the lives of the switch that are over
 	payments    int
@@ -73,7 +74,7 @@ type said struct {
 func newWorld(seed uint64) (*World, error) {
 	s := newSched(seed)
 	w := &World{seed: seed, sched: s, rng: s.rng, random: fake.NewRand(seed), group: &group{name: "world"},
-		faults: map[string]int{}, foundUndone: map[oracle.Key]bool{}, trace: sha256.New(), config: configuration()}
+		faults: map[string]int{}, foundUndone: map[oracle.Key]bool{}, letGo: map[txn.Key]bool{}, trace: sha256.New(), config: configuration()}
 	s.wrong = func(text string) { w.finding("%s", text) }
 	inner, err := soft.New(w.random, s)
 	if err != nil {
@@ -131,7 +132,7 @@ func configuration() *config.Config {
 	}
 	c.Links[1].Unanswered = "reverse" // of refunds; a case at the other one
 	for i := range terminals {
-		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active"})
+		c.Terminals = append(c.Terminals, config.Terminal{ID: terminalID(i), Merchant: merchant, TMK: "terminal/" + terminalID(i) + "/tmk", Status: "active", Offline: unasked})
 	}
 	return c
 }
@@ -304,6 +305,7 @@ func run(seed uint64, full bool) (Result, error) {
 	}
 	w.sched.start(w.group, w.misfortune)
 	w.sched.start(w.group, w.operator)
+	w.sched.start(w.group, w.clerk)
 	s := w.sched
 	s.run(s.mono.Add(troubles), func() bool { return false })
 	for s.mono < env.Mono(patience) && w.payments < least {
@@ -354,6 +356,9 @@ type Result struct {
 func (r Result) Failed() bool { return len(r.Violations)+len(r.Findings) > 0 }
 
 func (w *World) result() (Result, error) {
+	if w.machine.node != nil {
+		w.judgeLimits()
+	}
 	r := Result{Seed: w.seed, Payments: w.payments, Faults: w.faults, Crashes: w.crashes, Moves: w.moves, Findings: w.findings, lines: w.lines}
 	if w.machine.node != nil {
 		r.Moves.Add(w.machine.node.Moves())

@@ -31,6 +31,9 @@ type Desk interface {
 	// Act does what an operator asks to the payment of a reference number. What is
 	// being sent is waited for until then.
 	Act(of txn.RRN, a txn.Act, until env.Mono) (Item, error)
+	// CloseUpload closes the cases that an upload opened about one trace number of a
+	// batch, or about the batch itself, and gives them.
+	CloseUpload(of Upload, a txn.Act) ([]Case, error)
 }
 
 // Refusal says why a request was not carried out. Nothing was changed, but for
@@ -88,6 +91,22 @@ type Item struct {
 	HeldBy    string    `json:"held_by,omitempty"`
 	HeldWhy   string    `json:"held_why,omitempty"`
 	HeldSince time.Time `json:"held_since,omitzero"`
+}
+
+// Upload names the cases of an upload. Without a merchant it is the one that has them.
+type Upload struct {
+	Terminal string `json:"terminal"`
+	Merchant string `json:"merchant,omitempty"`
+	Batch    uint32 `json:"batch"`
+	Trace    uint32 `json:"trace"` // 0: those about the batch itself
+}
+
+// Case is a case of an upload that was closed. The card number is masked.
+type Case struct {
+	Upload
+	Why    string `json:"why"`
+	Card   string `json:"card,omitempty"`
+	Amount int64  `json:"amount_minor"`
 }
 
 // NewItem takes what is shown of a payment.

@@ -67,7 +67,7 @@ func TestParseRequest(t *testing.T) {
 // FuzzParseRequest: no bytes make it panic, what it takes it would take again, and
 // an act that it takes fits its record.
 func FuzzParseRequest(f *testing.F) {
-	for _, s := range []string{act, `{"v":1,"do":"list","link":"acq-a","limit":5}`, `{"v":1,"do":"drop","rrn":"632700000007","by":"\u0061","why":"\ud800"}`, "{", "null"} {
+	for _, s := range []string{act, `{"v":1,"do":"list","link":"acq-a","limit":5}`, settled, `{"v":1,"do":"drop","rrn":"632700000007","by":"\u0061","why":"\ud800"}`, "{", "null"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
@@ -82,7 +82,7 @@ func FuzzParseRequest(f *testing.F) {
 		if s, err := ParseRequest(again); err != nil || s != r {
 			t.Errorf("%+v becomes %+v, %v", r, s, err)
 		}
-		if r.Do != List && (r.Act().Check() != nil || len(r.Of().String()) != 12) {
+		if r.Do != List && (r.Act().Check() != nil || len(r.Of().String()) != 12 && (r.Act().What != txn.Settled || r.Upload.check() != nil)) {
 			t.Errorf("%+v was taken", r)
 		}
 	})
@@ -119,6 +119,14 @@ func (d *counter) Act(of txn.RRN, a txn.Act, _ env.Mono) (Item, error) {
 		<-gate
 	}
 	return Item{RRN: of.String(), State: "reversing"}, d.err
+}
+
+// CloseUpload implements Desk.
+func (d *counter) CloseUpload(of Upload, a txn.Act) ([]Case, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acts, d.of = append(d.acts, a), append(d.of, txn.RRN{})
+	return []Case{{Upload: of, Why: "upload_count_differs"}}, d.err
 }
 
 func (d *counter) seen() int {

@@ -35,6 +35,7 @@ type Request struct {
 	Why     string `json:"why,omitempty"`   // not with List
 	Link    string `json:"link,omitempty"`  // List: of this link alone
 	Limit   int    `json:"limit,omitempty"` // List: at most so many, 0 is ListMax
+	Upload  Upload `json:"upload,omitzero"` // Settled, in the place of a payment
 }
 
 // ParseRequest reads a request and holds it to its form.
@@ -65,6 +66,8 @@ func (r Request) check() error {
 			return fmt.Errorf("a list has at most %d lines", ListMax)
 		case len(r.Link) > 64:
 			return errors.New("no link has such a name")
+		case r.Upload != Upload{}:
+			return errors.New("a list has no batch")
 		}
 		return nil
 	}
@@ -74,7 +77,15 @@ func (r Request) check() error {
 		return errors.New("what is asked for is not known to this version")
 	case r.Link != "" || r.Limit != 0:
 		return errors.New("an act has no link or limit")
-	case !wellFormed(r.RRN):
+	case a.What == txn.Settled && r.RRN != "":
+		return errors.New("the cases of an upload are of a batch, not of one payment")
+	case a.What == txn.Settled:
+		if err := r.Upload.check(); err != nil {
+			return err
+		}
+	case r.Upload != Upload{}:
+		return errors.New("what is done to a payment has no batch")
+	case !wellFormed(r.RRN, len(txn.RRN{})):
 		return errors.New("a reference number has 12 digits or letters")
 	}
 	return a.Check()
@@ -97,12 +108,35 @@ func (r Request) Of() (n txn.RRN) {
 	return n
 }
 
-// wellFormed is ISO 8583 DE 37: an 12.
-func wellFormed(rrn string) bool {
-	if len(rrn) != len(txn.RRN{}) {
+// check says what is wrong with the name of an upload's cases (ISO 8583 DE 41 and 42;
+// UnionPay POS numbers batches and payments with six digits).
+func (u Upload) check() error {
+	const most = 999_999
+	switch {
+	case !wellFormed(u.Terminal, len(txn.TerminalID{})):
+		return errors.New("a terminal has 8 digits or letters")
+	case u.Merchant != "" && !wellFormed(u.Merchant, len(txn.MerchantID{})):
+		return errors.New("a merchant has 15 digits or letters")
+	case u.Batch == 0 || u.Batch > most || u.Trace > most:
+		return errors.New("a batch is 1 to 999999, a trace number as much, or 0 for what is about the batch itself")
+	}
+	return nil
+}
+
+// ID is the batch; its merchant may be all zero.
+func (u Upload) ID() (id txn.BatchID) {
+	copy(id.Terminal[:], u.Terminal)
+	copy(id.Merchant[:], u.Merchant)
+	id.Batch = u.Batch
+	return id
+}
+
+// wellFormed says whether s is so many digits and letters, as ISO 8583 DE 37 is 12.
+func wellFormed(s string, long int) bool {
+	if len(s) != long {
 		return false
 	}
-	for _, c := range rrn {
+	for _, c := range s {
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
 			return false
 		}
@@ -118,4 +152,5 @@ type Reply struct {
 	Items   []Item `json:"items,omitempty"` // List
 	More    int    `json:"more,omitempty"`  // List: so many were left out
 	Item    *Item  `json:"item,omitempty"`  // of an act: how the payment stands now
+	Cases   []Case `json:"cases,omitempty"` // of Settled: what was closed
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/switch/txn"
 )
 
 // The bounds of the port. A message under way to an acquirer is waited for as long
@@ -155,6 +156,13 @@ func (s *Server) carryOut(r Request) Reply {
 	}
 	a := r.Act()
 	a.At = s.world.Clock.Now()
+	if a.What == txn.Settled {
+		cases, err := s.desk.CloseUpload(r.Upload, a)
+		if err != nil {
+			return refused(err)
+		}
+		return Reply{Cases: cases}
+	}
 	it, err := s.desk.Act(r.Of(), a, s.world.Clock.Mono().Add(actTime))
 	if err != nil {
 		return refused(err)

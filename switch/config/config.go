@@ -204,6 +204,8 @@ type Terminal struct {
 	Status       string `key:"status" of:"active blocked" help:"blocked terminals are refused"`
 	Cashback     int64  `key:"cashback_minor" min:"0" max:"999999999999" help:"cash that it may hand out with one purchase, in minor units; 0: none"`
 	MerchantType string `key:"merchant_type" kind:"digits 4" help:"type of the merchant (ISO 18245, field 18); empty: the link's"`
+
+	Offline Offline `key:"offline" help:"what it may sell without asking, by an authorization given by word of mouth; what is over a limit has happened, and is kept from the acquirer until an operator lets it go"`
 }
 
 // Reversal says how reversals are repeated.

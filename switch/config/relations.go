@@ -21,9 +21,6 @@ func (d *decoder) relate(c *Config) {
 	if d.sound("journal.segment_bytes", "journal.max_bytes") && c.Journal.MaxBytes < 2*c.Journal.SegmentBytes {
 		d.contradiction("journal.max_bytes", "journal.max_bytes must hold two segments", "while one segment is full the next must be there", fmt.Sprintf("set %d or more", 2*c.Journal.SegmentBytes))
 	}
-	if c.Journal.Retention > 0 && c.Journal.Postgres.InUse() && d.sound("journal.retention_days", "journal.postgres") {
-		d.contradiction("journal.retention_days", "journal.retention_days with journal.postgres", "this version purges segment files alone", "remove retention_days, or keep the journal in segment files")
-	}
 	if kept := time.Duration(c.Journal.Retention) * 24 * time.Hour; kept > 0 && d.sound("journal.retention_days", "payment.replay_window_ms") && kept < c.Payment.ReplayWindow {
 		d.contradiction("journal.retention_days", fmt.Sprintf("journal.retention_days (%d) is shorter than payment.replay_window_ms (%d)", c.Journal.Retention, c.Payment.ReplayWindow.Milliseconds()),
 			"a repeat must find the answer of its first message after a restart, too", "keep payments at least as long as their answers")
@@ -57,6 +54,7 @@ func (d *decoder) relate(c *Config) {
 	d.members(c)
 	d.counters(c)
 	d.standIn(c)
+	d.offline(c)
 	d.dialects(c)
 	d.bins(c)
 	d.production(c)

@@ -28,8 +28,23 @@ func (f *Flow) Advise(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	}
 	defer func() { end(ans) }()
 
-	return f.takeIn(r, in, p, in.Auth, nil)
+	// More than its terminal may sell without asking has happened all the same: it is
+	// kept, and goes no further until a person lets it go.
+	over, done := f.Batches.Offline(p.Key, p.Amount.Minor, f.Limits.Terminal(p.Key.Terminal).Offline)
+	defer done()
+	return f.takeIn(r, in, f.heldBack(p, over), in.Auth, nil)
 }
+
+// heldBack has p held as an operator holds it, when it is over a limit.
+func (f *Flow) heldBack(p *txn.Payment, over txn.Reason) *txn.Payment {
+	if p.Answer.Reason = over; over != "" {
+		p.Held = &txn.Act{What: txn.Hold, By: bySwitch, Why: string(over), At: f.Clock.Now()}
+	}
+	return p
+}
+
+// bySwitch answers for what the switch holds back itself.
+const bySwitch = "tapswitch"
 
 // takeIn is the rest of an advice: where it goes, by which numbers, and that it is
 // durable, in the turn of what it is about when may is given. A link that is down
@@ -40,7 +55,7 @@ func (f *Flow) takeIn(r *reporter, in *txn.Request, p *txn.Payment, auth [6]byte
 	}
 
 	// From here on the merchant counts on it. The end of the call queues it.
-	p.Answer = txn.Answer{Code: txn.CodeApproved, Auth: auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
+	p.Answer = txn.Answer{Code: txn.CodeApproved, Reason: p.Answer.Reason, Auth: auth, RRN: p.Numbers.RRN, At: f.Clock.Now()}
 	if told := f.keep(p, may); told != nil {
 		return *told
 	}
@@ -95,7 +110,7 @@ func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
 				return nil, err
 			}
 		}
-		return []journal.Record{record.Advice(p)}, nil
+		return adviceRecords(p), nil
 	}
 	var err error
 	if may != nil {
@@ -112,4 +127,13 @@ func (f *Flow) keep(p *txn.Payment, may ladder) (told *txn.Answer) {
 		no = txn.Answer{Reason: no.Reason}
 	}
 	return &no
+}
+
+// adviceRecords are what makes an advice durable, and that it is held when it is.
+func adviceRecords(p *txn.Payment) []journal.Record {
+	records := []journal.Record{record.Advice(p)}
+	if p.Held != nil {
+		records = append(records, record.MakeAct(p, *p.Held))
+	}
+	return records
 }

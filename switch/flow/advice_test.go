@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +21,13 @@ func (w *world) adviceCommand(word string, args map[string]string, trace, amount
 			args["tip"] = "yes"
 		}
 		w.adviseOf(txn.Adjustment, args, trace, amount)
+	case "script":
+		w.adviseOf(txn.ScriptResult, args, trace, amount)
 	case "offline":
 		w.adviseOf(txn.OfflineSale, args, trace, amount)
 	case "limits":
 		w.may = TerminalLimits{Cashback: money.MinorUnits(number(args["terminal"], 0))}
+		w.may.Offline = txn.OfflineLimits{Amount: money.MinorUnits(number(args["sale"], 0)), Count: int(number(args["sales"], 0)), Sum: money.MinorUnits(number(args["sum"], 0))}
 		w.agreed = LinkLimits{Cashback: money.MinorUnits(number(args["link"], 0)), TipPercent: int(number(args["tip"], 20))}
 	default:
 		return false
@@ -47,13 +51,19 @@ func (w *world) adviseOf(class txn.Class, args map[string]string, trace, amount 
 	if args["expiry"] != "" {
 		copy(in.Expiry[:], args["expiry"])
 	}
+	in.Key.Batch = number(args["batch"], 1)
 	run := w.flow.Advise
 	if class == txn.Adjustment {
 		run, in.Tip, in.Auth = w.flow.Adjust, args["tip"] == "yes", [6]byte{}
-		in.Key.Batch = number(args["batch"], 1)
 		if in.Tip {
 			in.Key.Type = 34
 		}
+		w.names(in, args)
+	}
+	if class == txn.ScriptResult {
+		run, in.Auth, in.Script = w.flow.AdviseScript, [6]byte{}, []byte(cmp.Or(args["result"], "done"))
+		in.Key.Batch = number(args["batch"], 1)
+		copy(in.Key.Terminal[:], args["terminal"])
 		w.names(in, args)
 	}
 	w.lastKey = in.Key
@@ -71,6 +81,9 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 		return w.completed(p, w.act(), mti)
 	}
 	n, of := p.Numbers.STAN, ""
+	if p.Key.Class == txn.ScriptResult {
+		return w.scriptTold(&p, repeat)
+	}
 	if p.Key.Class == txn.Adjustment {
 		n, of = p.Of.STAN, fmt.Sprintf(" of=%d", p.Of.STAN)
 	}
@@ -91,6 +104,21 @@ func (w *world) advised(p txn.Payment, repeat bool) (txn.Code, error) {
 		return txn.Code{}, errors.New("no answer")
 	case act == "duplicate", known && act == "strict":
 		return txn.CodeDuplicate, nil
+	}
+	return txn.CodeApproved, nil
+}
+
+// scripts are what the acquirer sends along for the card in a mood.
+var scripts = map[string][]byte{"script": {0x72, 0x0B, 0x86, 0x09, 0x84, 0x24, 0, 0, 4, 1, 2, 3, 4}}
+
+// scriptTold is the acquirer for the results of scripts, which change nothing in its books.
+func (w *world) scriptTold(p *txn.Payment, repeat bool) (txn.Code, error) {
+	w.say("to acquirer: %s script result %q stan=%d of=%d", map[bool]string{false: "0620", true: "0621"}[repeat], p.Script, p.Numbers.STAN, p.Of.STAN)
+	switch w.act() {
+	case "silent", "lost":
+		return txn.Code{}, errors.New("no answer")
+	case "refuse":
+		return txn.CodeFormat, nil
 	}
 	return txn.CodeApproved, nil
 }

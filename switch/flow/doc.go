@@ -10,7 +10,8 @@
 // How: authorize.go is the life of a payment (purchase, cash), void.go of what
 // takes one back, refund.go of what gives a part of it, preauth.go and completion.go of
 // what is held, cancelled and taken, balance.go of an inquiry,
-// advice.go of what has happened already, reverse.go the terminal's reversal,
+// advice.go of what has happened already, script.go of what a card did with its
+// issuer's script, reverse.go the terminal's reversal,
 // settle.go the close of its batch, network.go sign-on and echo;
 // steps.go and undo.go are what they share. The ports a
 // flow needs are interfaces of one or two methods declared in ports.go, in the

@@ -23,7 +23,7 @@ var types60 = map[txn.Class]uint8{
 // classOf is a word of a transcript, a purchase unless it says otherwise.
 func classOf(word string) txn.Class {
 	c, ok := map[string]txn.Class{"cash": txn.Cash, "balance": txn.Balance, "void": txn.Void,
-		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "complete-advice": txn.CompletionAdvice, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment, "stand-in": txn.StandIn}[word]
+		"preauth": txn.PreAuth, "cancel": txn.PreAuthVoid, "complete": txn.Completion, "complete-advice": txn.CompletionAdvice, "void-completion": txn.CompletionVoid, "offline": txn.OfflineSale, "refund": txn.Refund, "cashback": txn.Cashback, "adjust": txn.Adjustment, "script": txn.ScriptResult, "stand-in": txn.StandIn}[word]
 	if !ok {
 		return txn.Purchase
 	}

@@ -15,7 +15,8 @@ type Limits interface {
 
 // TerminalLimits are those of one terminal.
 type TerminalLimits struct {
-	Cashback money.MinorUnits // in cash with one purchase
+	Cashback money.MinorUnits  // in cash with one purchase
+	Offline  txn.OfflineLimits // of sales that it makes without asking: there zero is no bound
 }
 
 // LinkLimits are what the acquirer of a link agreed to.

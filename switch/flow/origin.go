@@ -19,7 +19,7 @@ type origin struct {
 }
 
 // originOf finds the payment that a message names by its reference number and by
-// merchant, batch and trace, those of a void or an adjustment also by its terminal: all must fit.
+// merchant, batch and trace, those of a void, an adjustment or a script's result also by its terminal: all must fit.
 // One whose answer is on its way is waited for. After a nil error release must be
 // called.
 func (f *Flow) originOf(ctx context.Context, in *txn.Request) (*origin, error) {
@@ -46,7 +46,7 @@ func (f *Flow) originOf(ctx context.Context, in *txn.Request) (*origin, error) {
 // fits says whether k is what a message names.
 func fits(in *txn.Request, k txn.Key) error {
 	o := in.Original
-	if k.Merchant != o.Merchant || k.Batch != o.Batch || k.Trace != o.Trace || (in.Key.Class.TakesBack() || in.Key.Class == txn.Adjustment) && k.Terminal != o.Terminal {
+	if k.Merchant != o.Merchant || k.Batch != o.Batch || k.Trace != o.Trace || in.Key.Class.AtTerminal() && k.Terminal != o.Terminal {
 		return txn.DeclineOriginalUnknown
 	}
 	return nil

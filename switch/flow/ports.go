@@ -8,6 +8,7 @@ import (
 
 	"tapswitch/hsm"
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/switch/chip"
 	"tapswitch/switch/journal"
@@ -110,6 +111,9 @@ type Batches interface {
 	// what they come to. Both tell how many cases they opened; errors are refusals.
 	Upload(id txn.BatchID, items []txn.Uploaded, judge func([]txn.Uploaded)) (cases int, err error)
 	End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded, txn.Totals)) (cases int, err error)
+	// Offline counts an offline sale of an amount that is about to be made durable, and
+	// names the limit that it breaks, empty when none; done says that it is, or failed.
+	Offline(k txn.Key, minor money.MinorUnits, l txn.OfflineLimits) (over txn.Reason, done func())
 	// Current is the batch that a terminal goes on with that says it is in id.
 	Current(id txn.BatchID) uint32
 }

@@ -31,6 +31,13 @@ func (w *world) settleCommand(words []string, args map[string]string) bool {
 		w.start()
 	case "cases":
 		w.say("cases of uploads: %d", w.batches.Cases())
+	case "close": // cases of an upload
+		id := w.request(txn.Upload, 1, 0, args["card"], "").Key.BatchID()
+		id.Batch = number(args["batch"], 1)
+		_, items, err := w.batches.CloseCases(id, txn.STAN(number(args["trace"], 0)), txn.Act{What: txn.Settled, By: "ann", Why: "voucher seen", At: w.clock.Now()})
+		if w.say("to operator: %d closed", len(items)); err != nil {
+			w.say("to operator: %v", err)
+		}
 	case "sign-on":
 		in := w.request(txn.SignOn, 91, 0, args["card"], "")
 		in.Key.Batch = number(args["batch"], 1)

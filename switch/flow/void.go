@@ -35,7 +35,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.refuse(err)
 	}
 	defer o.release()
-	if !f.coded(in, &o.payment) {
+	if !f.coded(in, &o.payment) || !f.dated(in, &o.payment) {
 		return f.refuse(txn.DeclineOriginalDiffers)
 	}
 	if err := voidable(p, f.first(o)); err != nil {
@@ -158,6 +158,7 @@ func alone(l *txn.Payment) error {
 	case l.Acknowledged(): // an advice of what names it takes nothing back
 	case s.InForce():
 		return txn.DeclineOriginalVoided
+	case l.Key.Class == txn.ScriptResult: // it tells of the original, and does nothing to it
 	case s == txn.Disputed: // whether it is in force a person must find out
 		return txn.DeclineOriginalCase
 	case !s.Resting():

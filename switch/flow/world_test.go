@@ -195,6 +195,9 @@ func describe(r journal.Record) string {
 	case record.KindUpload:
 		id, items, _, _ := record.ParseUpload(r)
 		return fmt.Sprintf("%s %06d %s", name, id.Batch, verdicts(items))
+	case record.KindUploadClosed:
+		id, items, a, _ := record.ParseUploadClosed(r)
+		return fmt.Sprintf("%s %06d by %s %s", name, id.Batch, a.By, verdicts(items))
 	case record.KindCounter:
 		c, _ := record.ParseCounter(r.Body)
 		return fmt.Sprintf("%s highest=%d", name, c.High)
@@ -250,7 +253,7 @@ func (w *world) Enter(class txn.Class) (func(), error) {
 func (w *world) Protect(_ context.Context, in *txn.Request, p *txn.Payment) error {
 	digits := in.Card.PAN.Reveal(secret.ForTest)
 	p.Token, _ = w.Token(context.Background(), in.Card.PAN)
-	copy(p.Fingerprint[:], fmt.Sprintf("%s%d-%d", digits[len(digits)-4:], in.Amount.Minor, in.Cash))
+	copy(p.Fingerprint[:], fmt.Sprintf("%s%d-%d%s", digits[len(digits)-4:], in.Amount.Minor, in.Cash, in.Script))
 	return nil
 }
 
@@ -371,7 +374,7 @@ func (w *world) Exchange(_ context.Context, s Send) (txn.Answer, error) {
 	if act != "lost" && act != "decline" && !w.undone[s.Payment.Numbers.STAN] {
 		w.books[s.Payment.Numbers.STAN] += int64(s.Payment.Amount.Minor)
 	}
-	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: s.Payment.Numbers.RRN, At: w.clock.Now()}
+	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: s.Payment.Numbers.RRN, At: w.clock.Now(), ICC: scripts[act]}
 	if s.Payment.Key.Class == txn.Balance {
 		a.Funds.Available = money.Amount{Minor: 123456, Currency: money.CNY}
 	}
@@ -445,6 +448,9 @@ func (w *world) Send(_ context.Context, kind saf.Kind, p txn.Payment, repeat boo
 	case "decline":
 		return txn.Code{'9', '6'}, nil
 	case "lost":
+		if w.during != nil { // while its answer is on its way
+			w.during()
+		}
 		return txn.CodeUnmatched, nil
 	case "refuse":
 		return txn.CodeFormat, nil

@@ -162,7 +162,7 @@ func (p *projection) abandon() error {
 
 func (p *projection) apply(seq uint64, r journal.Record) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindUploadClosed, record.KindCounter, record.KindStandIn:
 		return nil // not of a payment's life
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:

@@ -186,7 +186,7 @@ func lives(seed uint64, n int) *pages {
 			}
 			next(p, record.MakeUndo(p.Key, undo(p, txn.UndoAsked)))
 		case txn.Disputed:
-			if found := txn.FoundUndone + txn.Deed(chance.IntN(4)); found.Known() {
+			if found := txn.FoundUndone + txn.Deed(chance.IntN(4)); found <= txn.FoundStands {
 				next(p, record.MakeAct(p, act(found, i)))
 				break
 			}

@@ -75,7 +75,24 @@ type Replayer interface {
 	Replay(fn func(seq uint64, r Record) error) error
 }
 
-// Journal is both.
+// Compaction is what a store removed of records that are not needed any more.
+type Compaction struct {
+	Removed uint64 // segments, or rows, that are gone or about to be
+	Kept    uint64 // records carried forward
+	Dropped uint64
+	Freed   int64 // bytes
+}
+
+// Compacter is a journal that can remove records: all numbered below before, but
+// those that keep chooses. ClosedBelow is the greatest number up to before for
+// which it can do that exactly.
+type Compacter interface {
+	Replayer
+	ClosedBelow(before uint64) (uint64, error)
+	Compact(before uint64, keep func(seq uint64, r Record) bool) (Compaction, error)
+}
+
+// Journal appends and replays.
 type Journal interface {
 	Appender
 	Replayer

@@ -120,7 +120,7 @@ func (a *acquirer) advice(room []byte, p *txn.Payment, pan secret.PAN, repeat bo
 	if p.Original == (txn.Key{}) || p.Key.Class == txn.StandIn { // which has its payment's numbers
 		return a.dialect.Advice(room, p, pan, nil, repeat)
 	}
-	if p.Key.Class == txn.Adjustment { // it has what is needed of its original, which may be of the past
+	if p.Key.Class == txn.Adjustment || p.Key.Class == txn.ScriptResult { // it has what is needed of its original, which may be of the past
 		return a.dialect.Advice(room, p, pan, &txn.Payment{Key: p.Original, Numbers: p.Of}, repeat)
 	}
 	o, ok := a.find(p.Original)

@@ -8,6 +8,7 @@ import (
 
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583"
+	"tapswitch/switch/config"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
 )
@@ -114,5 +115,54 @@ func TestOfflineSaleOfATerminal(t *testing.T) {
 	r.settled()
 	if p, _ := r.find(0, kept.Trace); p.State != txn.Advised || r.a.taken() != 4200 {
 		t.Errorf("%s, %d taken", p.State, r.a.taken())
+	}
+}
+
+// offlineLimits bounds the offline sales of terminal 0.
+func offlineLimits(c *config.Config) {
+	withDesk(c)
+	c.Terminals[0].Offline = config.Offline{Amount: 5000, Count: 2, Sum: 6000}
+}
+
+// Offline sales over the limits of their terminal, over the wire: each is told 00 and kept, none reaches the
+// acquirer until an operator lets it go, over a restart, and the event has the limit. Another terminal has its own.
+func TestOfflineLimits(t *testing.T) {
+	r := newRig(t, offlineLimits)
+	w, other := r.wire(0), r.wire(1)
+	w.signOn(w.dial(), 1)
+	other.signOn(other.dial(), 1)
+	c, small := r.tap("unionpay", 5001), r.tap("unionpay", 900)
+	sale := func(trace uint32, amount int64) []byte {
+		return w.sale(0x0220, trace, amount, c, offline("T12345")...)
+	}
+	w.expect("more than one may be", sale(2, 5001), "00", true)
+	w.expect("within the limits", w.sale(0x0220, 3, 900, small, offline("T12345")...), "00", true)
+	w.expect("one too many", w.sale(0x0220, 4, 900, small, offline("T12345")...), "00", true)
+	other.expect("at another terminal", other.sale(0x0220, 2, 5001, c, offline("T12345")...), "00", true)
+	r.soon("the others are told", func() bool { return r.a.taken() == 900+5001 })
+	for _, why := range txn.OfflineReasons()[:2] {
+		if n := r.metric(`tapswitch_flow_payments_total{class="offline_sale",outcome="approved",reason="` + string(why) + `"}`); n != "1" {
+			t.Errorf("%s is counted %q", why, n)
+		}
+	}
+	r.restart()
+	items := r.list()
+	if len(items) != 2 || items[0].Place != "held" || items[0].HeldBy != "tapswitch" || items[0].HeldWhy != "offline_sale_above_limit" || items[1].HeldWhy != "offline_sales_above_limit" {
+		t.Fatalf("%+v", items)
+	}
+	w = r.wire(0)
+	w.signOn(w.dial(), 5)
+	w.expect("its repeat", sale(2, 5001), "00", true)
+	if r.a.taken() != 900+5001 {
+		t.Errorf("taken %d while two are held", r.a.taken())
+	}
+	r.does(txn.Retry, items[0].RRN)
+	r.does(txn.Drop, items[1].RRN)
+	r.soon("it is told", func() bool { return r.a.taken() == 900+5001+5001 })
+	r.does(txn.FoundUndone, items[1].RRN)
+	r.settled()
+	w.expect("two are in force", w.sale(0x0220, 6, 900, small, offline("T12345")...), "00", true)
+	if items = r.list(); len(items) != 1 || items[0].HeldWhy != "offline_sales_above_limit" {
+		t.Errorf("%+v", items)
 	}
 }

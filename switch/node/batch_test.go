@@ -4,8 +4,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"testing"
 
+	"tapswitch/switch/admin"
 	"tapswitch/switch/txn"
 	"tapswitch/terminal/host"
 )
@@ -82,6 +84,39 @@ func TestTerminalSettlesNotBalanced(t *testing.T) {
 	}
 	if r.a.taken() != 1900 {
 		t.Errorf("the acquirer holds %d", r.a.taken())
+	}
+	r.agree()
+}
+
+// The operator closes the case of an upload over the socket of the running switch: the gauge falls, the log says
+// who, and neither a restart nor the second close finds it open. Its merchant need not be named.
+func TestOperatorClosesAnUploadsCase(t *testing.T) {
+	r := newRig(t, withDesk)
+	w := r.wire(0)
+	w.signOn(w.dial(), 1)
+	w.expect("a payment that the terminal program does not have", w.sale(0x0200, 100, 900, r.tap("unionpay", 900)), "00", true)
+	till := r.term(0)
+	till.want(till.sale("unionpay", 100, ""), host.Approved, "00")
+	till.settle(host.BatchSent, "000001", "000002", 1, 1)
+	r.soon("the case is counted", func() bool { return r.metric("tapswitch_settle_cases_open") == "1" })
+	q := admin.Request{Do: txn.Settled.String(), By: "ann", Why: "voucher seen", Upload: admin.Upload{Terminal: terminalID(0), Batch: 1, Trace: 100}}
+	reply, err := r.ask(q)
+	if err != nil || len(reply.Cases) != 1 || reply.Cases[0].Why != "upload_payment_missing" || reply.Cases[0].Merchant != merchant || reply.Cases[0].Amount != 900 {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	r.soon("the case is closed", func() bool { return r.metric("tapswitch_settle_cases_open") == "0" })
+	if lines := r.log.events("operator"); len(lines) != 1 || lines[0]["act"] != "settled" || lines[0]["by"] != "ann" || lines[0]["case"] != "upload_payment_missing" {
+		t.Errorf("the log has %v", lines)
+	}
+	for range 2 {
+		var no *admin.Refusal
+		if _, err := r.ask(q); !errors.As(err, &no) || no.Word != admin.NoCase {
+			t.Errorf("a second close: %v", err)
+		}
+		r.restart()
+	}
+	if r.node.batches.Cases() != 0 || r.a.taken() != 1000 {
+		t.Errorf("%d cases, %d taken", r.node.batches.Cases(), r.a.taken())
 	}
 	r.agree()
 }

@@ -121,7 +121,7 @@ func (c *cards) Token(ctx context.Context, pan secret.PAN) ([16]byte, error) {
 	return token, nil
 }
 
-// fingerprint is a hash over token, amount, cash in it, original and cryptogram. The token is keyed,
+// fingerprint is a hash over token, amount, cash in it, original, what a script's result says, and cryptogram. The token is keyed,
 // so the hash gives nothing about the card number away.
 func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	b := append(make([]byte, 0, 64), token[:]...)
@@ -133,9 +133,14 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	}
 	if in.OfAuth != ([6]byte{}) { // what a cancel or a completion is about
 		b = append(b, in.OfAuth[:]...)
-		b = append(b, in.OfDate[:]...)
+		date := in.OfDate
+		if in.Key.Class == txn.CompletionVoid { // as earlier versions, which did not read it: a repeat over an upgrade is still one
+			date = [4]byte{}
+		}
+		b = append(b, date[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))
 	}
+	b = append(b, in.Script...)
 	icc := in.Card.ICC.AppendTo(make([]byte, 0, 512), secret.ForReplay)
 	defer clear(icc[:cap(icc)])
 	if ac, ok := bertlv.Find(icc, 0x9F26); ok {

@@ -201,7 +201,8 @@ func newLimits(c *config.Config) limits {
 	for _, t := range c.Terminals {
 		var id txn.TerminalID
 		copy(id[:], t.ID)
-		l.terminals[id] = flow.TerminalLimits{Cashback: money.MinorUnits(t.Cashback)}
+		l.terminals[id] = flow.TerminalLimits{Cashback: money.MinorUnits(t.Cashback),
+			Offline: txn.OfflineLimits{Amount: money.MinorUnits(t.Offline.Amount), Count: t.Offline.Count, Sum: money.MinorUnits(t.Offline.Sum)}}
 	}
 	for _, k := range c.Links {
 		l.links[k.Name] = flow.LinkLimits{Cashback: money.MinorUnits(k.Cashback), TipPercent: k.TipPercent}

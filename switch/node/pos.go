@@ -54,6 +54,8 @@ func (s *pos) Serve(ctx context.Context, m listen.Message) listen.Reply {
 		ans = s.flow.Refund(ctx, &in)
 	case in.Key.Class == txn.Adjustment:
 		ans = s.flow.Adjust(ctx, &in)
+	case in.Key.Class == txn.ScriptResult:
+		ans = s.flow.AdviseScript(ctx, &in)
 	case in.Key.Class == txn.CompletionAdvice:
 		ans = s.flow.AdviseCompletion(ctx, &in)
 	case in.Key.Class.Ending() == txn.EndAdvise:

@@ -90,3 +90,36 @@ func (r *rig) remembers(trace uint32) {
 		r.Errorf("original: %+v, %v", got, err)
 	}
 }
+
+// TestPurgeOnPostgres is TestPurgeWhileRunning with the journal in PostgreSQL.
+func TestPurgeOnPostgres(t *testing.T) {
+	server, err := pgtest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	in := func(database string) config.Postgres {
+		u, err := secret.NewURL([]byte(server.URL(database)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config.Postgres{URL: u, Timeout: 2 * time.Second, Resolve: 500 * time.Millisecond}
+	}
+	r := newRig(t, func(c *config.Config) { c.Journal.Postgres, c.Journal.Retention = in("template1"), 1 })
+	r.stop()
+	r.cfg.Journal.Postgres = in("postgres")
+	oldPayments(t, r, 400)
+	r.start()
+	before, _ := r.node.journal.Used()
+	r.node.purge()
+	after, _ := r.node.journal.Used()
+	if after > before/10 {
+		t.Fatalf("%d bytes before the purge, %d after it", before, after)
+	}
+	r.term(1).want(r.term(1).sale("visa", 1, ""), host.Approved, "00")
+	leftOpen(t, r)
+}

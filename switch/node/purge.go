@@ -31,13 +31,13 @@ func (n *Node) purge() {
 		n.observer.Log().Error("the totals of open batches were not carried on: their payments stay in the journal", "err", err)
 	}
 	now := n.world.Clock.Now()
-	c, err := retain.Purge(n.segments, retain.Config{
+	c, err := retain.Purge(n.journal, retain.Config{
 		Before: now.AddDate(0, 0, -n.cfg.Journal.Retention), HoldsFrom: now.Add(-n.cfg.HoldsLast()), Live: n.index.Knows,
 	})
 	if err != nil {
 		n.observer.Log().Error("the journal was not purged", "err", err)
 		return
 	}
-	n.observer.Log().Info("journal purged", "segments", c.Segments, "records_dropped", c.Dropped, "records_kept", c.Kept, "bytes_freed", c.Freed,
+	n.observer.Log().Info("journal purged", "removed", c.Removed, "records_dropped", c.Dropped, "records_kept", c.Kept, "bytes_freed", c.Freed,
 		"ms", n.world.Clock.Mono().Sub(began).Milliseconds())
 }

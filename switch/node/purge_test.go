@@ -10,7 +10,6 @@ import (
 	"tapswitch/internal/money"
 	"tapswitch/switch/config"
 	"tapswitch/switch/journal"
-	"tapswitch/switch/journal/segment"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
 )
@@ -19,11 +18,11 @@ import (
 // left without an outcome.
 func oldPayments(t *testing.T, r *rig, n int) {
 	t.Helper()
-	c := r.cfg.Journal
-	j, err := segment.Open(r.world, segment.Config{Dir: c.Dir, SegmentBytes: c.SegmentBytes})
-	if err != nil {
+	n0 := &Node{cfg: r.cfg, world: r.world}
+	if err := n0.openJournal(); err != nil {
 		t.Fatal(err)
 	}
+	j := n0.journal
 	at := time.Now().Add(-48 * time.Hour)
 	for i := range n {
 		p := &txn.Payment{
@@ -62,6 +61,13 @@ func TestPurgeWhileRunning(t *testing.T) {
 	if after.Segments >= before.Segments || after.Bytes >= before.Bytes {
 		t.Fatalf("before the purge %+v, after it %+v", before, after)
 	}
+	leftOpen(t, r)
+}
+
+// leftOpen restarts the switch: the payment without an outcome is being reversed, and
+// those that were over are not there.
+func leftOpen(t *testing.T, r *rig) {
+	t.Helper()
 	reversing := txn.Key{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte(merchant)), Batch: 77, Trace: 1, Class: txn.Purchase, Type: 22}
 	r.stop()
 	r.start()

@@ -51,6 +51,7 @@ type rig struct {
 	module  *shaky
 	a, b    *bank
 	cards   *card.Counters
+	script  string      // of the account at bank A
 	ledgers string      // the folder of the acquirers' books, "" for a new one
 	tills   int         // terminals beyond terminalsMax
 	tune    func(*Node) // what is done to a switch before it runs
@@ -256,7 +257,9 @@ func newRigWith(t testing.TB, prepare func(*rig), edits ...func(*config.Config))
 		t.Fatal(err)
 	}
 	keys := card.TestKeys()
-	r.a = startBank(t, bankConfig(t, r.ledgers, "acq-a", "40000001", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(keys.UnionPayIMK)}}))
+	a := bankConfig(t, r.ledgers, "acq-a", "40000001", panA, []sim.Issuer{{Prefix: "622424", Profile: sim.UnionPayCVN01, IMK: sim.NewKey(keys.UnionPayIMK)}})
+	a.Accounts[0].Script = r.script
+	r.a = startBank(t, a)
 	r.b = startBank(t, bankConfig(t, r.ledgers, "acq-b", "40000002", panB, nil))
 	r.cfg = r.config(t.TempDir())
 	for _, edit := range edits {

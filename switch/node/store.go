@@ -17,6 +17,7 @@ import (
 // store is the journal, wherever it is, with what the gauges show of it.
 type store interface {
 	journal.Journal
+	journal.Compacter
 	Used() (bytes, reserved int64)
 }
 

@@ -64,6 +64,9 @@ func sets(cfg *config.Config) observe.Sets {
 		s.Reasons = append(s.Reasons, string(why))
 	}
 	s.Reasons = append(s.Reasons, string(txn.StandInYes))
+	for _, why := range txn.OfflineReasons() {
+		s.Reasons = append(s.Reasons, string(why))
+	}
 	for _, state := range txn.States() {
 		s.States = append(s.States, state.String())
 	}

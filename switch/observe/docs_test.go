@@ -18,9 +18,9 @@ import (
 // page against the sets that a switch really uses.
 func labelDocs() [][2]string {
 	return [][2]string{
-		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`, `pre_authorization`, `pre_authorization_void`, `completion`, `completion_void`, `completion_advice`, `upload`, `batch_end`, `cashback`, `adjustment`, `stand_in` (never: its advice is no message of a terminal)"},
+		{"class", "`purchase`, `reversal`, `sign_on`, `sign_off`, `echo`, `balance`, `cash`, `void`, `settle`, `offline_sale`, `refund`, `pre_authorization`, `pre_authorization_void`, `completion`, `completion_void`, `completion_advice`, `upload`, `batch_end`, `cashback`, `adjustment`, `script_result`, `stand_in` (never: its advice is no message of a terminal)"},
 		{"outcome of a payment", "`approved`, `declined`"},
-		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes, `stood_in` for one that was [decided here](../operating/stand-in.md); of a settlement why it is not balanced, of an upload that it opened cases"},
+		{"reason of a payment", "the [reasons](reasons.md); `none` for a yes, `stood_in` for one that was [decided here](../operating/stand-in.md); of an offline sale that is [held over its limit](../operating/store-and-forward.md#an-offline-sale-over-a-limit) which; of a settlement why it is not balanced, of an upload that it opened cases"},
 		{"state and event of a payment", "the [states and events](states.md) of its life"},
 		{"link", "the names of the configuration's `links`"},
 		{"outcome of an exchange", "`answered` (yes or no), `not_sent` (surely nothing left), `no_answer` (sent and unknown: reversed), `failed_checks` (reversed)"},

@@ -41,6 +41,7 @@ func MakeBatch(id txn.BatchID, b txn.Batch) journal.Record {
 	e.totals(tagTold, b.Told)
 	e.totals(tagTheirs, b.Theirs)
 	e.time(tagAt, b.At)
+	e.offline(b.Offline)
 	return journal.Record{Kind: KindBatch, Key: AppendBatchID(nil, id), Body: e.buf, Reserve: admission}
 }
 
@@ -65,6 +66,8 @@ func ParseBatch(r journal.Record) (id txn.BatchID, b txn.Batch, err error) {
 			return setTotals(&b.Theirs, v)
 		case tagAt:
 			b.At, ok = parseTime(v)
+		case tagOffline:
+			ok = setOffline(&b.Offline, v)
 		}
 		return ok
 	})
@@ -88,5 +91,18 @@ func setTotals(t *txn.Totals, v []byte) bool {
 	}
 	t.Debits, t.Credits = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
 	t.DebitMinor, t.CreditMinor = money.MinorUnits(binary.BigEndian.Uint64(v[8:])), money.MinorUnits(binary.BigEndian.Uint64(v[16:]))
+	return true
+}
+
+// offline: count 4, their amount 8; nothing when there are none.
+func (e *encoder) offline(u txn.OfflineUse) {
+	e.fixed(tagOffline, binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, u.Count), uint64(u.Minor)))
+}
+
+func setOffline(u *txn.OfflineUse, v []byte) bool {
+	if len(v) != 12 {
+		return false
+	}
+	u.Count, u.Minor = binary.BigEndian.Uint32(v), money.MinorUnits(binary.BigEndian.Uint64(v[4:]))
 	return true
 }

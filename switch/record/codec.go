@@ -51,12 +51,14 @@ const (
 	tagCash
 	tagOf
 	tagWas
+	tagScript
+	tagOffline
 )
 
 // A body is of the lowest version that has all its fields.
 const (
 	lastOfVersion1 = tagKey
-	lastTag        = tagWas
+	lastTag        = tagOffline
 )
 
 const (
@@ -172,6 +174,7 @@ func appendPayment(dst []byte, p *txn.Payment) []byte {
 	e.sealedBy(p.SealedBy)
 	e.numbers(tagOf, p.Of)
 	e.minor(tagWas, p.Was)
+	e.bytes(tagScript, p.Script)
 	return e.buf
 }
 
@@ -250,6 +253,8 @@ func setPayment(p *txn.Payment, tag byte, v []byte) bool {
 		return setMinor(&p.Was, v)
 	case tagCash:
 		return setMinor(&p.Cash, v)
+	case tagScript:
+		p.Script = append([]byte(nil), v...)
 	case tagExpiry:
 		return fill(p.Expiry[:], v)
 	case tagPSN:

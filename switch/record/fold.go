@@ -130,6 +130,8 @@ func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
 		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
 	case txn.FoundUndone, txn.FoundStands:
 		p.Case = txn.Case{}
+	default:
+		return 0, fmt.Errorf("%s is not done to a payment", a.What)
 	}
 	e, _ := a.What.Event()
 	return e, nil

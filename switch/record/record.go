@@ -14,26 +14,27 @@ import (
 
 // The kinds of records. Numbers are stored: append only.
 const (
-	KindIntent    byte = iota + 1 // a payment about to be sent
-	KindRefused                   // a payment refused before sending whose answer must be kept (a PIN try was counted)
-	KindOutcome                   // what became of an intent, with the answer
-	KindUndo                      // a payment is to be reversed
-	KindUndone                    // the acquirer answered the reversal
-	KindTombstone                 // a reversal whose original is unknown
-	KindTries                     // wrong PINs of a card
-	KindNumbers                   // a reserved block of trace numbers
-	KindCase                      // the acquirer will not undo a payment, or not take an advice: a person must look at it
-	KindBatch                     // how a terminal's batch stands
-	KindAdvice                    // what has happened and is owed to the acquirer, with what the terminal is told
-	KindAdvised                   // the acquirer acknowledged an advice
-	KindCounter                   // used counters of a card or a DUKPT device
-	KindStandIn                   // a payment that the switch approved itself, in the day of its card
-	KindAct                       // an operator held, retried or dropped what a payment owes, or closed its case
-	KindRerouted                  // an intent of which nothing left goes to another link
-	KindUpload                    // payments that a terminal uploaded of its batch, and what they came to
+	KindIntent       byte = iota + 1 // a payment about to be sent
+	KindRefused                      // a payment refused before sending whose answer must be kept (a PIN try was counted)
+	KindOutcome                      // what became of an intent, with the answer
+	KindUndo                         // a payment is to be reversed
+	KindUndone                       // the acquirer answered the reversal
+	KindTombstone                    // a reversal whose original is unknown
+	KindTries                        // wrong PINs of a card
+	KindNumbers                      // a reserved block of trace numbers
+	KindCase                         // the acquirer will not undo a payment, or not take an advice: a person must look at it
+	KindBatch                        // how a terminal's batch stands
+	KindAdvice                       // what has happened and is owed to the acquirer, with what the terminal is told
+	KindAdvised                      // the acquirer acknowledged an advice
+	KindCounter                      // used counters of a card or a DUKPT device
+	KindStandIn                      // a payment that the switch approved itself, in the day of its card
+	KindAct                          // an operator held, retried or dropped what a payment owes, or closed its case
+	KindRerouted                     // an intent of which nothing left goes to another link
+	KindUpload                       // payments that a terminal uploaded of its batch, and what they came to
+	KindUploadClosed                 // cases that an upload opened are closed, by whom and why
 )
 
-var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act", "rerouted", "upload"}
+var kindNames = [...]string{"", "intent", "refused", "outcome", "undo", "undone", "tombstone", "tries", "numbers", "case", "batch", "advice", "advised", "counter", "stand_in", "act", "rerouted", "upload", "upload_closed"}
 
 // KindName is the name used in dumps.
 func KindName(k byte) string {

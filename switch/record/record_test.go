@@ -141,6 +141,21 @@ func adjustments() []journal.Record {
 	return []journal.Record{Advice(p)}
 }
 
+// scriptResults are records of what a card did with a script.
+func scriptResults() []journal.Record {
+	p := full()
+	p.Key.Class, p.Answer, p.PINGiven, p.ChipRead = txn.ScriptResult, answer(), false, true
+	p.Original, p.OfRRN, p.Of, p.Script = full().Key, full().Numbers.RRN, full().Numbers, []byte("\x9F\x5B\x05\x20\x00\x00\x00\x01\x95\x05\x00\x00\x04\x80\x00")
+	return []journal.Record{Advice(p)}
+}
+
+// What a script's result says is read as it was written.
+func TestScriptResult(t *testing.T) {
+	if p, err := ParsePayment(full().Key, scriptResults()[0].Body); err != nil || string(p.Script) != "\x9F\x5B\x05\x20\x00\x00\x00\x01\x95\x05\x00\x00\x04\x80\x00" || p.Of != full().Numbers || p.Original != full().Key {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 // What an adjustment is about is read as it was written.
 func TestAdjustment(t *testing.T) {
 	p, err := ParsePayment(full().Key, adjustments()[0].Body)
@@ -153,7 +168,7 @@ func TestAdjustment(t *testing.T) {
 // as it can be.
 func acts() (all []journal.Record) {
 	at := time.Date(2026, 11, 29, 3, 12, 0, 7, time.UTC)
-	for d := txn.Hold; d.Known(); d++ {
+	for d := txn.Hold; d <= txn.FoundStands; d++ { // what is done to payments
 		a := txn.Act{What: d, By: strings.Repeat("b", txn.ByMax), Why: strings.Repeat("w", txn.WhyMax), At: at}
 		if d == txn.Drop {
 			a.Code = txn.CodeMalfunction
@@ -203,6 +218,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "testdata/v2_part.txt", parts())
 	golden(t, "testdata/v2_cashback.txt", cashbacks())
 	golden(t, "testdata/v2_adjustment.txt", adjustments())
+	golden(t, "testdata/v2_script.txt", scriptResults())
 	golden(t, "testdata/v2_counter.txt", counters())
 	golden(t, "testdata/v2_standin.txt", standIns())
 	golden(t, "testdata/v2_act.txt", acts())
@@ -428,7 +444,7 @@ func TestDamagedBodiesAreErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), counters(), standIns(), acts()) {
+	for _, r := range slices.Concat(records(), records2(), cases(), advices(), refunds(), parts(), cashbacks(), adjustments(), scriptResults(), counters(), standIns(), acts()) {
 		f.Add(r.Key, r.Body)
 	}
 	f.Fuzz(func(t *testing.T, key, body []byte) {

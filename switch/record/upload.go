@@ -23,12 +23,17 @@ func MakeUpload(id txn.BatchID, items []txn.Uploaded, at time.Time) journal.Reco
 	e := newEncoder(nil)
 	e.time(tagAt, at)
 	for _, i := range items {
-		b := append(make([]byte, 0, itemSize+len(i.Masked)), byte(i.Verdict))
-		b = binary.BigEndian.AppendUint32(b, uint32(i.Trace))
-		b = binary.BigEndian.AppendUint64(b, uint64(i.Minor))
-		e.bytes(tagItem, append(append(b, i.Token[:]...), i.Masked...))
+		e.item(i)
 	}
 	return journal.Record{Kind: KindUpload, Key: AppendBatchID(nil, id), Body: e.buf, Reserve: admission}
+}
+
+// item: verdict 1, trace number 4, amount 8, token 16, masked card number.
+func (e *encoder) item(i txn.Uploaded) {
+	b := append(make([]byte, 0, itemSize+len(i.Masked)), byte(i.Verdict))
+	b = binary.BigEndian.AppendUint32(b, uint32(i.Trace))
+	b = binary.BigEndian.AppendUint64(b, uint64(i.Minor))
+	e.bytes(tagItem, append(append(b, i.Token[:]...), i.Masked...))
 }
 
 // ParseUpload reads key and body of KindUpload.

@@ -5,6 +5,7 @@ package record
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,36 @@ func TestUpload(t *testing.T) {
 		"version": {Key: ok.Key, Body: append([]byte{version, tagItem, itemSize, 1}, make([]byte, itemSize-1)...)},
 	} {
 		if _, _, _, err := ParseUpload(bad); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Cases that were closed are read as they were written; the largest record fits the journal.
+func TestUploadClosed(t *testing.T) {
+	id, items, at := uploads()
+	by := txn.Act{What: txn.Settled, By: "Ann Lee", Why: "voucher seen", At: at}
+	r := MakeUploadClosed(id, items[1:], by)
+	golden(t, "testdata/v2_upload_closed.txt", []journal.Record{r})
+	gotID, got, gotBy, err := ParseUploadClosed(r)
+	if err != nil || gotID != id || !reflect.DeepEqual(got, items[1:]) || gotBy != by {
+		t.Errorf("%+v %+v %v", got, gotBy, err)
+	}
+	var most []txn.Uploaded
+	for range UploadMax {
+		most = append(most, txn.Uploaded{Verdict: txn.UploadMissing, Trace: 999_999, Minor: 999_999_999_999, Token: [16]byte{255}, Masked: "622424*********0069"})
+	}
+	by.By, by.Why = strings.Repeat("b", txn.ByMax), strings.Repeat("w", txn.WhyMax)
+	if err := MakeUploadClosed(id, most, by).Check(); err != nil {
+		t.Errorf("the largest: %v", err)
+	}
+	for name, bad := range map[string]journal.Record{
+		"key":     {Key: []byte("short"), Body: r.Body},
+		"no item": MakeUploadClosed(id, nil, by),
+		"nobody":  MakeUploadClosed(id, items, txn.Act{Why: "x"}),
+		"no why":  MakeUploadClosed(id, items, txn.Act{By: "x"}),
+	} {
+		if _, _, _, err := ParseUploadClosed(bad); !errors.Is(err, ErrForm) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,6 +15,9 @@ import (
 
 // advised books an advice once; with the mood "silent" nobody is told.
 func (h *host) advised(p txn.Payment) (txn.Code, error) {
+	if p.Key.Class == txn.ScriptResult {
+		return h.scriptTold(p)
+	}
 	n := p.Numbers.STAN
 	h.use(n, fmt.Sprintf("advice of trace %d", p.Key.Trace))
 	if p.Key.Class == txn.Adjustment {

@@ -31,6 +31,7 @@ type host struct {
 	mood    string                // of the next purchase: approve, decline, silent, lost
 	asked   int                   // requests that may move money
 	told    int                   // messages of the store-and-forward
+	scripts txn.STAN              // that told what became of a script
 	find    func(txn.Key) (txn.Payment, bool)
 }
 
@@ -39,7 +40,7 @@ func newHost() *host {
 }
 
 func (h *host) clone() *host {
-	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), given: maps.Clone(h.given), used: maps.Clone(h.used), undoes: h.undoes, request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told}
+	return &host{debits: maps.Clone(h.debits), undone: maps.Clone(h.undone), voided: maps.Clone(h.voided), given: maps.Clone(h.given), used: maps.Clone(h.used), undoes: h.undoes, request: maps.Clone(h.request), clash: h.clash, mood: h.mood, asked: h.asked, told: h.told, scripts: h.scripts}
 }
 
 // held is the sum of all effective debits.
@@ -70,7 +71,7 @@ func (h *host) Exchange(_ context.Context, s flow.Send) (txn.Answer, error) {
 	n := s.Payment.Numbers
 	h.asked++
 	h.use(n.STAN, fmt.Sprintf("%s of trace %d", s.Payment.Key.Class, s.Payment.Key.Trace))
-	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: n.RRN, At: n.At}
+	a := txn.Answer{Code: txn.CodeApproved, Auth: [6]byte([]byte("AUTH01")), RRN: n.RRN, At: n.At, ICC: scripts[h.mood]}
 	switch h.mood {
 	case "decline":
 		a.Code, a.Reason = txn.Code{'5', '1'}, txn.DeclineAcquirer.Reason

@@ -72,43 +72,42 @@ type Summary struct {
 // which it came to be owed: what belongs to one original is sent in that order.
 func Resolve(x *replay.Index, next func() (txn.Numbers, error), enqueue func(link string, k txn.Key)) (Summary, error) {
 	var sum Summary
-	var failed error
-	x.Each(func(p txn.Payment) {
-		if failed != nil {
-			return
+	var moving []txn.Payment
+	sum.Payments, sum.Delivered, moving = x.Presume()
+	for _, p := range moving {
+		if err := sum.resolve(x, p, next); err != nil {
+			return sum, err
 		}
-		sum.Payments++
-		switch p.State {
-		case txn.Approved:
-			sum.Delivered++
-			x.Move(p.Key, txn.MaybeWritten)
-		case txn.Reversing:
-			sum.Reversing++
-		case txn.Advising:
-			sum.Advising++
-		case txn.Intended, txn.Sent:
-			switch p.Ending() {
-			case txn.EndUndo:
-				sum.Reversed++
-				failed = reverse(x, p, next)
-			case txn.EndClose:
-				sum.Closed++
-				failed = closed(x, p)
-			case txn.EndCase:
-				sum.Cases++
-				failed = opened(x, p)
-			default:
-				failed = fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
-			}
-		}
-	})
-	if failed != nil {
-		return sum, failed
 	}
 	for _, p := range x.Owing(txn.Reversing, txn.Advising) {
 		enqueue(p.Link, p.Key)
 	}
 	return sum, nil
+}
+
+// resolve is the rows of what is neither approved nor at rest.
+func (sum *Summary) resolve(x *replay.Index, p txn.Payment, next func() (txn.Numbers, error)) error {
+	switch p.State {
+	case txn.Reversing:
+		sum.Reversing++
+	case txn.Advising:
+		sum.Advising++
+	case txn.Intended, txn.Sent:
+		switch p.Ending() {
+		case txn.EndUndo:
+			sum.Reversed++
+			return reverse(x, p, next)
+		case txn.EndClose:
+			sum.Closed++
+			return closed(x, p)
+		case txn.EndCase:
+			sum.Cases++
+			return opened(x, p)
+		default:
+			return fmt.Errorf("recover: terminal %s trace %06d: class %s has no recovery rule in this version", p.Key.Terminal, p.Key.Trace, p.Key.Class)
+		}
+	}
+	return nil
 }
 
 // closed is the row of classes that move no money.

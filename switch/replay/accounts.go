@@ -70,5 +70,5 @@ func (x *Index) unlisted(e *entry) {
 // still upload it: it counts in a batch that is not closed, and no more than
 // Keep are remembered. The lock is held.
 func (x *Index) wanted(p *txn.Payment) bool {
-	return p.Share().Side != txn.OnNeither && len(x.payments) <= x.cfg.Keep && x.accounts.Unsettled(p.Key.BatchID())
+	return p.Share().Side != txn.OnNeither && x.payments.used <= x.cfg.Keep && x.accounts.Unsettled(p.Key.BatchID())
 }

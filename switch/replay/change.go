@@ -72,7 +72,7 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 func (x *Index) Await(k txn.Key, until env.Mono) {
 	for {
 		x.mu.Lock()
-		e := x.payments[k]
+		e := x.payments.get(k)
 		if e == nil || !e.running && (e.p == nil || e.p.State != txn.Approved) {
 			x.mu.Unlock()
 			return
@@ -92,7 +92,7 @@ func (x *Index) view(e *entry) View {
 	v.x = x
 	v.Later = x.naming(nil, e)
 	for i := range v.Later {
-		v.Beyond = x.naming(v.Beyond, x.payments[v.Later[i].Key])
+		v.Beyond = x.naming(v.Beyond, x.payments.get(v.Later[i].Key))
 	}
 	return v
 }
@@ -100,7 +100,7 @@ func (x *Index) view(e *entry) View {
 // View gives how the payment of k stands, outside of any turn.
 func (x *Index) View(k txn.Key) View {
 	x.mu.Lock()
-	e := x.payments[k]
+	e := x.payments.get(k)
 	x.mu.Unlock()
 	if e == nil {
 		return View{}
@@ -111,7 +111,7 @@ func (x *Index) View(k txn.Key) View {
 // naming appends what names a payment as its original; the lock is held.
 func (x *Index) naming(to []txn.Payment, e *entry) []txn.Payment {
 	for _, k := range x.later[e.key] {
-		if o := x.payments[k]; o != nil && o.p != nil && names(o.p, e) {
+		if o := x.payments.get(k); o != nil && o.p != nil && names(o.p, e) {
 			to = append(to, *o.p)
 		}
 	}

@@ -28,12 +28,12 @@ func (x *Index) claim(p *txn.Payment) (env.Event, *txn.Answer, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.forget()
-	e := x.payments[p.Key]
+	e := x.payments.get(p.Key)
 	if e == nil || e.p == nil && !e.running && !e.tombstone { // new, or only looked at by a reversal just now
 		if a, err := x.told(p); a != nil || err != nil {
 			return nil, a, err
 		}
-		if e == nil && len(x.payments) >= x.cfg.Max {
+		if e == nil && x.payments.used >= x.cfg.Max {
 			return nil, nil, txn.DeclineOverload
 		}
 		x.entry(p.Key).running = true
@@ -98,7 +98,7 @@ func untold(p *txn.Payment) txn.Answer {
 // to the caller.
 func (x *Index) Finish(k txn.Key) View {
 	x.mu.Lock()
-	e := x.payments[k]
+	e := x.payments.get(k)
 	if e == nil || !e.running {
 		x.mu.Unlock()
 		assert.Fail("replay: finish without a claim, terminal %s trace %d", k.Terminal, k.Trace)
@@ -128,7 +128,7 @@ func (x *Index) settled(e *entry) []env.Event {
 // drop forgets an entry that holds nothing; the lock is held.
 func (x *Index) drop(k txn.Key, e *entry) {
 	if e.p == nil && !e.running && !e.tombstone && !e.busy && e.held == 0 {
-		delete(x.payments, k)
+		x.remove(e)
 		x.dropOrder(e)
 	}
 }

@@ -41,7 +41,7 @@ func (x *Index) ofHold(e *entry) bool {
 		case e.p.Original == txn.Key{}:
 			return false
 		}
-		e = x.payments[e.p.Original]
+		e = x.payments.get(e.p.Original)
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,9 +35,10 @@ type Index struct {
 	accounts Accounts
 
 	mu       sync.Mutex // never held across a wait or a port call
-	payments map[txn.Key]*entry
-	sent     map[LinkKey]txn.Key
-	rrns     map[txn.RRN]txn.Key
+	roster   roster
+	payments *table[txn.Key]
+	sent     *table[sentKey]
+	rrns     *table[txn.RRN]
 	auths    map[AuthKey][]txn.Key    // approved pre-authorizations
 	later    map[txn.Key][]txn.Key    // what names a payment as its original, in order
 	batches  map[txn.BatchID][]*entry // payments of a batch, in order of arrival
@@ -66,29 +68,65 @@ func NewLinkKey(link string, n txn.Numbers) LinkKey {
 	return LinkKey{link, n.STAN, string(at[:])}
 }
 
+// sentKey is a LinkKey whose time is a number.
+type sentKey struct {
+	at   uint64
+	stan txn.STAN
+	link string
+}
+
+// sentAs is where the table of what was sent has n.
+func sentAs(link string, n txn.Numbers) sentKey {
+	_, month, day := n.At.Date()
+	hour, minute, second := n.At.Clock()
+	at := uint64(month)
+	for _, v := range [...]int{day, hour, minute, second} {
+		at = at*100 + uint64(v)
+	}
+	return sentKey{at, n.STAN, link}
+}
+
+// parse is where the table has l; false when its time is none.
+func (l LinkKey) parse() (sentKey, bool) {
+	at, err := strconv.ParseUint(l.At, 10, 64)
+	return sentKey{at, l.STAN, l.Link}, err == nil && len(l.At) == len("MMDDhhmmss")
+}
+
+func (e *entry) hasKey(k txn.Key) bool { return e.key == k }
+
+func (e *entry) wasSent(k sentKey) bool {
+	return e != nil && e.p != nil && e.p.Numbers.STAN == k.stan && sentAs(e.p.Link, e.p.Numbers) == k
+}
+
+func (e *entry) hasRRN(n txn.RRN) bool { return e != nil && e.p != nil && e.p.Numbers.RRN == n }
+
 type entry struct {
 	key       txn.Key
+	id        uint32 // in the roster
 	p         *txn.Payment
 	moved     uint64 // the change that brought it to its state
 	since     time.Time
-	tombstone bool      // its reversal came first
-	running   bool      // a call of the flow owns it
 	done      env.Event // woken when that call is over and its answer delivered; nil while nobody waits
-	held      int       // who forbid to forget it, and what names it
-
-	busy  bool // somebody has the turn
-	queue []env.Event
+	queue     []env.Event
+	held      int32 // who forbid to forget it, and what names it
+	tombstone bool  // its reversal came first
+	running   bool  // a call of the flow owns it
+	busy      bool  // somebody has the turn
 }
 
 // New makes an empty index; Apply fills it from the journal before the first Claim.
 func New(cfg Config, world env.Env, j journal.Appender) *Index {
 	n := min(cfg.Expect, cfg.Max)
-	return &Index{
+	x := &Index{
 		cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, accounts: unaccounted{},
-		payments: make(map[txn.Key]*entry, n), sent: make(map[LinkKey]txn.Key, n), rrns: make(map[txn.RRN]txn.Key, n), auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key),
-		batches: make(map[txn.BatchID][]*entry),
+		auths: make(map[AuthKey][]txn.Key), later: make(map[txn.Key][]txn.Key), batches: make(map[txn.BatchID][]*entry),
 		refused: refusals{byKey: make(map[txn.Key]refusal)},
+		roster:  roster{entries: make([]*entry, 1, n+1)}, order: make([]*entry, 0, n),
 	}
+	x.payments = newTable(n, &x.roster, (*entry).hasKey)
+	x.sent = newTable(n, &x.roster, (*entry).wasSent)
+	x.rrns = newTable(n, &x.roster, (*entry).hasRRN)
+	return x
 }
 
 // Apply takes one durable record of an earlier life into the index.
@@ -97,7 +135,7 @@ func (x *Index) Apply(r journal.Record) error { return x.take(r, false) }
 // take applies a record; what happens now is counted.
 func (x *Index) take(r journal.Record, now bool) error {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindCounter, record.KindStandIn:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindUploadClosed, record.KindCounter, record.KindStandIn:
 		return nil // projections of switch/pin, switch/number, switch/settle, switch/window and switch/standin
 	case record.KindIntent, record.KindRefused, record.KindOutcome, record.KindUndo, record.KindUndone, record.KindCase, record.KindTombstone,
 		record.KindAdvice, record.KindAdvised, record.KindAct, record.KindRerouted:
@@ -109,12 +147,13 @@ func (x *Index) take(r journal.Record, now bool) error {
 		return fmt.Errorf("replay: %s record: key: %w", record.KindName(r.Kind), err)
 	}
 	x.mu.Lock()
-	if e := x.payments[k]; e != nil && record.Begins(r.Kind) && e.state() == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
-		x.mu.Unlock()
-		x.Move(k, txn.MaybeWritten)
+	e := x.payments.get(k)
+	if e != nil && record.Begins(r.Kind) && e.state() == txn.Approved { // its key comes to a new life: it was delivered, or presumed so
+		x.follow(e, txn.MaybeWritten)
 		x.mu.Lock()
+		e = x.payments.get(k)
 	}
-	from, to, err := x.step(k, r, now)
+	from, to, err := x.step(k, e, r, now)
 	x.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("replay: %s record of terminal %s trace %06d: %w", record.KindName(r.Kind), k.Terminal, k.Trace, err)
@@ -123,10 +162,9 @@ func (x *Index) take(r journal.Record, now bool) error {
 	return nil
 }
 
-// step applies a record and tells what the payment came to before it and comes
+// step applies a record to the entry of k, if there is one, and tells what the payment came to before it and comes
 // to now; a key that begins a new life came to nothing before.
-func (x *Index) step(k txn.Key, r journal.Record, now bool) (from, to txn.Share, err error) {
-	e := x.payments[k]
+func (x *Index) step(k txn.Key, e *entry, r journal.Record, now bool) (from, to txn.Share, err error) {
 	var before *txn.Payment
 	if e != nil && !record.Begins(r.Kind) {
 		before = e.p
@@ -192,10 +230,8 @@ func (x *Index) rerouted(e *entry, from string) {
 	if e.p.Link == from {
 		return
 	}
-	if l := NewLinkKey(from, e.p.Numbers); x.sent[l] == e.key {
-		delete(x.sent, l)
-	}
-	x.sent[NewLinkKey(e.p.Link, e.p.Numbers)] = e.key
+	x.sent.drop(sentAs(from, e.p.Numbers), e)
+	x.sent.put(sentAs(e.p.Link, e.p.Numbers), e)
 }
 
 // state is where its payment stands, Received when there is none.
@@ -219,7 +255,7 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record, now bool) (*
 		return e, err
 	}
 	if e == nil {
-		e = x.entry(k)
+		e = x.enter(k)
 	}
 	if now {
 		x.count(txn.Received, event)
@@ -233,8 +269,8 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record, now bool) (*
 		return e, nil
 	}
 	if k.Class != txn.StandIn { // it has the numbers of its payment, which they find
-		x.sent[NewLinkKey(p.Link, p.Numbers)] = k
-		x.rrns[p.Numbers.RRN] = k
+		x.sent.put(sentAs(p.Link, p.Numbers), e)
+		x.rrns.put(p.Numbers.RRN, e)
 	}
 	x.listed(e)
 	if p.Original != (txn.Key{}) {
@@ -253,20 +289,34 @@ func (x *Index) await(e *entry) env.Event {
 
 // entry finds or makes the entry of k; the lock is held.
 func (x *Index) entry(k txn.Key) *entry {
-	e := x.payments[k]
+	e := x.payments.get(k)
 	if e == nil {
-		e = &entry{key: k, since: x.clock.Now()}
-		x.payments[k] = e
-		x.order = append(x.order, e)
+		e = x.enter(k)
 	}
 	return e
+}
+
+// enter makes the entry of k, which has none; the lock is held.
+func (x *Index) enter(k txn.Key) *entry {
+	e := &entry{key: k, since: x.clock.Now()}
+	x.roster.add(e)
+	x.payments.put(k, e)
+	x.order = append(x.order, e)
+	return e
+}
+
+// remove takes an entry away that nothing finds any more by what it carried; the lock
+// is held.
+func (x *Index) remove(e *entry) {
+	x.payments.drop(e.key, e)
+	x.roster.strike(e)
 }
 
 // Find returns a copy of the payment of k.
 func (x *Index) Find(k txn.Key) (txn.Payment, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e := x.payments[k]
+	e := x.payments.get(k)
 	if e == nil || e.p == nil {
 		return txn.Payment{}, false
 	}
@@ -277,16 +327,26 @@ func (x *Index) Find(k txn.Key) (txn.Payment, bool) {
 func (x *Index) FindSent(l LinkKey) (txn.Key, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k, ok := x.sent[l]
-	return k, ok
+	k, ok := l.parse()
+	if !ok {
+		return txn.Key{}, false
+	}
+	return keyOf(x.sent.get(k))
 }
 
 // FindRRN returns the key of the payment that has this reference number.
 func (x *Index) FindRRN(n txn.RRN) (txn.Key, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	k, ok := x.rrns[n]
-	return k, ok
+	return keyOf(x.rrns.get(n))
+}
+
+// keyOf is what found e, if anything did.
+func keyOf(e *entry) (txn.Key, bool) {
+	if e == nil {
+		return txn.Key{}, false
+	}
+	return e.key, true
 }
 
 // Each calls fn with a copy of every payment in order of arrival.
@@ -331,7 +391,7 @@ func (x *Index) Owing(states ...txn.State) []txn.Payment {
 func (x *Index) Len() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.payments)
+	return x.payments.used
 }
 
 // Cases is the number of payments with an open case.
@@ -368,7 +428,7 @@ func (x *Index) forget() {
 			x.order = append(x.order, e)
 		default:
 			x.unlink(e.key, e)
-			delete(x.payments, e.key)
+			x.remove(e)
 		}
 	}
 }
@@ -376,7 +436,7 @@ func (x *Index) forget() {
 // needed says whether e must be remembered whatever its age; the lock is held.
 func (x *Index) needed(e *entry) bool {
 	return e.running || e.busy || e.held > 0 ||
-		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments[e.p.Original] != nil || x.owed(e.key) || x.wanted(e.p)))
+		(e.p != nil && (!e.p.State.Resting() || e.p.State == txn.Disputed || x.payments.get(e.p.Original) != nil || x.owed(e.key) || x.wanted(e.p)))
 }
 
 // owed says whether something that names k is not at its end, or is the advice of k
@@ -384,7 +444,7 @@ func (x *Index) needed(e *entry) bool {
 // need that. The lock is held.
 func (x *Index) owed(k txn.Key) bool {
 	for _, l := range x.later[k] {
-		if o := x.payments[l]; o != nil && o.p != nil && (!o.p.State.Resting() || o.p.State == txn.Disputed && l.Class == txn.StandIn) {
+		if o := x.payments.get(l); o != nil && o.p != nil && (!o.p.State.Resting() || o.p.State == txn.Disputed && l.Class == txn.StandIn) {
 			return true
 		}
 	}
@@ -396,12 +456,8 @@ func (x *Index) owed(k txn.Key) bool {
 func (x *Index) unlink(k txn.Key, e *entry) {
 	if e.p != nil {
 		x.unlisted(e)
-		if l := NewLinkKey(e.p.Link, e.p.Numbers); x.sent[l] == k {
-			delete(x.sent, l)
-		}
-		if x.rrns[e.p.Numbers.RRN] == k {
-			delete(x.rrns, e.p.Numbers.RRN)
-		}
+		x.sent.drop(sentAs(e.p.Link, e.p.Numbers), e)
+		x.rrns.drop(e.p.Numbers.RRN, e)
 		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
@@ -414,7 +470,8 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 // life, so it is forgotten with this one.
 func (x *Index) unlater(k txn.Key, p *txn.Payment) {
 	x.keepLater(k, func(o txn.Key) bool {
-		return x.payments[o] != nil && x.payments[o].p != nil && x.payments[o].p.OfRRN != txn.RRN{}
+		e := x.payments.get(o)
+		return e != nil && e.p != nil && e.p.OfRRN != txn.RRN{}
 	})
 	if p.Original != (txn.Key{}) {
 		x.keepLater(p.Original, func(o txn.Key) bool { return o != k })

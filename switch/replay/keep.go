@@ -26,7 +26,7 @@ func (x *Index) Naming(k txn.Key, n txn.RRN) (all []txn.Payment) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, l := range x.later[k] {
-		if e := x.payments[l]; e != nil && e.p != nil && e.p.Original == k && e.p.OfRRN == n {
+		if e := x.payments.get(l); e != nil && e.p != nil && e.p.Original == k && e.p.OfRRN == n {
 			all = append(all, *e.p)
 		}
 	}

@@ -9,7 +9,7 @@ import "tapswitch/switch/txn"
 func (x *Index) Knows(k txn.Key) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.payments[k] != nil
+	return x.payments.get(k) != nil
 }
 
 // Forget drops everything that may be forgotten by now; Claim drops a few at a

@@ -11,16 +11,48 @@ import (
 // to its link, and the delivery of an answer.
 func (x *Index) Move(k txn.Key, ev txn.Event) {
 	x.mu.Lock()
-	e := x.payments[k]
+	e := x.payments.get(k)
 	if e == nil || e.p == nil {
 		x.mu.Unlock()
 		return
 	}
+	x.follow(e, ev)
+}
+
+// Presume takes every approval for delivered: its answer may have been written. It is
+// called when the journal has been read back, and tells how many payments there are,
+// how many of these were approvals, and gives copies of those that are neither
+// approved nor at rest, in order of arrival.
+func (x *Index) Presume() (payments, delivered int, moving []txn.Payment) {
+	x.mu.Lock()
+	all := x.everything()
+	x.mu.Unlock()
+	for _, e := range all {
+		x.mu.Lock()
+		if e.p != nil {
+			payments++
+		}
+		switch s := e.state(); {
+		case s == txn.Approved:
+			delivered++
+			x.follow(e, txn.MaybeWritten)
+			continue
+		case e.p != nil && !s.Resting():
+			moving = append(moving, *e.p)
+		}
+		x.mu.Unlock()
+	}
+	return payments, delivered, moving
+}
+
+// follow moves the payment of e, wakes who waits for that and tells the accounts; the
+// lock is held, and not any more when it returns.
+func (x *Index) follow(e *entry, ev txn.Event) {
 	before := e.p.State
 	after, ok := txn.Next(before, ev)
 	if !ok {
 		x.mu.Unlock()
-		assert.Fail("replay: event %s cannot happen in state %s, terminal %s trace %d", ev, before, k.Terminal, k.Trace)
+		assert.Fail("replay: event %s cannot happen in state %s, terminal %s trace %d", ev, before, e.key.Terminal, e.key.Trace)
 	}
 	from := e.p.Share()
 	x.count(before, ev)
@@ -28,7 +60,7 @@ func (x *Index) Move(k txn.Key, ev txn.Event) {
 	to := e.p.Share()
 	wake := x.settled(e)
 	x.mu.Unlock()
-	x.accounts.Moved(k, from, to)
+	x.accounts.Moved(e.key, from, to)
 	for _, w := range wake {
 		w.Wake()
 	}
@@ -46,6 +78,9 @@ func (v View) Heard(ev txn.Event) {
 	v.x.mu.Lock()
 	defer v.x.mu.Unlock()
 	v.x.count(v.Payment.State, ev)
+	if e := v.x.payments.get(v.Payment.Key); ev == txn.SaidYes && e != nil && e.state() == txn.Reversing {
+		e.p.LateYes++ // the reversal that is on its way may have come before it
+	}
 }
 
 // Moves is how often each arrow of the state table was taken since the start;

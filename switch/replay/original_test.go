@@ -100,7 +100,7 @@ func TestOriginalAndItsVoidAreForgottenTogether(t *testing.T) {
 	if k, ok := x.FindRRN(p.Numbers.RRN); !ok || k != p.Key {
 		t.Errorf("by reference number: %+v %v", k, ok)
 	}
-	old := x.payments[p.Key]
+	old := x.payments.get(p.Key)
 	x.mu.Lock()
 	old.since = old.since.Add(30 * time.Minute) // a late look at the original
 	x.order = append(x.order[1:], x.order[0])
@@ -118,8 +118,8 @@ func TestOriginalAndItsVoidAreForgottenTogether(t *testing.T) {
 		x.forget()
 		x.mu.Unlock()
 	}
-	if _, ok := x.FindRRN(p.Numbers.RRN); ok || x.Len() != 0 || len(x.later) != 0 || len(x.rrns) != 0 {
-		t.Errorf("%d payments, %d originals, %d numbers are left", x.Len(), len(x.later), len(x.rrns))
+	if _, ok := x.FindRRN(p.Numbers.RRN); ok || x.Len() != 0 || len(x.later) != 0 || x.rrns.used != 0 {
+		t.Errorf("%d payments, %d originals, %d numbers are left", x.Len(), len(x.later), x.rrns.used)
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *refusals) put(k txn.Key, no refusal) {
 func (x *Index) Refused(p *txn.Payment, a txn.Answer) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if e := x.payments[p.Key]; e != nil && e.p == nil && !judgedAnew(p.Key) {
+	if e := x.payments.get(p.Key); e != nil && e.p == nil && !judgedAnew(p.Key) {
 		x.refused.put(p.Key, refusal{p.Fingerprint, a, x.clock.Now()})
 	}
 }
@@ -58,7 +58,7 @@ func (x *Index) Refused(p *txn.Payment, a txn.Answer) {
 func (x *Index) RefuseFirst(k txn.Key, a txn.Answer) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if e := x.payments[k]; e != nil && (e.p != nil || e.running || e.tombstone) {
+	if e := x.payments.get(k); e != nil && (e.p != nil || e.running || e.tombstone) {
 		return false
 	}
 	if _, twice := x.refused.byKey[k]; !twice && !judgedAnew(k) {

@@ -139,3 +139,59 @@ func TestRecordsOfUploads(t *testing.T) {
 		t.Errorf("left are %s", got)
 	}
 }
+
+// Once the cases of an upload are closed it goes with them; while one is open all of them stay, and a close
+// never goes before what it closes.
+func TestRecordsOfClosedUploads(t *testing.T) {
+	for name, c := range map[string]struct {
+		closes []uint32 // trace numbers
+		late   bool     // it was closed after the border
+		left   string
+	}{
+		"none is closed":   {nil, false, "upload 1, batch 1, batch 2"},
+		"one is closed":    {[]uint32{2}, false, "upload 1, batch 1, upload_closed 1, batch 2"},
+		"both are closed":  {[]uint32{2, 3}, false, "batch 2"},
+		"both, afterwards": {[]uint32{2, 3}, true, "batch 2, upload_closed 1"},
+	} {
+		b := newBook(t)
+		id := txn.BatchID{Terminal: txn.TerminalID([]byte("10000001")), Merchant: txn.MerchantID([]byte("123456789012345")), Batch: 1}
+		two, three := txn.Uploaded{Trace: 2, Verdict: txn.UploadUnknown}, txn.Uploaded{Trace: 3, Minor: 5, Verdict: txn.UploadAmount}
+		b.add(record.MakeBatch(id, txn.Batch{State: txn.BatchDiffers, At: b.at}), record.MakeUpload(id, []txn.Uploaded{two, three}, b.at),
+			record.MakeBatch(id, txn.Batch{State: txn.BatchUploaded, At: b.at}))
+		closes := func() {
+			for _, trace := range c.closes {
+				u := map[uint32]txn.Uploaded{2: two, 3: three}[trace]
+				b.add(record.MakeUploadClosed(id, []txn.Uploaded{u}, txn.Act{By: "ann", Why: "seen", At: b.at}))
+			}
+		}
+		next := id
+		next.Batch = 2
+		if !c.late {
+			closes()
+		}
+		b.add(record.MakeBatch(next, txn.Batch{State: txn.BatchBalanced, At: b.at}))
+		b.filler(30)
+		b.at = cutoff.Add(time.Hour)
+		if c.late {
+			closes()
+		}
+		b.filler(30)
+		_, err := retain.Purge(b.j, retain.Config{Before: cutoff})
+		must(t, err)
+		var left []string
+		must(t, b.j.Replay(func(_ uint64, r journal.Record) error {
+			switch r.Kind {
+			case record.KindUpload, record.KindUploadClosed, record.KindBatch:
+				id, err := record.ParseBatchID(r.Key)
+				must(t, err)
+				if name := fmt.Sprintf("%s %d", record.KindName(r.Kind), id.Batch); len(left) == 0 || left[len(left)-1] != name {
+					left = append(left, name)
+				}
+			}
+			return nil
+		}))
+		if got := strings.Join(left, ", "); got != c.left {
+			t.Errorf("%s: left are %s", name, got)
+		}
+	}
+}

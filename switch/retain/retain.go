@@ -143,6 +143,8 @@ func (p *Plan) keep(seq uint64, r journal.Record) bool {
 		return standInCounts(r, p.cfg.Before)
 	case record.KindUpload:
 		return p.needsUpload(r)
+	case record.KindUploadClosed:
+		return p.needsClosed(r)
 	}
 	k, err := record.ParseKey(r.Key)
 	if err != nil {
@@ -179,7 +181,7 @@ func (p *Plan) apply(seq uint64, r journal.Record) error {
 		}
 		p.age(seq, at)
 		return p.given.Apply(r.Body)
-	case record.KindBatch, record.KindUpload:
+	case record.KindBatch, record.KindUpload, record.KindUploadClosed:
 		at, err := p.takeAny(seq, r)
 		if err != nil {
 			return err

@@ -70,7 +70,7 @@ func BenchmarkDrain(b *testing.B) {
 			for _, k := range keys {
 				p, _ := r.Find(k)
 				code, _ := r.Send(context.Background(), Reversal, p, false)
-				if err := q.end(k, row, txn.UndoAcked, "", said{code: code}); err != nil {
+				if err := q.end(&p, row, txn.UndoAcked, "", said{code: code}); err != nil {
 					b.Fatal(err)
 				}
 			}

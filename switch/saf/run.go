@@ -97,7 +97,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	answer := said{code, now, repeat}
 	event, why, over := r.decide(&p, answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
 	if over {
-		if failed := q.end(it.key, r, event, why, answer); failed != nil {
+		if failed := q.end(&p, r, event, why, answer); failed != nil {
 			err, over, why = failed, false, ""
 		}
 	}
@@ -109,18 +109,29 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: tries + 1, Code: code, Done: over && why == "", Case: why, Err: err})
 }
 
-// end makes durable how an item ended, unless it no longer owes anything.
-func (q *Queue) end(k txn.Key, r rule, event txn.Event, why txn.Reason, s said) error {
-	_, err := q.payments.Change(k, func(now replay.View) ([]journal.Record, error) {
+// end makes durable how an item ended, of which p was sent, unless it no longer owes
+// anything.
+func (q *Queue) end(p *txn.Payment, r rule, event txn.Event, why txn.Reason, s said) error {
+	_, err := q.payments.Change(p.Key, func(now replay.View) ([]journal.Record, error) {
 		switch {
 		case !r.owes(now.Payment):
 			return nil, nil
+		case event == txn.UndoUnknown && now.Payment.LateYes > p.LateYes:
+			return []journal.Record{r.record(now.Payment, event, s), again(now.Payment)}, nil
 		case event == txn.CaseOpened:
 			return []journal.Record{record.MakeCase(now.Payment, txn.Case{Why: why, Code: s.code, At: s.at})}, nil
 		}
 		return []journal.Record{r.record(now.Payment, event, s)}, nil
 	})
 	return err
+}
+
+// again reopens the reversal of p, whose original the acquirer did not know when its
+// yes was on the way already: it worked at both at once, and its words crossed. Who
+// heard the yes queues it. It has numbers of its own, since a host may answer those of
+// before as it did then.
+func again(p *txn.Payment) journal.Record {
+	return record.MakeUndo(p.Key, record.Undo{Event: txn.SaidYes, Reason: txn.DeclineNoAnswer.Reason, Numbers: replay.SpareNumbers(p)})
 }
 
 // remove ends an item.

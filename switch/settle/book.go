@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tapswitch/internal/env"
+	"tapswitch/internal/money"
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
 	"tapswitch/switch/txn"
@@ -31,8 +32,9 @@ type Book struct {
 
 	mu      sync.Mutex // never held across a wait or a port call
 	batches map[txn.BatchID]*account
-	closed  map[owner][]uint32 // in the order in which they were closed
-	cases   int                // that uploads opened
+	closed  map[owner][]uint32             // in the order in which they were closed
+	open    map[txn.BatchID][]txn.Uploaded // cases that uploads opened and nobody has closed, each once, in their order
+	cases   int                            // how many those are
 }
 
 // owner is whose batches count on.
@@ -50,6 +52,7 @@ type account struct {
 	undoing    int  // payments that are being reversed
 	unrecorded bool // Now is not that of the newest record
 	uploads    *uploads
+	taking     map[txn.Key]money.MinorUnits // offline sales that are being made durable
 
 	changing int         // changes of its payments that are being made durable
 	closing  bool        // it is being closed: no payment begins
@@ -61,7 +64,7 @@ type account struct {
 
 // New makes an empty book; Apply and Moved fill it from the journal.
 func New(cfg Config, world env.Env, j journal.Appender) *Book {
-	return &Book{cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, batches: map[txn.BatchID]*account{}, closed: map[owner][]uint32{}}
+	return &Book{cfg: cfg, clock: world.Clock, waits: world.Waits, journal: j, batches: map[txn.BatchID]*account{}, closed: map[owner][]uint32{}, open: map[txn.BatchID][]txn.Uploaded{}}
 }
 
 // Apply takes the records of batches and passes over others.
@@ -74,6 +77,8 @@ func (b *Book) Apply(r journal.Record) error {
 		err = b.applyBatch(r)
 	case record.KindUpload:
 		err = b.applyUpload(r)
+	case record.KindUploadClosed:
+		err = b.applyClosed(r)
 	}
 	if err != nil {
 		return fmt.Errorf("settle: %s record: %w", record.KindName(r.Kind), err)
@@ -126,7 +131,7 @@ func (b *Book) account(id txn.BatchID) *account {
 // batchOf is the batch of a record of a payment.
 func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 	switch r.Kind {
-	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload:
+	case record.KindTries, record.KindNumbers, record.KindBatch, record.KindUpload, record.KindUploadClosed:
 		return id, false
 	}
 	k, err := record.ParseKey(r.Key)
@@ -134,11 +139,12 @@ func batchOf(r journal.Record) (id txn.BatchID, ok bool) {
 }
 
 // begins says whether a record begins a payment. The advice of one that the switch
-// approved itself belongs to that one, which began before.
+// approved itself belongs to that one, which began before; so does the result of a
+// script, which moves nothing.
 func begins(r journal.Record) bool {
 	if r.Kind == record.KindAdvice {
 		k, err := record.ParseKey(r.Key)
-		return err == nil && k.Class != txn.StandIn
+		return err == nil && !k.Class.AfterClose()
 	}
 	return r.Kind == record.KindIntent
 }
@@ -230,6 +236,7 @@ func (b *Book) Moved(k txn.Key, from, to txn.Share) {
 	a := b.account(id)
 	a.Now.Sub(from)
 	a.Now.Add(to)
+	a.movedOffline(k, from, to)
 	a.unrecorded = a.unrecorded || from.Side != to.Side || from.Minor != to.Minor
 	a.count(from.Progress, -1)
 	a.count(to.Progress, +1)

@@ -27,8 +27,12 @@ type log struct {
 	gate    chan struct{}
 	waiting int // appends that came to the gate
 	fail    error
+	after   int   // so many appends from now on it fails with later
+	later   error // nil: it does not
 	panics  bool
 }
+
+func (l *log) failAfter(n int, err error) { l.after, l.later = n, err }
 
 func (l *log) Append(rs ...journal.Record) error {
 	if l.panics {
@@ -45,6 +49,11 @@ func (l *log) Append(rs ...journal.Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.later != nil {
+		if l.after--; l.after < 0 {
+			l.fail, l.later = l.later, nil
+		}
+	}
 	if l.fail != nil {
 		return l.fail
 	}
@@ -260,6 +269,18 @@ func TestNextBatch(t *testing.T) {
 	if got := s.book.Current(id(lastBatch)); got != 3 {
 		t.Errorf("behind the last goes on with %d", got)
 	}
+	if got := <-s.closing(204, debits(1, 5), 0); got.Balanced {
+		t.Fatalf("%+v", got)
+	}
+	if got := s.book.Current(id(204)); got != 205 {
+		t.Errorf("in a batch whose totals differ, while the one closed last is %d, goes on with %d", lastBatch, got)
+	}
+	shut(3)
+	shut(204)
+	shut(4) // its upload took long
+	if got := s.book.Current(id(204)); got != 205 {
+		t.Errorf("behind 204 goes on with %d", got)
+	}
 	other := id(1)
 	other.Terminal[7] = '2'
 	if got := s.book.Current(other); got != 1 {
@@ -397,7 +418,8 @@ func TestOneChangeIsNotCutInTwo(t *testing.T) {
 }
 
 // An advice begins a payment as an intent does: none comes into a batch whose
-// totals are being told. The advice of a stand-in does not: its purchase has begun.
+// totals are being told. The advice of a stand-in does not: its purchase has begun; nor
+// does the result of a script, which moves nothing.
 func TestAdvicesBeginToo(t *testing.T) {
 	s := newShop(t, &log{})
 	p := payment(1, 1, 100)
@@ -412,7 +434,7 @@ func TestAdvicesBeginToo(t *testing.T) {
 		a := payment(1, 2, 100)
 		a.Key.Class = c
 		_, err := s.index.Change(a.Key, func(replay.View) ([]journal.Record, error) { return []journal.Record{record.Advice(a)}, nil })
-		if refused := errors.Is(err, txn.DeclineBatchClosed); refused != (c != txn.StandIn) {
+		if refused := errors.Is(err, txn.DeclineBatchClosed); refused != (c != txn.StandIn && c != txn.ScriptResult) {
 			t.Errorf("%s in a closed batch: %v", c, err)
 		}
 	}

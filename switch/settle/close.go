@@ -18,18 +18,20 @@ import (
 func (b *Book) Admit(k txn.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a := b.batches[k.BatchID()]; a != nil && !a.takes() {
+	if a := b.batches[k.BatchID()]; a != nil && !a.takes() && !k.Class.AfterClose() {
 		return txn.DeclineBatchClosed
 	}
 	return nil
 }
 
 // Current is the batch that a terminal goes on with that says it is in id: the
-// same, or the one after those that it has closed.
+// same, or the one after those that it has closed. A terminal is never led back:
+// the batch closed last may have a lower number, because id was not closed yet or
+// an upload took long.
 func (b *Book) Current(id txn.BatchID) uint32 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if all := b.closed[ownerOf(id)]; len(all) > 0 && !b.free(id) {
+	if all := b.closed[ownerOf(id)]; len(all) > 0 && !b.free(id) && follows(all[len(all)-1], id.Batch) {
 		id.Batch = all[len(all)-1]
 	}
 	for !b.free(id) {
@@ -40,6 +42,10 @@ func (b *Book) Current(id txn.BatchID) uint32 {
 
 // lastBatch is the last batch number before they start again at 1.
 const lastBatch = 999_999
+
+// follows says whether the number a comes after b, as numbers that start again do:
+// less than half of them lie between.
+func follows(a, b uint32) bool { return (a+lastBatch-b)%lastBatch < lastBatch/2 }
 
 func (b *Book) free(id txn.BatchID) bool {
 	a := b.batches[id]
@@ -115,7 +121,7 @@ func (b *Book) seal(id txn.BatchID, a *account, next txn.Batch) error {
 // write makes durable how the batch stands; the account is held, the lock before
 // and after.
 func (b *Book) write(id txn.BatchID, a *account, next txn.Batch) error {
-	next.Now, next.At = a.Now, b.clock.Now()
+	next.Now, next.Offline, next.At = a.Now, a.Offline, b.clock.Now()
 	b.mu.Unlock()
 	err := b.journal.Append(record.MakeBatch(id, next))
 	b.mu.Lock()

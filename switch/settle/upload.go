@@ -18,7 +18,6 @@ type uploads struct {
 	seen   map[itemID]struct{}   // what it said, each once
 	traces map[txn.STAN]struct{} // of which payments
 	ours   map[itemID]struct{}   // cases that its end opened
-	cases  int
 }
 
 // itemID is what makes two items the same.
@@ -57,19 +56,17 @@ func (l *uploads) has(u txn.Uploaded) bool {
 	return ok
 }
 
-// take keeps a durable item.
-func (l *uploads) take(u txn.Uploaded) {
+// take keeps a durable item, and says whether it opens a case.
+func (l *uploads) take(u txn.Uploaded) (opens bool) {
 	switch {
 	case l.has(u):
-		return
+		return false
 	case fromTerminal(u.Verdict):
 		l.seen[idOf(u)], l.traces[u.Trace] = struct{}{}, struct{}{}
 	default:
 		l.ours[idOf(u)] = struct{}{}
 	}
-	if u.Verdict != txn.UploadAgrees {
-		l.cases++
-	}
+	return u.Verdict != txn.UploadAgrees
 }
 
 // applyUpload takes a record of items; the lock is held.
@@ -78,23 +75,24 @@ func (b *Book) applyUpload(r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	b.uploaded(b.account(id), items)
+	b.uploaded(id, b.account(id), items)
 	return nil
 }
 
 // uploaded keeps durable items; the lock is held.
-func (b *Book) uploaded(a *account, items []txn.Uploaded) {
+func (b *Book) uploaded(id txn.BatchID, a *account, items []txn.Uploaded) {
 	if a.uploads == nil {
 		a.uploads = newUploads()
 	}
-	before := a.uploads.cases
 	for _, u := range items {
-		a.uploads.take(u)
+		if a.uploads.take(u) {
+			b.open[id] = append(b.open[id], u)
+			b.cases++
+		}
 	}
-	b.cases += a.uploads.cases - before
 }
 
-// Cases is how many cases uploads have opened: nothing closes them yet.
+// Cases is how many cases of uploads are open.
 func (b *Book) Cases() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -144,7 +142,7 @@ func (b *Book) End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded,
 	a := b.account(id)
 	a.users++
 	b.hold(a)
-	before := b.cases
+	before := len(b.open[id])
 	switch {
 	case a.State == txn.BatchOpen:
 		err = txn.DeclineNotSettled
@@ -157,7 +155,7 @@ func (b *Book) End(id txn.BatchID, count uint32, inForce func() ([]txn.Uploaded,
 			err = b.write(id, a, next)
 		}
 	}
-	cases = b.cases - before
+	cases = len(b.open[id]) - before
 	b.let(id, a)
 	return cases, err
 }
@@ -228,6 +226,6 @@ func (b *Book) keep(id txn.BatchID, a *account, find func() []txn.Uploaded) erro
 		}
 	}
 	b.mu.Lock()
-	b.uploaded(a, items[:done])
+	b.uploaded(id, a, items[:done])
 	return journalError(err)
 }

@@ -122,8 +122,7 @@ func (w *Work) text(i item, text []byte) {
 
 // common sets what a request and its reversal share.
 func (a *Acquirer) common(w *Work, p *txn.Payment, n txn.Numbers) {
-	as, _ := asks(p.Key.Class)
-	w.set(itemProcedure, as.procedure)
+	w.set(itemProcedure, procedure(p))
 	w.number(itemAmount, uint64(p.Amount.Minor), 12)
 	w.number(itemCurrency, uint64(p.Amount.Currency), 3)
 	if p.Key.Class == txn.Cashback {
@@ -254,7 +253,8 @@ func (a *Acquirer) Reversal(dst []byte, p *txn.Payment, pan secret.PAN, repeat b
 	return a.append(dst, &w, mti, p.Undo.At, true)
 }
 
-// Advice appends the advice of p, or its repeat (1987: 0220 and 0221), with the
+// Advice appends the advice of p, or its repeat (1987: 0220 and 0221; of a script's
+// result 0620 and 0621), with the
 // authorization that was given for it and, when it is about an earlier payment o,
 // that one's numbers; its MAC is the last eight bytes. The payment that an advice
 // of stand-in is about was never sent: the advice has its numbers and names nothing.
@@ -279,6 +279,7 @@ func (a *Acquirer) Advice(dst []byte, p *txn.Payment, pan secret.PAN, o *txn.Pay
 	w.text(23, p.PSN[:])
 	w.text(25, p.Cond[:])
 	w.text(38, p.Answer.Auth[:])
+	w.text(itemChip, p.Script)
 	if o != nil {
 		a.names(&w, o)
 	}

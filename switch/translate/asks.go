@@ -40,6 +40,8 @@ func asks(c txn.Class) (ask, bool) {
 		return ask{0x0220, "000000"}, true
 	case txn.Adjustment: // names its original by field 90
 		return ask{0x0220, "020000"}, true
+	case txn.ScriptResult: // field 3 is its original's; 1987 has 06xx for administrative messages
+		return ask{0x0620, ""}, true
 	case txn.PreAuth:
 		return ask{0x0100, "030000"}, true
 	case txn.PreAuthVoid:

@@ -32,7 +32,7 @@ func (a *Acquirer) KindOf(v *iso8583.View) Kind {
 		return OtherMessage
 	}
 	switch class, function := mti>>8&0x0F, mti&0x00F0; {
-	case (class == 1 || class == 2 || class == 4) && (function == 0x10 || function == 0x30):
+	case (class == 1 || class == 2 || class == 4 || class == 6) && (function == 0x10 || function == 0x30):
 		return FinancialReply
 	case class == 8 && (function == 0x10 || function == 0x30):
 		return NetworkReply

@@ -4,6 +4,7 @@ package translate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -29,7 +30,8 @@ type business struct {
 // businesses is what is served; everything else is DeclineUnsupported.
 // UnionPay POS: sale, its void, refund, pre-authorization, its void, completion by
 // request, its void, balance inquiry, the reversals (there is none of a refund:
-// terminals never send one), offline sale, sign-on with a double-length MAC key
+// terminals never send one), offline sale, result of an issuer's script (951, with fields 3, 25 and 60.1 of what the
+// script came with), sign-on with a double-length MAC key
 // (003), sign-off, echo, settlement (201), its upload (201)
 // and end (207, 202). Cash and purchase with cashback have the
 // processing codes of ISO 8583:1987 (01, 09); open sources name no type code for them,
@@ -58,6 +60,10 @@ func businesses() []business {
 		{0x0220, 24, "000", "000000", "06", txn.CompletionAdvice, 0},
 		{0x0200, 21, "000", "200000", "06", txn.CompletionVoid, 0},
 		{0x0400, 21, "000", "200000", "06", txn.Reversal, txn.CompletionVoid},
+		{0x0620, 22, networkScript, "000000", "00", txn.ScriptResult, 0},
+		{0x0620, 22, networkScript, "010000", "00", txn.ScriptResult, 0},
+		{0x0620, 22, networkScript, "090000", "00", txn.ScriptResult, 0},
+		{0x0620, 10, networkScript, "030000", "06", txn.ScriptResult, 0},
 		{0x0500, 0, "201", "", "", txn.Settle, 0},
 		{0x0320, 0, "201", "", "", txn.Upload, 0},
 		{0x0320, 0, "202", "", "", txn.BatchEnd, 0},
@@ -118,28 +124,38 @@ func (t *Terminal) Request(v *iso8583.View) (txn.Request, error) {
 	if err := financial(&r, v); err != nil {
 		return r, err
 	}
+	return r, special(&r, v, f60)
+}
+
+// special reads what a class has besides amount and card.
+func special(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
 	switch r.Key.Class {
 	case txn.Purchase:
 		r.TakesPart = len(f60.Rest) > partDigit && f60.Rest[partDigit] == '1'
 	case txn.Cashback:
-		return r, cashOf(&r, v)
+		return cashOf(r, v)
 	case txn.Void, txn.Refund, txn.CompletionVoid:
-		return r, original(&r, v)
+		return original(r, v)
 	case txn.Adjustment:
+		if v.Has(48) { // what it says of a tip, and what field 4 is then, no open source tells
+			return txn.DeclineField.Why(errors.New("field 48 in an adjustment is not built: field 4 has the whole"))
+		}
 		r.Tip = r.Key.Type == typeTip
 		copy(r.OfAuth[:], v.Raw(38))
-		return r, original(&r, v)
+		return original(r, v)
+	case txn.ScriptResult:
+		return scriptResult(r, v)
 	case txn.PreAuthVoid, txn.Completion, txn.CompletionAdvice:
-		return r, preAuth(&r, v)
+		return preAuth(r, v)
 	case txn.Reversal:
 		copy(r.Why[:], v.Raw(39))
 		if r.Original.Class == txn.Cashback {
-			return r, cashOf(&r, v)
+			return cashOf(r, v)
 		}
 	case txn.OfflineSale:
 		copy(r.Auth[:], v.Raw(38))
 	}
-	return r, nil
+	return nil
 }
 
 // The types of an adjustment (60.1).
@@ -220,7 +236,8 @@ func currency(v *iso8583.View) (money.Currency, error) {
 }
 
 // original reads what a void or a refund names: the reference number in 37, batch
-// and trace number in 61, and behind them a refund's date, zeros when not known.
+// and trace number in 61, and behind them the date of a refund's original, or of a
+// completion's when that is voided, zeros when not known.
 // A refund without either names nothing, which is for the flow to refuse.
 // The void of a completion has the authorization code in 38, when it is there.
 func original(r *txn.Request, v *iso8583.View) error {
@@ -232,7 +249,7 @@ func original(r *txn.Request, v *iso8583.View) error {
 		return missing("37 and 61 (batch and trace number of the original) are")
 	}
 	copy(r.OfRRN[:], v.Raw(37))
-	if r.Key.Class == txn.Refund && len(text) >= 16 && string(text[12:16]) != "0000" {
+	if (r.Key.Class == txn.Refund || r.Key.Class == txn.CompletionVoid) && len(text) >= 16 && string(text[12:16]) != "0000" {
 		copy(r.OfDate[:], text[12:16])
 	}
 	if r.Key.Class == txn.CompletionVoid {

@@ -19,10 +19,11 @@ const (
 	Drop                        // it is sent no more, and a case is open instead
 	FoundUndone                 // its case is closed: the acquirer holds nothing of it
 	FoundStands                 // its case is closed: the acquirer holds it
+	Settled                     // of no payment: cases that an upload opened are closed
 	numDeeds
 )
 
-var deedNames = [numDeeds]string{"", "hold", "retry", "drop", "found_undone", "found_stands"}
+var deedNames = [numDeeds]string{"", "hold", "retry", "drop", "found_undone", "found_stands", "settled"}
 
 // String is the name used in dumps and the log.
 func (d Deed) String() string { return name(deedNames[:], int(d)) }

@@ -28,11 +28,12 @@ const (
 	BatchEnd         // the upload is over, or the batch was balanced
 	Cashback         // purchase of which the customer gets a part in cash
 	Adjustment       // advice of what an earlier sale of the batch comes to: a tip, or a correction
+	ScriptResult     // advice of what a card did with the issuer's script of an approval: moves no money
 	numClasses
 )
 
 var classNames = [numClasses]string{"", "purchase", "reversal", "sign_on", "sign_off", "echo", "balance", "cash", "void", "settle", "offline_sale", "refund",
-	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end", "cashback", "adjustment"}
+	"pre_authorization", "pre_authorization_void", "completion", "completion_void", "stand_in", "completion_advice", "upload", "batch_end", "cashback", "adjustment", "script_result"}
 
 // String is the name used in events, metrics and dumps.
 func (c Class) String() string { return name(classNames[:], int(c)) }
@@ -67,7 +68,7 @@ func (c Class) Ending() Ending {
 		return EndUndo
 	case Balance:
 		return EndClose
-	case OfflineSale, StandIn, CompletionAdvice, Adjustment:
+	case OfflineSale, StandIn, CompletionAdvice, Adjustment, ScriptResult:
 		return EndAdvise
 	case Refund:
 		return EndCase
@@ -87,6 +88,8 @@ func (c Class) Names(of Class) bool {
 		return of.Completes()
 	case Refund:
 		return of.Refundable()
+	case ScriptResult: // of what a card is read for and the issuer answers
+		return of == Purchase || of == Cash || of == Cashback || of == PreAuth
 	}
 	return false
 }
@@ -95,7 +98,7 @@ func (c Class) Names(of Class) bool {
 // without the card's own word.
 func (c Class) Follows() bool {
 	switch c {
-	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment:
+	case Void, Refund, PreAuthVoid, Completion, CompletionVoid, CompletionAdvice, Adjustment, ScriptResult:
 		return true
 	}
 	return false
@@ -110,6 +113,13 @@ func (c Class) TakesBack() bool { return c == Void || c == PreAuthVoid || c == C
 // Adjustable says whether an adjustment may change what a payment of class c comes
 // to. Of the others no dialect says what an adjustment of them means.
 func (c Class) Adjustable() bool { return c == Purchase || c == OfflineSale }
+
+// AtTerminal says whether c names what its own terminal has sent, and no other's.
+func (c Class) AtTerminal() bool { return c.TakesBack() || c == Adjustment || c == ScriptResult }
+
+// AfterClose says whether a batch that takes no payment takes c: it moves nothing in
+// it, and begins nothing.
+func (c Class) AfterClose() bool { return c == StandIn || c == ScriptResult }
 
 // Refundable says whether a refund may give a payment of class c back. Cash that
 // was handed out is not among them: it comes back by a void, or by a deposit.

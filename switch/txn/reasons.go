@@ -166,6 +166,10 @@ var (
 	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
 	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
 	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
+	// What the result of an issuer's script names, and says.
+	DeclineScript        = reason(CodeFormat, "script_result_malformed")
+	DeclineNoScript      = reason(CodeBadTxn, "original_payment_had_no_script")
+	DeclineScriptDiffers = reason(CodeDuplicate, "script_result_told_otherwise")
 	// Batches.
 	DeclineBatchClosed  = reason(CodeBatch, "batch_closed")
 	DeclineBatches      = reason(CodeMalfunction, "too_many_open_batches")
@@ -210,6 +214,7 @@ func Reasons() []*Decline {
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
 		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
+		DeclineScript, DeclineNoScript, DeclineScriptDiffers,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
 		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
 	}

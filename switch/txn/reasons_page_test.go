@@ -14,14 +14,15 @@ import (
 type reasonsPage struct {
 	file, list string
 	docs       map[Reason]reasonDoc
-	headings   [4]string
+	headings   [5]string
 }
 
 func reasonsPages() []reasonsPage {
 	english := reasonDocs()
 	maps.Copy(english, holdReasonDocs())
+	maps.Copy(english, offlineReasonDocs())
 	return []reasonsPage{
-		{"reasons.md", "reasonDocs", english, [4]string{`# Reasons
+		{"reasons.md", "reasonDocs", english, [5]string{`# Reasons
 
 [中文](reasons.zh.md)
 
@@ -55,8 +56,16 @@ that opened cases. The event and ` + "`tapswitch_flow_payments_total`" + ` have 
 
 | reason | what it means | what the operator does |
 |---|---|---|
+`, `
+## Why an offline sale is held
+
+A terminal that sells more than its ` + "`offline`" + ` limits without asking has sold it: the sale is kept, its terminal is told 00, and nothing is sent to the acquirer until an operator lets it go or drops it
+([what waits for an acquirer](../operating/store-and-forward.md)). The event, ` + "`tapswitch_flow_payments_total`" + ` and the hold have one of these.
+
+| reason | what it means | what the operator does |
+|---|---|---|
 `}},
-		{"reasons.zh.md", "reasonDocsZH", reasonDocsZH(), [4]string{`# 拒绝原因
+		{"reasons.zh.md", "reasonDocsZH", reasonDocsZH(), [5]string{`# 拒绝原因
 
 [English](reasons.md)
 
@@ -83,6 +92,14 @@ that opened cases. The event and ` + "`tapswitch_flow_payments_total`" + ` have 
 ## 批次为何不平
 
 终端结算的应答码为 00，总计中说明不平；批上送引起案件时应答码也是 00。事件与 ` + "`tapswitch_flow_payments_total`" + ` 中有下列原因之一。
+
+| 原因 | 含义 | 操作员如何处理 |
+|---|---|---|
+`, `
+## 离线交易为何被暂存
+
+终端未经联机而超过 ` + "`offline`" + ` 限额的离线结算，货物已经交付：交换系统照样保存，终端得到 00，但在操作员放行或停止之前不向收单行发送
+（[待发给收单行的报文](../operating/store-and-forward.md)）。事件、` + "`tapswitch_flow_payments_total`" + ` 与暂存记录中有下列原因之一。
 
 | 原因 | 含义 | 操作员如何处理 |
 |---|---|---|
@@ -117,6 +134,10 @@ func TestReasonsPage(t *testing.T) {
 		}
 		b.WriteString(p.headings[3])
 		for _, r := range BatchReasons() {
+			row(r, "")
+		}
+		b.WriteString(p.headings[4])
+		for _, r := range OfflineReasons() {
 			row(r, "")
 		}
 		for r := range p.docs {

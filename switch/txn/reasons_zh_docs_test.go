@@ -72,6 +72,9 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"refund_exceeds_original":             {"已退货金额与本次之和超过原消费", "查看先前的退货：`tapswitch history search`"},
 		"original_payment_being_changed":      {"原交易仍在处理，或其撤销、完成、退货正在进行或被冲正；同一交易的变更须依次进行", "结束后再试；终端会自行重发冲正"},
 		"original_payment_in_dispute":         {"该交易或其撤销、退货有未结案件：收单行实际状态不明，不自动收付", "与收单行了结案件；`tapswitch txn cases` 列出，`close` 结案"},
+		"script_result_malformed":             {"脚本处理结果通知的 55 域格式错误，没有脚本执行结果（标签 DF31 或 9F5B，每项 5 字节）或没有标签 95，或某标签长度不符", "纠正终端；标签清单见 docs/dialects"},
+		"original_payment_had_no_script":      {"脚本处理结果通知所指交易的批准应答中没有发卡行脚本（标签 71、72）", "偶发无需处理；反复出现则终端所指的不是它要指的交易"},
+		"script_result_told_otherwise":        {"同一笔批准的另一脚本处理结果已保存", "无需处理：以先到者为准；反复出现则终端丢失了记录而自行编造"},
 		"batch_closed":                        {"交易所用批次（60.2 域）已结算、正在结算，或其总计已告知终端", "无需处理：终端收到 77 后签到，得到下一批次号"},
 		"too_many_open_batches":               {"交换系统记住的批次数已达上限", "找出不断换批次号而从不结算的终端：`tapswitch batch list`"},
 		"settlement_in_several_currencies":    {"终端在接受多币种的交换系统上结算：多币种总计未实现", "只接受一种币种"},
@@ -111,6 +114,9 @@ func reasonDocsZH() map[Reason]reasonDoc {
 		"upload_payments_forgotten":           {"批次总计包含的交易，其明细交换系统已不再保存，无法与上送核对；金额为其合计", "用 `tapswitch history search` 查找；让终端更常结算"},
 		"batch_upload_disagrees":              {"一次批上送或其结束引起了案件", "`tapswitch txn cases` 列出"},
 		"batch_totals_differ":                 {"终端的批次总计与交换系统不符；该批次不再接受交易", "终端会批上送，差异见 `tapswitch txn cases`；否则用 `tapswitch batch show` 核对签购单"},
+		"offline_sale_above_limit":            {"单笔离线结算超过终端的 `offline.max_amount_minor`", "向商户索取签购单与授权码；`tapswitch txn saf retry` 放行，`drop` 转为案件。屡次出现：终端自身的限额（`limits.offline_…`）与交换系统的不一致"},
+		"offline_sales_above_limit":           {"终端本批次的离线结算已达 `offline.max_count` 笔", "同 `offline_sale_above_limit`；下一批次重新计数，让终端结算"},
+		"offline_sum_above_limit":             {"本批次离线结算的合计将超过 `offline.max_sum_minor`", "同 `offline_sales_above_limit`"},
 		"batch_not_final":                     {"结算期限到时，批次中仍有在途交易或未确认的冲正；批次保持原状", "查看 `tapswitch_saf_depth`；终端会再次结算"},
 	}
 }

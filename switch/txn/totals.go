@@ -51,6 +51,7 @@ var sides = [numClasses]Side{
 	Cashback:       OnDebit,
 	StandIn:        OnNeither, // its purchase counts
 	Adjustment:     OnDebitSum,
+	ScriptResult:   OnNeither,
 
 	CompletionAdvice: OnDebit,
 	Upload:           OnNeither,
@@ -194,4 +195,6 @@ type Batch struct {
 	Told   Totals // what the terminal was told; zero while it is open
 	Theirs Totals // what the terminal said; zero while it is open
 	At     time.Time
+
+	Offline OfflineUse // of the offline sales in force at the moment of the record
 }

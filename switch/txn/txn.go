@@ -84,9 +84,10 @@ type Request struct {
 	Cond      [2]byte          // field 25
 	Original  Key              // Reversal: the key of what is reversed; a class that Follows: the same without class and type, zero where the message has none
 	Tip       bool             // Adjustment: more than the original, never less
-	OfRRN     RRN              // Void, Refund, CompletionVoid, Adjustment: the reference number of what is given back
+	OfRRN     RRN              // Void, Refund, CompletionVoid, Adjustment, ScriptResult: the original's reference number
 	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent; Adjustment: the original's, zero when absent
-	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
+	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent; CompletionVoid: the completion's or its pre-authorization's
+	Script    []byte           // ScriptResult: what is passed on of field 55, BER-TLV: the results in tag 9F5B, the terminal's verification results in 95, and what dates them; never card data
 	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
 	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
 	Why       [2]byte          // Reversal: field 39 of the request
@@ -117,11 +118,11 @@ type Answer struct {
 	RRN      RRN
 	At       time.Time   // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte     // field 15 MMDD, zero when none
+	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 	ICC      []byte      // field 55 to the card: tag 91; never sensitive
 	Funds    Funds       // of a balance inquiry
 	Repeat   bool        // told before
 	Settled  *Settlement // of a Settle, nil for others
-	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 }
 
 // Funds is what an inquiry learned of an account (ISO 8583:1987 DE 54, amount
@@ -141,10 +142,11 @@ func Refusal(err error, at time.Time) Answer {
 }
 
 // Numbers identify a message on a link: field 11, field 7 (UTC MMDDhhmmss) and
-// field 37. A repeat carries the same.
+// field 37. A repeat carries the same. In this order no byte is lost between the
+// fields: every payment remembered has three.
 type Numbers struct {
-	STAN STAN
 	At   time.Time // UTC; field 7 is its MMDDhhmmss
+	STAN STAN
 	RRN  RRN
 }
 
@@ -161,8 +163,9 @@ type Payment struct {
 	Key          Key
 	Original     Key              // what a void, a refund or a completion is about, zero for others
 	OfRRN        RRN              // the original's reference number: keys come again
-	Of           Numbers          // Adjustment: those of the original's request to the acquirer
+	Of           Numbers          // Adjustment, ScriptResult: those of the original's request to the acquirer
 	Was          money.MinorUnits // Adjustment: what the original came to before; Amount is what it comes to from then on
+	Script       []byte           // ScriptResult: see Request; never changed
 	Undoes       bool             // Refund: its link takes reversals of refunds
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
@@ -186,6 +189,7 @@ type Payment struct {
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
+	LateYes      int  // how often the acquirer said yes late while it is being reversed; not stored
 	State        State
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes
@@ -195,7 +199,7 @@ type Payment struct {
 func NewPayment(r *Request) *Payment {
 	return &Payment{
 		Key: r.Key, Masked: r.Card.PAN.String(), Amount: r.Amount, Cash: r.Cash, Expiry: r.Expiry, PSN: r.PSN, Entry: r.Entry,
-		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, MerchantType: r.MerchantType, State: Received,
+		Cond: r.Cond, PINGiven: !r.Card.PIN.IsZero(), ChipRead: !r.Card.ICC.IsZero(), TakesPart: r.TakesPart, Script: r.Script, MerchantType: r.MerchantType, State: Received,
 	}
 }
 

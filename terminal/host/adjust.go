@@ -31,7 +31,7 @@ func (h *Host) KeepAdjustment(ctx context.Context, kind Kind, amount money.Minor
 		return refuse(ReasonNothing, "the last sale is of a batch that is closed")
 	case amount <= 0 || amount > money.Max, kind == KindTip && amount <= sale.Amount:
 		return refuse(ReasonSaleMalformed, "the amount is the whole, 1 to 999999999999 minor units; with a tip it is more than the sale")
-	case len(h.mem.now.offline) >= offlineMax:
+	case len(h.mem.now.offline)-h.mem.now.scriptsKept() >= offlineMax:
 		return refuse(ReasonOfflineFull, fmt.Sprintf("%d messages wait already: the switch must have them first", offlineMax))
 	}
 	pan, err := secret.NewPAN(sale.pan.Reveal(secret.ForStore))

@@ -66,7 +66,7 @@ func (h *Host) authentic(ctx context.Context, v *iso8583.View, sale *reversal) (
 		return ReasonNoMAC, whyMAC
 	}
 	amount, err := v.Uint(4)
-	form, _ := sale.Kind.form()
+	form, _ := sale.form()
 	switch {
 	case text(v, 41) != h.cfg.Terminal:
 		return ReasonOtherTerminal, whyOther

@@ -38,12 +38,13 @@ const (
 
 // entry is a record of a batch's list: a payment, or that one is taken back.
 type entry struct {
-	Trace  uint32           `json:"trace"`
-	Amount money.MinorUnits `json:"amount,omitempty"`
-	Credit bool             `json:"credit,omitempty"` // the customer got it
-	Struck bool             `json:"struck,omitempty"` // the payment of this trace number is taken back
-	Comes  bool             `json:"comes,omitempty"`  // the payment of this trace number comes to Amount from then on
-	pan    secret.PAN       // only while it is written or uploaded
+	Trace   uint32           `json:"trace"`
+	Amount  money.MinorUnits `json:"amount,omitempty"`
+	Credit  bool             `json:"credit,omitempty"`  // the customer got it
+	Struck  bool             `json:"struck,omitempty"`  // the payment of this trace number is taken back
+	Comes   bool             `json:"comes,omitempty"`   // the payment of this trace number comes to Amount from then on
+	Unasked bool             `json:"unasked,omitempty"` // an offline sale: the terminal asked nobody
+	pan     secret.PAN       // only while it is written or uploaded
 }
 
 // closing is a batch that is being settled, or is to be.
@@ -164,7 +165,7 @@ func (m *memory) count(ctx context.Context, next state, r *reversal) (state, err
 	if !counted || r.Batch != next.batch && (next.closing == nil || next.closing.Batch != r.Batch) {
 		return next, nil
 	}
-	return m.record(ctx, next, r.Batch, entry{Trace: r.Trace, Amount: r.Amount, Credit: credit, pan: r.pan})
+	return m.record(ctx, next, r.Batch, entry{Trace: r.Trace, Amount: r.Amount, Credit: credit, Unasked: r.unasked(), pan: r.pan})
 }
 
 // adjust records what the payment that r names comes to, if its batch's list has it.

@@ -7,14 +7,15 @@
 // goes away only when an authenticated final answer was recorded. While one is
 // there no other sale is sent: it is repeated until the switch says, under a
 // valid MAC, that it is done. The disk holds the card number enciphered, and no
-// track, PIN block or cryptogram. A trace number is never used for two sales. An
+// track or PIN block; a cryptogram, enciphered too, only in what is to be told of an
+// issuer's script, which is on disk with the approval that brought it. A trace number is never used for two sales. An
 // offline sale is on disk before the goods go, until the switch has it or said for
 // good that it will not; a refund until the switch said what became of it, and it is
 // sent again unchanged, never reversed.
 //
 // How: Host is one terminal, used by one goroutine. memory.go keeps trace,
 // batch, the reversal that is due and the last approved sale in one small file
-// that is replaced whole; sale.go, reversal.go, offline.go and refund.go are read top to bottom;
+// that is replaced whole; sale.go, reversal.go, offline.go, script.go and refund.go are read top to bottom;
 // answer.go holds the checks in their order; conn.go knows whether a byte may
 // have left, which is what parts "not sent" from "no answer".
 //

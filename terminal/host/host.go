@@ -41,7 +41,8 @@ type Config struct {
 	Tries    int    // how often a reversal is sent in one go
 	Batch    string // of a new terminal, six digits
 	Currency money.Currency
-	Part     bool       // take an approval of a part of the amount, and say so in each sale
+	Part     bool // take an approval of a part of the amount, and say so in each sale
+	Offline  OfflineLimits
 	Dir      string     // where the reversal memory lives
 	Note     func(Note) // may be nil; told of what was ignored
 }

@@ -26,6 +26,7 @@ const (
 	KindRefund         Kind = "refund"        // gives a purchase or a part of it back; by Host.Refund alone
 
 	KindCompletionAdvice Kind = "complete-offline" // has taken what is held: kept, then told
+	KindScript           Kind = "script"           // what a card did with its issuer's script: kept by Sale, then told; written like what the script came with
 )
 
 // form is how a kind is written.
@@ -103,6 +104,10 @@ func (o Original) field61() string {
 	}
 	return fmt.Sprintf("%s%06d%s", batch, o.Trace, date)
 }
+
+// scripted says whether the switch hears what became of the scripts that its answer
+// to k brought.
+func (k Kind) scripted() bool { return k == KindSale || k == KindCashback || k == KindPreAuth }
 
 // told says whether the switch is told of k, as of an offline sale, and not asked.
 func (k Kind) told() bool { return k == KindAdjust || k == KindTip }

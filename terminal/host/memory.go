@@ -28,7 +28,7 @@ const (
 
 	memoryVersion = 1
 	memoryKinds   = 2        // of a file that has another kind than sales: an earlier program would reverse it as one
-	memoryMax     = 32 << 10 // far above offlineMax and two sealed records; more is not ours
+	memoryMax     = 64 << 10 // far above offlineMax, scriptsMax and three sealed records; more is not ours
 )
 
 // TraceMax is the last trace number before they start again at 1.
@@ -44,6 +44,7 @@ var (
 // reversal is all that a 0400 needs. It is sealed before it is stored.
 type reversal struct {
 	Kind     Kind     `json:"kind,omitempty"`
+	Of       Kind     `json:"of,omitempty"` // of KindScript: what the script came with
 	Original Original `json:"original,omitzero"`
 
 	Trace   uint32           `json:"trace"`
@@ -317,7 +318,7 @@ func (m *memory) open(ctx context.Context, place string, sealed []byte) (*revers
 		return nil, m.damaged("the " + place + " record is not of this version")
 	}
 	defer clear(s.PAN)
-	if _, known := s.Kind.form(); !known {
+	if _, known := s.form(); !known {
 		return nil, m.damaged("the " + place + " record is of a kind that this program does not know")
 	}
 	if s.reversal.pan, err = secret.NewPAN(s.PAN); err != nil {

@@ -197,7 +197,7 @@ func TestDamagedMemory(t *testing.T) {
 		"batch":             swap("000001\",\"pending", "00001\",\"pending"),
 		"altered":           swap(`"pending":"`, `"pending":"AAAA`),
 		"records exchanged": place.ReplaceAllString(string(golden), `"pending":$2,"last":$1`),
-		"huge":              string(golden) + strings.Repeat(" ", 40_000),
+		"huge":              string(golden) + strings.Repeat(" ", 70_000),
 	} {
 		b := newBench(t)
 		b.sale()

@@ -75,8 +75,13 @@ func (h *Host) KeepOffline(ctx context.Context, s Offline) Result {
 		return refuse(ReasonSaleMalformed, "the authorization is that of the pre-authorization")
 	case !authorization(s.Auth):
 		return refuse(ReasonSaleMalformed, "an authorization has six letters or digits")
-	case len(h.mem.now.offline) >= offlineMax:
+	case len(h.mem.now.offline)-h.mem.now.scriptsKept() >= offlineMax:
 		return refuse(ReasonOfflineFull, fmt.Sprintf("%d offline sales wait already: the switch must have them first", offlineMax))
+	}
+	if s.Kind == KindSale {
+		if reason, why := h.cfg.Offline.over(&h.mem.now, s.Amount); reason != ReasonNone {
+			return refuse(reason, why)
+		}
 	}
 	record, err := h.remember(Sale{Kind: s.Kind, Amount: s.Amount, Card: s.Card, Original: s.Original}, r)
 	if err != nil {
@@ -146,7 +151,7 @@ func (h *Host) tell(ctx context.Context, at int) (told Told, err error) {
 		return told, err
 	}
 	var v iso8583.View
-	_, err = h.exchange(request, mtiOfflineAnswer, due.Trace, &v)
+	_, err = h.exchange(request, due.answerTo(), due.Trace, &v)
 	defer func() { clear(v.Bytes()) }()
 	if err != nil {
 		h.drop()
@@ -188,7 +193,7 @@ func (h *Host) toldOf(ctx context.Context, at int, code string) (next state, why
 		next.offline = without(next.offline, at)
 		next, err = h.mem.count(ctx, next, due)
 		return next, ReasonNone, err
-	case code == "77" && due.Batch != next.batch: // that batch is closed without it: it belongs into this one
+	case code == "77" && due.Batch != next.batch && due.Kind != KindScript: // that batch is closed without it: it belongs into this one
 		instead.Batch, why = next.batch, ReasonNotKept
 	case passes(code):
 		return next, ReasonNotKept, nil
@@ -201,6 +206,9 @@ func (h *Host) toldOf(ctx context.Context, at int, code string) (next state, why
 
 // telling builds the message of what is kept.
 func (h *Host) telling(ctx context.Context, due *reversal) ([]byte, error) {
+	if due.Kind == KindScript {
+		return h.tellingScript(ctx, due)
+	}
 	var b iso8583.Builder
 	b.Reset(h.layout, mtiOffline)
 	h.common(&b, due)

@@ -79,7 +79,7 @@ func (h *Host) Sale(ctx context.Context, s Sale) Result {
 		r.Outcome = NoAnswer
 		return r.because(ReasonOf(err), err)
 	}
-	return h.settle(ctx, r, h.judge(ctx, &v, record), &v)
+	return h.settle(ctx, r, h.judge(ctx, &v, record), s.Card.ICC, &v)
 }
 
 func (r Result) because(reason Reason, err error) Result {
@@ -114,6 +114,9 @@ func (h *Host) admit(s Sale) (Reason, error) {
 	if (s.Cash != 0) != (s.Kind == KindCashback) || s.Cash < 0 || s.Cash >= s.Amount {
 		return refuse(ReasonSaleMalformed, "cash goes with a cashback alone, and is less than the whole amount")
 	}
+	if err := h.roomForScript(); s.Kind.scripted() && err != nil {
+		return ReasonOfflineFull, err
+	}
 	return checkSale(s.Amount, s.Card)
 }
 
@@ -140,7 +143,7 @@ func (h *Host) remember(s Sale, r Result) (*reversal, error) {
 
 // common sets what sale and reversal have in common, in the order of the wire.
 func (h *Host) common(b *iso8583.Builder, r *reversal) {
-	form, _ := r.Kind.form() // known since it was admitted, or read back
+	form, _ := r.form() // known since it was admitted, or read back
 	b.SetText(2, r.pan.Reveal(secret.ForWire))
 	b.SetString(3, form.processing)
 	b.SetUint(4, uint64(r.Amount))
@@ -228,7 +231,7 @@ func (h *Host) notSent(ctx context.Context, r Result) Result {
 }
 
 // settle makes the verdict durable and only then tells of it.
-func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View) Result {
+func (h *Host) settle(ctx context.Context, r Result, j verdict, said secret.ICC, v *iso8583.View) Result {
 	r.Outcome, r.Reason, r.Code, r.Part = j.outcome, j.reason, j.code, j.part
 	r.Auth, r.RRN, r.Date, r.Notice = text(v, 38), text(v, 37), text(v, 13), notice(v)
 	if icc, err := secret.NewICC(v.Raw(55)); err == nil && v.Has(55) {
@@ -253,7 +256,7 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, v *iso8583.View)
 		if err != nil {
 			return r.unrecorded(err)
 		}
-		next = listed
+		next = h.owes(listed, &record, said, r.ICC)
 		next.pending, next.last = nil, &record
 	default:
 		next.pending = nil

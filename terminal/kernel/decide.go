@@ -79,6 +79,9 @@ func (m *Machine) online() Step {
 	if o.CVM, why = m.holder(); why != "" {
 		return refuse(Declined, why)
 	}
+	if ctq, ok := m.data.find(bertlv.CTQ); ok && len(ctq) == 2 {
+		o.Update = ctq[1]&ctq2Update != 0 && m.chosen.ttq[2]&UpdateTTQ != 0
+	}
 	if why := m.fillICC(o); why != "" {
 		return refuse(EndApplication, why)
 	}

@@ -100,6 +100,10 @@ type Outcome struct {
 	// Authentication is there for an OnlineRequest and for what it refused.
 	Authentication Authentication
 
+	// Update says that terminal and card can meet a second time for what the issuer
+	// sends: RunScripts.
+	Update bool
+
 	CVM         CVM
 	PAN         secret.PAN
 	PSN         string // two digits, empty when the card has none

@@ -13,6 +13,7 @@ import (
 	"tapswitch/internal/money"
 	"tapswitch/internal/secret"
 	"tapswitch/iso8583/frame"
+	"tapswitch/terminal/host"
 	"tapswitch/terminal/kernel"
 )
 
@@ -44,6 +45,7 @@ type Config struct {
 	CVMLimit         money.MinorUnits
 	ContactlessLimit money.MinorUnits
 	Part             bool // take approvals of a part of the amount
+	Offline          host.OfflineLimits
 
 	// CAKeys are the schemes whose cards are authenticated offline, Revoked their
 	// issuer certificates that count no more.
@@ -111,6 +113,9 @@ func entries() []entry {
 		{"country", "156", func(c *loading, v string) error { return whole(&c.Country, v, 1, 999) }},
 		{"limits.cvm_minor", "100000", func(c *loading, v string) error { return whole(&c.CVMLimit, v, 0, int64(money.Max)) }},
 		{"limits.contactless_minor", "5000000", func(c *loading, v string) error { return whole(&c.ContactlessLimit, v, 1, int64(money.Max)) }},
+		{"limits.offline_minor", "0", func(c *loading, v string) error { return whole(&c.Offline.Amount, v, 0, int64(money.Max)) }},
+		{"limits.offline_count", "0", func(c *loading, v string) error { return whole(&c.Offline.Count, v, 0, 999) }},
+		{"limits.offline_sum_minor", "0", func(c *loading, v string) error { return whole(&c.Offline.Sum, v, 0, int64(money.Max)) }},
 		{"partial_approval", "false", func(c *loading, v string) error { return truth(&c.Part, v) }},
 		{"ca_keys", "", func(c *loading, v string) error { return c.authorities(v) }},
 		{"state", "-", func(c *loading, v string) error { c.StateDir = c.path(v); return nil }},

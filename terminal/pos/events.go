@@ -67,6 +67,7 @@ const (
 	EventPresentCard = "present_card"
 	EventEnterPIN    = "enter_pin"
 	EventSeePhone    = "see_phone"
+	EventAgain       = "present_card_again" // for what the issuer sends along with an approval
 	EventResult      = "result"
 	EventReversal    = "reversal"
 	EventSettlement  = "settlement"

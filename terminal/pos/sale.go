@@ -19,9 +19,10 @@ import (
 func (t *Till) sale(ctx context.Context, c command) {
 	began := t.now()
 	e := Event{Event: EventResult, Kind: string(c.kind()), AmountMinor: c.amount, CashMinor: c.cash}
-	t.pay(ctx, &e, c)
+	left := t.pay(ctx, &e, c)
 	e.MSTotal = milliseconds(t.now().Sub(began))
 	t.say.emit(e)
+	t.carryOut(ctx, left)
 	if _, due := t.host.Pending(); due && e.Outcome != string(host.NotSent) {
 		before := t.host.SignOns()
 		undo, err := t.host.Drain(ctx, 1)
@@ -48,24 +49,24 @@ func (t *Till) tap(ctx context.Context, e *Event) Tap {
 	return tap
 }
 
-// pay fills the result of one sale.
-func (t *Till) pay(ctx context.Context, e *Event, c command) {
+// pay fills the result of one sale, and tells what is left to be done with its card.
+func (t *Till) pay(ctx context.Context, e *Event, c command) (left after) {
 	if reason, err := t.ready(ctx); reason != host.ReasonNone {
 		e.end(string(host.NotSent), string(reason), err)
 		e.unlessCancelled(ctx)
-		return
+		return left
 	}
 	tap := t.tap(ctx, e)
 	defer tap.wipe()
 	e.CVM, e.ODA, e.ODAReason, e.TVR, e.TSI = tap.CVM, tap.Offline.Result, tap.Offline.Reason, tap.Offline.TVR, tap.Offline.TSI
 	if tap.Outcome != "" {
-		return
+		return left
 	}
 	var block secret.PINBlock
 	if tap.PIN {
 		var err error
 		if block, err = t.pin(ctx, e, tap); err != nil {
-			return
+			return left
 		}
 	}
 	sent := t.now()
@@ -80,6 +81,10 @@ func (t *Till) pay(ctx context.Context, e *Event, c command) {
 	}
 	e.end(string(r.Outcome), string(r.Reason), r.Err)
 	e.unlessCancelled(ctx)
+	if r.Outcome == host.Approved {
+		left = after{tap: tap, answer: r.ICC, trace: r.Trace, amount: e.AmountMinor}
+	}
+	return left
 }
 
 // pin asks for the PIN; without one the sale ends here, and the error says so.

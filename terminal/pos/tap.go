@@ -37,6 +37,9 @@ type Tapper interface {
 	// Tap ends with card data and an empty Outcome, or with a named outcome and
 	// none. seePhone is called when the holder must confirm and tap again.
 	Tap(ctx context.Context, want Want, seePhone func()) Tap
+	// Update waits for the card of a tap once more and has it carry out the scripts in
+	// field 55 of the answer; what came of each is told in any case.
+	Update(ctx context.Context, t Tap, answer secret.ICC) ([]host.ScriptResult, error)
 	Close() error
 }
 
@@ -57,6 +60,7 @@ type Tap struct {
 	Kernel  int
 	AID     string
 	Label   string
+	Update  bool // the card can be taken again for its issuer's scripts
 	Offline Offline
 	Took    time.Duration // with the card in the field
 	Err     error         // for the operator
@@ -97,6 +101,7 @@ func newContactless(cfg Config, random io.Reader, now func() time.Time) (*contac
 	for i := range k.Applications {
 		k.Applications[i].MaxMinor = cfg.ContactlessLimit
 		k.Applications[i].CVMMinor = cfg.CVMLimit
+		k.Applications[i].TTQ[2] |= kernel.UpdateTTQ
 	}
 	k.AuthenticateOffline(cfg.CAKeys, cfg.Revoked)
 	if err := k.Validate(); err != nil {
@@ -185,6 +190,7 @@ func translate(out kernel.Outcome) Tap {
 	switch out.Kind {
 	case kernel.OnlineRequest:
 		tap.Card = host.Card{PAN: out.PAN, PSN: out.PSN, Expiry: out.Expiry, Track2: out.Track2, ICC: out.ICC, Entry: host.Contactless}
+		tap.Update = out.Update
 		tap.PIN, tap.CVM = out.CVM == kernel.OnlinePIN, cvmName(out.CVM)
 	case kernel.Declined:
 		tap.Outcome = OutcomeOffline

@@ -57,7 +57,7 @@ func New(ctx context.Context, cfg Config, o Options) (*Till, error) {
 	t := &Till{cfg: cfg, world: o.World, cipher: module, tapper: o.Taps, say: say, keys: newKeyboard()}
 	t.host, err = host.Open(ctx, o.World, keys, host.Config{
 		Terminal: cfg.ID, Merchant: cfg.Merchant, TPDU: cfg.TPDU, Header: cfg.Header, Address: cfg.Address, TLS: o.TLS,
-		Answer: cfg.Answer, Dial: cfg.Connect, Tries: cfg.Tries, Batch: cfg.Batch, Currency: cfg.Currency, Part: cfg.Part, Dir: cfg.StateDir,
+		Answer: cfg.Answer, Dial: cfg.Connect, Tries: cfg.Tries, Batch: cfg.Batch, Currency: cfg.Currency, Part: cfg.Part, Offline: cfg.Offline, Dir: cfg.StateDir,
 		Note: func(n host.Note) { say.emit(Event{Event: EventNote, Name: n.Name, MTI: n.MTI, Trace: n.Trace}) },
 	})
 	if err != nil {

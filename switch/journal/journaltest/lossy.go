@@ -5,6 +5,7 @@ package journaltest
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync"
 
@@ -27,6 +28,24 @@ type lossy struct {
 
 func newLossy(at int, forGood bool) *lossy {
 	return &lossy{Network: env.Real().Net, at: at, forGood: forGood}
+}
+
+// arm makes the k-th operation from here on fail.
+func (n *lossy) arm(k int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.at = n.ops + k
+}
+
+// disarm lets all further operations go well, unless they fail for good; it gives
+// the one that failed.
+func (n *lossy) disarm() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.failed == "" || !n.forGood {
+		n.at, n.forGood = math.MaxInt, false
+	}
+	return n.failed
 }
 
 var errLost = errors.New("the network is gone")

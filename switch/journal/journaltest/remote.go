@@ -5,6 +5,7 @@ package journaltest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,24 @@ func RunRemote(t *testing.T, r Remote) {
 	t.Run("gone-pairs", func(t *testing.T) { runGonePairs(t, r) })
 	t.Run("break-concurrent", func(t *testing.T) { runBreaksConcurrent(t, r) })
 	t.Run("crash", func(t *testing.T) { runServerCrashes(t, r) })
-	t.Run("corrupt", func(t *testing.T) { runDamages(t, r) })
+	t.Run("corrupt", func(t *testing.T) { runDamages(t, r, "corrupt", func(journal.Journal) error { return nil }, "") })
+}
+
+// RunRemoteCompact is the suite for a store behind a network that is a
+// journal.Compacter.
+func RunRemoteCompact(t *testing.T, r Remote) {
+	t.Run("compact", func(t *testing.T) { runCompact(t, r) })
+	t.Run("load", func(t *testing.T) { runCompactUnderLoad(t, r) })
+	t.Run("beside", func(t *testing.T) { runCompactBesideReplay(t, r) })
+	for _, h := range []harm{{name: "break", stride: 1}, {name: "gone", forGood: true, stride: 2}, {name: "crash", before: r.Crash, stride: 3}} {
+		t.Run(h.name, func(t *testing.T) { runCompactHarmed(t, r, h) })
+	}
+	t.Run("corrupt", func(t *testing.T) {
+		runDamages(t, r, "corrupt-kept", func(j journal.Journal) error {
+			_, err := j.(compacter).Compact(6, func(seq uint64, _ journal.Record) bool { return true })
+			return err
+		}, "kept")
+	})
 }
 
 // at opens the journal at one place, over one network.
@@ -214,18 +232,19 @@ func runServerCrashes(t *testing.T, r Remote) {
 }
 
 // runDamages changes what is stored, in every way that the store names: the
-// journal is refused and the place named, or everything is there.
-func runDamages(t *testing.T, r Remote) {
-	const place = "corrupt"
+// journal is refused and the place named, or everything is there. Before that it
+// does something with the journal; only damages whose text has what are done.
+func runDamages(t *testing.T, r Remote, place string, before func(journal.Journal) error, what string) {
 	groups := script(14, 5)
 	open := at(r, place, env.Real().Net)
 	j := open.mustSmall(t, nowhere(), "new")
 	for _, g := range groups {
 		must(t, j.Append(g...))
 	}
-	must(t, j.Close())
+	must(t, errors.Join(before(j), j.Close()))
 	damages, err := r.Damages(place)
 	must(t, err)
+	damages = slices.DeleteFunc(damages, func(d Damage) bool { return !strings.Contains(d.What, what) })
 	for _, d := range damages {
 		must(t, d.Do())
 		j, err := open.small(nowhere())

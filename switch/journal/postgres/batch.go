@@ -5,6 +5,7 @@ package postgres
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"tapswitch/switch/journal"
@@ -16,7 +17,7 @@ type chain [sha256.Size]byte
 // row is one batch as it is stored.
 type row struct {
 	first, last uint64
-	reserved    int64 // outstanding behind it
+	reserved    int64 // outstanding behind it, as if nothing had been purged
 	chain       chain
 	body        []byte
 }
@@ -62,36 +63,42 @@ func appendRecord(dst []byte, r journal.Record, more bool) []byte {
 	return append(dst, r.Body...)
 }
 
-// each walks the records of a body and gives the reserve behind them.
-func (r *row) each(reserved int64, fn func(seq uint64, rec journal.Record) error) (int64, error) {
+// parseRecord reads the first record of b, whether more of its Append follow, and
+// what is behind it.
+func parseRecord(b []byte) (rec journal.Record, more bool, rest []byte, err error) {
+	if len(b) < headSize || b[0] != version || b[1]&^flagMore != 0 {
+		return rec, false, nil, fmt.Errorf("is not of version %d", version)
+	}
+	key, body := int(b[3]), int(binary.BigEndian.Uint32(b[4:]))
+	if body > journal.MaxBody || len(b) < headSize+key+body {
+		return rec, false, nil, errors.New("is longer than its batch")
+	}
+	rec = journal.Record{Kind: b[2], Reserve: int(int32(binary.BigEndian.Uint32(b[8:])))}
+	rec.Key, rec.Body = b[headSize:][:key:key], b[headSize+key:][:body:body]
+	return rec, b[1] == flagMore, b[headSize+key+body:], nil
+}
+
+// each walks the records of a body and gives the room behind them.
+func (r *row) each(at room, fn func(seq uint64, rec journal.Record, more bool) error) (room, error) {
 	b, net, more := r.body, int64(0), false
 	seq := r.first
 	for ; len(b) > 0; seq++ {
-		if len(b) < headSize || b[0] != version || b[1]&^flagMore != 0 {
-			return 0, fmt.Errorf("record %d is not of version %d", seq, version)
+		rec, m, rest, err := parseRecord(b)
+		if err != nil {
+			return at, fmt.Errorf("record %d %w", seq, err)
 		}
-		key, body := int(b[3]), int(binary.BigEndian.Uint32(b[4:]))
-		if body > journal.MaxBody || len(b) < headSize+key+body {
-			return 0, fmt.Errorf("record %d is longer than its batch", seq)
-		}
-		rec := journal.Record{Kind: b[2], Reserve: int(int32(binary.BigEndian.Uint32(b[8:])))}
-		more = b[1] == flagMore
-		rec.Key, rec.Body = b[headSize:][:key:key], b[headSize+key:][:body:body]
-		b = b[headSize+key+body:]
+		b, more = rest, m
 		if net += int64(rec.Reserve); !more {
-			reserved, net = settle(reserved, net), 0
+			at, net = at.settle(net), 0
 		}
-		if fn == nil {
-			continue
-		}
-		if err := fn(seq, rec); err != nil {
-			return 0, stopped{err}
+		if err := fn(seq, rec, more); err != nil {
+			return at, stopped{err}
 		}
 	}
 	if more || seq != r.last+1 {
-		return 0, fmt.Errorf("the batch ends at record %d, not at %d with a whole append", seq-1, r.last)
+		return at, fmt.Errorf("the batch ends at record %d, not at %d with a whole append", seq-1, r.last)
 	}
-	return reserved, nil
+	return at, nil
 }
 
 // stopped is an error of whoever reads, not of what is read.
@@ -100,3 +107,9 @@ type stopped struct{ error }
 // settle counts the reserve of one whole Append. What is given back beyond what
 // was asked for is not room.
 func settle(reserved, net int64) int64 { return max(0, reserved+net) }
+
+// room is what is reserved, counted twice: as the rows have it, whose seals a purge
+// does not change, and without what it gave back.
+type room struct{ sealed, real int64 }
+
+func (r room) settle(net int64) room { return room{settle(r.sealed, net), settle(r.real, net)} }

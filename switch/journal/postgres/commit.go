@@ -17,30 +17,32 @@ import (
 // chunk is the most that one statement carries, unless one Append is longer.
 const chunk = 1 << 20
 
-// request is one Append, or the Close.
+// request is one Append, one step of a purge, or the Close.
 type request struct {
 	records []journal.Record
 	size    int64
 	net     int64 // reserve
+	step    func() error
 	close   bool
 	err     error
 }
 
 // writer is what belongs to the one caller that leads a batch.
 type writer struct {
-	conn     *pgx.Conn
-	token    [16]byte // of this process
-	epoch    int64
-	origin   chain  // before the first row
-	end      uint64 // number of the last record
-	chain    chain  // behind it
-	reserved int64
-	used     int64 // bytes of all records
-	broken   error
-	count    Stats
+	conn   *pgx.Conn
+	token  [16]byte // of this process
+	epoch  int64
+	origin chain  // before the first row
+	end    uint64 // number of the last record
+	chain  chain  // behind it
+	room   room
+	used   int64 // bytes of all records
+	broken error
+	count  Stats
 
 	pending []*request
 	next    row   // what pending make up
+	leaves  room  // behind pending
 	adds    int64 // bytes of pending
 }
 
@@ -53,6 +55,8 @@ func (j *Journal) serve(items []*request) error {
 			r.err = j.shut()
 		case j.broken != nil:
 			r.err = j.broken
+		case r.step != nil:
+			r.err = j.alone(r.step)
 		default:
 			j.gather(r)
 		}
@@ -71,10 +75,10 @@ func (j *Journal) gather(r *request) {
 		}
 	}
 	if len(j.pending) == 0 {
-		j.next = row{first: j.end + 1, last: j.end, reserved: j.reserved, body: j.next.body[:0]}
-		j.adds = 0
+		j.next = row{first: j.end + 1, last: j.end, body: j.next.body[:0]}
+		j.leaves, j.adds = j.room, 0
 	}
-	if r.net > 0 && j.cfg.MaxBytes > 0 && j.used+j.adds+r.size+j.next.reserved+r.net > j.cfg.MaxBytes {
+	if r.net > 0 && j.cfg.MaxBytes > 0 && j.used+j.adds+r.size+j.leaves.real+r.net > j.cfg.MaxBytes {
 		j.count.Full++
 		r.err = journal.ErrFull
 		return
@@ -83,7 +87,7 @@ func (j *Journal) gather(r *request) {
 		j.next.body = appendRecord(j.next.body, rec, i < len(r.records)-1)
 		j.next.last++
 	}
-	j.next.reserved = settle(j.next.reserved, r.net)
+	j.leaves = j.leaves.settle(r.net)
 	j.adds += r.size
 	j.pending = append(j.pending, r)
 }
@@ -93,12 +97,13 @@ func (j *Journal) flush() {
 	if len(j.pending) == 0 {
 		return
 	}
+	j.next.reserved = j.leaves.sealed
 	j.next.chain = j.next.seal(j.chain)
-	err := j.commit(&j.next)
+	err := j.commit(where{j.next.last, j.next.chain, j.base.purge}, func() error { return j.send(&j.next) })
 	switch {
 	case err == nil:
 		j.count.Appends += uint64(len(j.pending))
-		j.end, j.chain, j.reserved = j.next.last, j.next.chain, j.next.reserved
+		j.end, j.chain, j.room = j.next.last, j.next.chain, j.leaves
 		j.used += j.adds
 	case errors.Is(err, journal.ErrFull):
 		j.count.Full += uint64(len(j.pending))
@@ -130,12 +135,12 @@ const (
 	retryPause = time.Millisecond
 )
 
-// commit stores r: nil when it is durable, journal.ErrFull when nothing was
-// written for want of room, journal.ErrUnknown when nobody can say, and any other
-// error when it is not stored and nothing will be.
-func (j *Journal) commit(r *row) error {
+// commit stores what send sends, which leads to after: nil when it is durable,
+// journal.ErrFull when nothing was written for want of room, journal.ErrUnknown
+// when nobody can say, and any other error when it is not stored and nothing will be.
+func (j *Journal) commit(after where, send func() error) error {
 	for retries := 0; ; {
-		err := j.send(r)
+		err := send()
 		if err == nil {
 			return nil
 		}
@@ -145,7 +150,7 @@ func (j *Journal) commit(r *row) error {
 		}
 		var said *pgconn.PgError
 		if !errors.As(err, &said) || j.conn.IsClosed() {
-			done, err := j.resolve(r, err)
+			done, err := j.resolve(after, err)
 			if done || err != nil {
 				return err
 			}
@@ -161,11 +166,14 @@ func (j *Journal) commit(r *row) error {
 		case diskFull:
 			return fmt.Errorf("%w: %s", journal.ErrFull, said.Message)
 		}
-		return fmt.Errorf("the server refused a batch: %s (SQLSTATE %s)", said.Message, said.Code)
+		return saidNo{fmt.Errorf("the server refused a batch: %s (SQLSTATE %s)", said.Message, said.Code)}
 	}
 }
 
-// send is the one round trip.
+// saidNo is the refusal of a server that has undone the statement.
+type saidNo struct{ error }
+
+// send is the one round trip of a batch.
 func (j *Journal) send(r *row) error {
 	ctx, cancel := j.bounded()
 	defer cancel()
@@ -220,7 +228,7 @@ func (j *Journal) shut() error {
 // publish shows the outside where the durable end is now.
 func (j *Journal) publish() {
 	s := j.count
-	s.Records, s.Bytes, s.Reserved, s.Broken = j.end, j.used, j.reserved, j.broken != nil
+	s.Records, s.Bytes, s.Reserved, s.Broken = j.end, j.used, j.room.real, j.broken != nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stats = s

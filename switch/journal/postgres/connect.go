@@ -228,17 +228,21 @@ func (j *Journal) takeOver() error {
 		return fmt.Errorf("take the journal over: %w", err)
 	}
 	var value, id []byte
-	err = j.conn.QueryRow(ctx, `UPDATE tapswitch_journal_state SET epoch = epoch + 1, writer = $1 RETURNING identity, epoch, last, chain`, j.token[:]).
-		Scan(&id, &j.epoch, &j.end, &value)
+	var stored storedBase
+	err = j.conn.QueryRow(ctx, `UPDATE tapswitch_journal_state SET epoch = epoch + 1, writer = $1 RETURNING identity, epoch, last, chain, `+baseColumns, j.token[:]).
+		Scan(append([]any{&id, &j.epoch, &j.end, &value}, stored.fields()...)...)
 	if err != nil {
 		return fmt.Errorf("take the journal over: %w", err)
 	}
-	return j.begins(id, value)
+	return j.begins(id, value, stored)
 }
 
-// begins takes the two ends of the chain from the state.
-func (j *Journal) begins(identity, value []byte) error {
+// begins takes the two ends of the chain, and where the rows begin, from the state.
+func (j *Journal) begins(identity, value []byte, stored storedBase) (err error) {
 	j.origin = (&row{body: identity}).seal(chain{})
+	if j.base, err = stored.base(j.origin); err != nil {
+		return err
+	}
 	if len(value) != len(j.chain) {
 		return &Fault{Reason: "the state's chain value does not have its length"}
 	}

@@ -19,6 +19,11 @@
 // (resolve.go). Non-obvious: the advisory lock only keeps a second process from
 // starting by mistake; what makes it safe is the epoch.
 //
+// Purge: kept rows with a chain of their own stand for the oldest rows (compact.go,
+// kept.go). All its statements go over the writer's connection, between batches, and
+// ask for the epoch. The kept rows are complete before one statement makes the state
+// name them; from there on the rows below are not read, and are removed in parts.
+//
 // Reserve: the room of the server's disks is not known here. What payments in
 // flight have reserved is counted, and MaxBytes, when it is set, bounds records
 // and reserves together: a new payment beyond it is refused with journal.ErrFull.

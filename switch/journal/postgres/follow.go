@@ -59,7 +59,8 @@ func (t *Tail) Follow(after uint64, fn func(seq uint64, r journal.Record) error)
 }
 
 func (t *Tail) follow(after uint64, fn func(uint64, journal.Record) error) error {
-	end := t.Last()
+	from, end, done := t.j.reading()
+	defer done()
 	if end <= after {
 		return nil
 	}
@@ -72,18 +73,18 @@ func (t *Tail) follow(after uint64, fn func(uint64, journal.Record) error) error
 		}
 		t.conn = conn
 	}
-	if t.walk == nil || t.walk.at != after {
-		if err := t.begin(after); err != nil {
-			return err
-		}
-	}
-	t.walk.end = end
-	t.walk.visit = func(seq uint64, r journal.Record) error {
+	visit := func(seq uint64, r journal.Record, _ bool) error {
 		if seq <= after {
 			return nil
 		}
 		return fn(seq, r)
 	}
+	if t.walk == nil || t.walk.at != after || t.walk.at < from.through {
+		if err := t.begin(from, after, visit); err != nil {
+			return err
+		}
+	}
+	t.walk.end, t.walk.visit = end, visit
 	for t.walk.at < end {
 		rows, err := t.fetch()
 		if err != nil {
@@ -102,15 +103,21 @@ func (t *Tail) follow(after uint64, fn func(uint64, journal.Record) error) error
 }
 
 // begin finds the row that holds the record behind after, and the end of the one
-// before it.
-func (t *Tail) begin(after uint64) error {
+// before it. When a purge has replaced that row, it reads all that was kept.
+func (t *Tail) begin(from base, after uint64, visit func(uint64, journal.Record, bool) error) error {
+	w := &walk{origin: t.j.origin, base: from, visit: visit}
+	if after < from.through {
+		t.walk = w
+		return w.kept(t.conn)
+	}
+	w.at, w.chain, w.room.sealed = from.through, from.chain, from.reserved
 	ctx, cancel := t.j.bounded()
 	defer cancel()
-	w := &walk{origin: t.j.origin, chain: t.j.origin}
 	var last int64
 	var value []byte
-	err := t.conn.QueryRow(ctx, `SELECT last, reserved, chain FROM tapswitch_journal WHERE first <
-		(SELECT max(first) FROM tapswitch_journal WHERE first <= $1) ORDER BY first DESC LIMIT 1`, int64(after)+1).Scan(&last, &w.reserved, &value)
+	err := t.conn.QueryRow(ctx, `SELECT last, reserved, chain FROM tapswitch_journal WHERE first > $2 AND first <
+		(SELECT max(first) FROM tapswitch_journal WHERE first <= $1) ORDER BY first DESC LIMIT 1`, int64(after)+1, int64(from.through)).
+		Scan(&last, &w.room.sealed, &value)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}

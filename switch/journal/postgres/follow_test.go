@@ -97,3 +97,77 @@ func TestTailBeginsAgain(t *testing.T) {
 	}
 	must(t, errors.Join(tail.Close(), j.Close()))
 }
+
+// A tail goes on over a purge of what it has read, and reads what was kept when it
+// had not come so far.
+func TestTailOverPurge(t *testing.T) {
+	j, err := open(t, "purged")
+	must(t, err)
+	for i := range 9 {
+		must(t, j.Append(journal.Record{Kind: byte(i + 1)}))
+	}
+	ahead, behind, late := j.Tail(), j.Tail(), j.Tail()
+	read := func(tail *postgres.Tail, after uint64) (got string) {
+		t.Helper()
+		must(t, tail.Follow(after, func(_ uint64, r journal.Record) error { got += fmt.Sprint(r.Kind); return nil }))
+		return got
+	}
+	if got := read(ahead, 0); got != "123456789" {
+		t.Errorf("before the purge: %s", got)
+	}
+	enough := errors.New("enough")
+	err = behind.Follow(0, func(seq uint64, _ journal.Record) error {
+		if seq == 2 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Fatal(err)
+	}
+	c, err := j.Compact(7, func(seq uint64, _ journal.Record) bool { return seq%3 == 1 })
+	must(t, err)
+	must(t, j.Append(journal.Record{Kind: 10}))
+	if c.Removed != 6 || query(t, `SELECT FROM purged.tapswitch_journal`) != 4 {
+		t.Errorf("%+v", c)
+	}
+	for _, r := range []struct {
+		tail  *postgres.Tail
+		after uint64
+		want  string
+	}{{ahead, 9, "10"}, {behind, 2, "478910"}, {late, 0, "1478910"}, {late, 7, "8910"}, {late, 8, "910"}, {late, 6, "78910"}, {ahead, 10, ""}} {
+		if got := read(r.tail, r.after); got != r.want {
+			t.Errorf("behind %d: %s, want %s", r.after, got, r.want)
+		}
+	}
+	_, err = j.Compact(8, func(seq uint64, _ journal.Record) bool { return seq == 4 })
+	must(t, err)
+	if got := read(late, 3); got != "48910" {
+		t.Errorf("after a second purge: %s", got)
+	}
+	must(t, errors.Join(ahead.Close(), behind.Close(), late.Close(), j.Close()))
+}
+
+// A writer that was replaced removes nothing and puts nothing in the place of
+// anything, although its statements arrive.
+func TestReplacedWriterPurgesNothing(t *testing.T) {
+	j, err := open(t, "purger")
+	must(t, err)
+	for i := range 9 {
+		must(t, j.Append(journal.Record{Kind: byte(i + 1)}))
+	}
+	_, err = j.Compact(4, func(seq uint64, _ journal.Record) bool { return seq == 2 })
+	must(t, err)
+	query(t, `UPDATE purger.tapswitch_journal_state SET epoch = epoch + 1, writer = 'somebody else'`)
+	query(t, `INSERT INTO purger.tapswitch_journal_kept SELECT 'of somebody else', place, chain, body FROM purger.tapswitch_journal_kept`)
+	if _, err := j.Compact(8, func(seq uint64, _ journal.Record) bool { return true }); !errors.Is(err, postgres.ErrReplaced) {
+		t.Errorf("%v", err)
+	}
+	if c, err := j.Compact(4, func(uint64, journal.Record) bool { return true }); err != nil || c != (journal.Compaction{}) {
+		t.Errorf("nothing to do: %+v, %v", c, err)
+	}
+	if rows, kept := query(t, `SELECT FROM purger.tapswitch_journal`), query(t, `SELECT FROM purger.tapswitch_journal_kept`); rows != 6 || kept != 2 {
+		t.Errorf("%d rows and %d kept rows are left", rows, kept)
+	}
+	must(t, ignore(j.Close(), journal.ErrBroken))
+}

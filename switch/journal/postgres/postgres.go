@@ -64,8 +64,11 @@ type Journal struct {
 	queue  *batch.Queue[*request]
 	writer
 
-	mu    sync.Mutex // guards what follows
-	stats Stats
+	mu         sync.Mutex // guards what follows
+	stats      Stats
+	base       base // where the rows begin; the caller that leads a batch alone changes it, and may read it without mu
+	readers    int  // of what was there when they began
+	compacting bool
 }
 
 var _ journal.Journal = (*Journal)(nil)

@@ -89,6 +89,10 @@ func schema(t *testing.T, place string) {
 
 func TestConformance(t *testing.T) { journaltest.RunRemote(t, &remote{t: t, made: map[string]bool{}}) }
 
+func TestCompact(t *testing.T) {
+	journaltest.RunRemoteCompact(t, &remote{t: t, made: map[string]bool{}})
+}
+
 // change is a damage made of two statements on a table of a place.
 func (r *remote) change(c *pgx.Conn, what, named, do, undo string) journaltest.Damage {
 	run := func(sql string) func() error {
@@ -149,11 +153,61 @@ func (r *remote) Damages(place string) (all []journaltest.Damage, err error) {
 	all = append(all, r.copied(c, "the last row once more", "row", table, again))
 	all = append(all, r.change(c, "state, last", "goes on to record", "UPDATE "+state+" SET last = last + 1", "UPDATE "+state+" SET last = last - 1"))
 	all = append(all, r.change(c, "state, last", "row", "UPDATE "+state+" SET last = last - 1", "UPDATE "+state+" SET last = last + 1"))
-	for column, named := range map[string]string{"chain": "state", "identity": "row 1"} {
+	kept, err := r.keptDamages(c, place)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, kept...)
+	for column, named := range map[string]string{"chain": "state", "identity": "row 1"} { // of whichever table begins
 		sql := fmt.Sprintf("UPDATE %s SET %s = set_byte(%s, 3, get_byte(%s, 3) # 8)", state, column, column, column)
 		all = append(all, r.change(c, "state, "+column, named, sql, sql))
 	}
 	return append(all, r.copied(c, "state, chain cut", "state", state, "UPDATE "+state+" SET chain = substr(chain, 2)")), nil
+}
+
+// keptDamages are those of what a purge has kept, if there was one: bytes of every
+// kept row flipped, rows removed, moved and added, and all that the state says of it
+// changed.
+func (r *remote) keptDamages(c *pgx.Conn, place string) (all []journaltest.Damage, err error) {
+	table, state := `"`+place+`".tapswitch_journal_kept`, `"`+place+`".tapswitch_journal_state`
+	rows, err := c.Query(context.Background(), `SELECT place, length(body) FROM tapswitch_journal_kept ORDER BY place`)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var n int64
+		var body int
+		if err := rows.Scan(&n, &body); err != nil {
+			return nil, err
+		}
+		named, where := fmt.Sprintf("kept, row %d", n), fmt.Sprintf(" WHERE place = %d", n)
+		for i := 0; i < body; i += 3 {
+			sql := fmt.Sprintf("UPDATE %s SET body = set_byte(body, %d, get_byte(body, %d) # %d)%s", table, i, i, 1<<(i%8), where)
+			all = append(all, r.change(c, fmt.Sprintf("%s, byte %d", named, i), named, sql, sql))
+		}
+		for what, do := range map[string]string{
+			"chain":   "UPDATE " + table + " SET chain = substr(chain, 2)" + where,
+			"cut":     "UPDATE " + table + " SET body = substr(body, 2)" + where,
+			"removed": "DELETE FROM " + table + where,
+			"moved":   "UPDATE " + table + " SET place = place + 1000" + where,
+			"another": "UPDATE " + table + " SET purge = 'somebody else''s'" + where,
+			"more":    "INSERT INTO " + table + " SELECT purge, place + 1, chain, body FROM " + table + where,
+		} {
+			all = append(all, r.copied(c, named+", "+what, "kept, row", table, do))
+		}
+	}
+	if rows.Err() != nil || len(all) == 0 {
+		return nil, rows.Err()
+	}
+	for _, column := range []string{"kept_through", "kept_reserved"} {
+		all = append(all, r.change(c, "state, "+column, "kept, row 1", fmt.Sprintf("UPDATE %s SET %s = %s + 1", state, column, column), fmt.Sprintf("UPDATE %s SET %s = %s - 1", state, column, column)))
+	}
+	for column, named := range map[string]string{"kept_chain": "kept, row 1", "kept_end": "kept, row", "kept_purge": "kept, row 1"} {
+		sql := fmt.Sprintf("UPDATE %s SET %s = set_byte(%s, 3, get_byte(%s, 3) # 8)", state, column, column, column)
+		all = append(all, r.change(c, "state, "+column, named, sql, sql),
+			r.copied(c, "state, "+column+" cut", "state", state, fmt.Sprintf("UPDATE %s SET %s = substr(%s, 2)", state, column, column)))
+	}
+	return append(all, r.copied(c, "no kept rows", "row 1: this row is missing", state, "UPDATE "+state+" SET kept_purge = '', kept_through = 0, kept_chain = '', kept_reserved = 0, kept_end = ''")), nil
 }
 
 // copied is a damage that is undone from a copy of the table.

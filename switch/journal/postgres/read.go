@@ -16,15 +16,19 @@ import (
 // Fault is what is wrong with the stored records, and where. It is a
 // journal.ErrCorrupt.
 type Fault struct {
-	First  uint64 // the batch begins with this record; 0 is the row of state
+	First  uint64 // the batch begins with this record
+	Kept   uint64 // or place of a row of tapswitch_journal_kept; both 0 is the row of state
 	Reason string
 }
 
 // Error names table, row and reason, and says what to do.
 func (f *Fault) Error() string {
 	where := "tapswitch_journal_state"
-	if f.First > 0 {
+	switch {
+	case f.First > 0:
 		where = fmt.Sprintf("tapswitch_journal, row %d", f.First)
+	case f.Kept > 0:
+		where = fmt.Sprintf("tapswitch_journal_kept, row %d", f.Kept)
 	}
 	return fmt.Sprintf("%s: %s; nothing was changed: restore the database from a good copy", where, f.Reason)
 }
@@ -33,11 +37,10 @@ func (f *Fault) Error() string {
 func (f *Fault) Unwrap() error { return journal.ErrCorrupt }
 
 // Replay walks all records that were durable when it was called, over a
-// connection of its own. It may run beside Append.
+// connection of its own. It may run beside Append and Compact.
 func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
-	j.mu.Lock()
-	end := j.stats.Records
-	j.mu.Unlock()
+	from, end, done := j.reading()
+	defer done()
 	ctx, cancel := j.bounded()
 	conn, err := j.reader(ctx)
 	cancel()
@@ -45,7 +48,7 @@ func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
 		return fmt.Errorf("journal: replay: %w", err)
 	}
 	defer conn.Close(context.Background())
-	w := walk{origin: j.origin, end: end, visit: fn}
+	w := walk{origin: j.origin, base: from, end: end, visit: func(seq uint64, r journal.Record, _ bool) error { return fn(seq, r) }}
 	err = w.run(conn)
 	if s := (stopped{}); errors.As(err, &s) {
 		return s.error
@@ -59,7 +62,7 @@ func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
 // load reads everything once at Open: the chain must lead to the end that the
 // state has.
 func (j *Journal) load() error {
-	w := walk{origin: j.origin, end: j.end, visit: func(_ uint64, r journal.Record) error {
+	w := walk{origin: j.origin, base: j.base, end: j.end, visit: func(_ uint64, r journal.Record, _ bool) error {
 		j.used += size(r)
 		return nil
 	}}
@@ -69,7 +72,7 @@ func (j *Journal) load() error {
 	if err := j.ends(&w); err != nil {
 		return err
 	}
-	j.reserved = w.reserved
+	j.room = w.room
 	return nil
 }
 
@@ -91,23 +94,28 @@ func (j *Journal) ends(w *walk) error {
 	return nil
 }
 
-// walk reads rows in order up to an end.
+// walk reads kept rows, and then rows in order up to an end.
 type walk struct {
 	origin chain
+	base   base
 	end    uint64
-	visit  func(seq uint64, r journal.Record) error
+	visit  func(seq uint64, r journal.Record, more bool) error // more of the same Append follow; nil: nobody asks
 
-	row      uint64 // the first record of the row that is being read
-	rows     uint64 // read and good
-	at       uint64 // the last record read
-	chain    chain
-	reserved int64
+	keptRow uint64 // place of the kept row that was read last
+	row     uint64 // the first record of the row that is being read; 0 while kept rows are
+	rows    uint64 // read and good
+	at      uint64 // the last record read, or stood for by kept rows
+	chain   chain
+	room    room
 }
 
 // run reads over conn. It may take as long as the journal is.
 func (w *walk) run(conn *pgx.Conn) error {
-	w.chain = w.origin
-	rows, err := conn.Query(context.Background(), `SELECT first, last, reserved, chain, body FROM tapswitch_journal WHERE first <= $1 ORDER BY first`, int64(w.end))
+	if err := w.kept(conn); err != nil {
+		return err
+	}
+	rows, err := conn.Query(context.Background(), `SELECT first, last, reserved, chain, body FROM tapswitch_journal WHERE first > $1 AND first <= $2 ORDER BY first`,
+		int64(w.at), int64(w.end))
 	if err != nil {
 		return err
 	}
@@ -145,17 +153,17 @@ func (w *walk) take(r row, chainLength int) error {
 		return &Fault{First: r.first, Reason: "the row is not as it was written, or does not follow the one before it"}
 	}
 	w.row = r.first
-	reserved, err := r.each(w.reserved, w.visit)
+	at, err := r.each(w.room, w.see)
 	if s := (stopped{}); errors.As(err, &s) {
 		return err
 	}
 	if err != nil {
 		return &Fault{First: r.first, Reason: err.Error()}
 	}
-	if reserved != r.reserved {
-		return &Fault{First: r.first, Reason: fmt.Sprintf("its records reserve %d bytes, not %d", reserved, r.reserved)}
+	if at.sealed != r.reserved {
+		return &Fault{First: r.first, Reason: fmt.Sprintf("its records reserve %d bytes, not %d", at.sealed, r.reserved)}
 	}
 	w.rows++
-	w.at, w.chain, w.reserved = r.last, r.chain, reserved
+	w.at, w.chain, w.room = r.last, r.chain, at
 	return nil
 }

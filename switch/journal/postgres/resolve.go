@@ -15,21 +15,31 @@ import (
 // resolvePause is how often a server that is gone is tried again.
 const resolvePause = 50 * time.Millisecond
 
-// resolve finds out what became of r, whose connection broke: true when it is
-// durable, false when it is not and cannot become so. An error is
-// journal.ErrUnknown, or says why nothing more can be stored.
-func (j *Journal) resolve(r *row, cause error) (done bool, err error) {
+// where is all that tells what was stored last.
+type where struct {
+	end   uint64
+	chain chain
+	purge purgeID
+}
+
+// now is where the journal is, as far as the writer knows.
+func (j *Journal) now() where { return where{j.end, j.chain, j.base.purge} }
+
+// resolve finds out what became of a statement that leads to after, and whose
+// connection broke: true when it is durable, false when it is not and cannot
+// become so. An error is journal.ErrUnknown, or says why nothing more can be stored.
+func (j *Journal) resolve(after where, cause error) (done bool, err error) {
 	for until := j.env.Clock.Mono().Add(j.cfg.Resolve); ; {
-		end, value, err := j.reconnect()
+		at, err := j.reconnect()
 		switch {
-		case err == nil && end == r.last && value == r.chain:
+		case err == nil && at == after:
 			j.count.Resolved++
 			return true, nil
-		case err == nil && end == j.end && value == j.chain:
+		case err == nil && at == j.now():
 			j.count.Resolved++
 			return false, nil
 		case err == nil:
-			return false, fmt.Errorf("%w: the journal ends at record %d, which is neither before nor behind the batch", journal.ErrCorrupt, end)
+			return false, fmt.Errorf("%w: the journal ends at record %d, which is neither before nor behind the batch", journal.ErrCorrupt, at.end)
 		case errors.Is(err, ErrReplaced), errors.Is(err, ErrNotDurable), errors.Is(err, ErrStandby):
 			return false, fmt.Errorf("%w: %w", journal.ErrUnknown, err)
 		}
@@ -42,27 +52,29 @@ func (j *Journal) resolve(r *row, cause error) (done bool, err error) {
 
 // reconnect makes a new connection the writer's. With the new epoch whatever the
 // old one still holds is void; where the journal ends now is where it ends.
-func (j *Journal) reconnect() (end uint64, value chain, err error) {
+func (j *Journal) reconnect() (at where, err error) {
 	_ = j.hangUp() // it is broken: what it says is of no use
 	if err := j.dialAgain(); err != nil {
-		return 0, chain{}, err
+		return at, err
 	}
 	j.count.Reconnects++
 	ctx, cancel := j.bounded()
 	defer cancel()
-	var b []byte
-	err = j.conn.QueryRow(ctx, `UPDATE tapswitch_journal_state SET epoch = epoch + 1 WHERE writer = $1 RETURNING epoch, last, chain`, j.token[:]).
-		Scan(&j.epoch, &end, &b)
+	var value, purge []byte
+	err = j.conn.QueryRow(ctx, `UPDATE tapswitch_journal_state SET epoch = epoch + 1 WHERE writer = $1 RETURNING epoch, last, chain, kept_purge`, j.token[:]).
+		Scan(&j.epoch, &at.end, &value, &purge)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, chain{}, fmt.Errorf("%s: %w", j.place(), ErrReplaced)
+		return at, fmt.Errorf("%s: %w", j.place(), ErrReplaced)
 	}
 	if err != nil {
-		return 0, chain{}, err
+		return at, err
 	}
-	if len(b) != len(value) {
-		return 0, chain{}, &Fault{Reason: "the state's chain value does not have its length"}
+	if len(value) != len(at.chain) || len(purge) != 0 && len(purge) != len(at.purge) {
+		return at, &Fault{Reason: "a value of the state does not have its length"}
 	}
-	return end, chain(b), j.prepare()
+	copy(at.chain[:], value)
+	copy(at.purge[:], purge)
+	return at, j.prepare()
 }
 
 // dialAgain connects and ends what is left of old connections of this process:

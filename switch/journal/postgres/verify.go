@@ -23,12 +23,15 @@ type Report struct {
 	Bytes    int64  // of all records, with journal.Overhead for each
 	Reserved int64
 	Epoch    int64  // how often a writer has taken the journal over
+	Purged   uint64 // records up to this one are kept rows; 0 without a purge
+	Kept     uint64 // records in kept rows
 	Head     string // chain value behind the last row, hexadecimal
 }
 
 // Entry is one record with the row in which it is stored.
 type Entry struct {
-	Row    uint64 // column first of tapswitch_journal
+	Row    uint64 // column first of tapswitch_journal; 0 for a kept one
+	Kept   uint64 // column place of tapswitch_journal_kept, else 0
 	Number uint64
 	journal.Record
 }
@@ -41,7 +44,7 @@ var ErrNoJournal = errors.New("there is no journal in this database and schema (
 // is a *Fault. Of cfg only URL and Timeout count.
 func Verify(e env.Env, cfg Config) (Report, error) {
 	var r Report
-	err := reading(e, cfg, &r, func(uint64, uint64, journal.Record) error { return nil })
+	err := reading(e, cfg, &r, func(Entry) error { return nil })
 	return r, err
 }
 
@@ -49,8 +52,8 @@ func Verify(e env.Env, cfg Config) (Report, error) {
 // until the next one. An error comes last, with the zero Entry.
 func Dump(e env.Env, cfg Config) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		err := reading(e, cfg, &Report{}, func(row, seq uint64, r journal.Record) error {
-			if !yield(Entry{Row: row, Number: seq, Record: r}, nil) {
+		err := reading(e, cfg, &Report{}, func(e Entry) error {
+			if !yield(e, nil) {
 				return errStop
 			}
 			return nil
@@ -65,7 +68,7 @@ func Dump(e env.Env, cfg Config) iter.Seq2[Entry, error] {
 var errStop = errors.New("enough")
 
 // reading walks the journal in one read-only view of the database.
-func reading(e env.Env, cfg Config, r *Report, visit func(row, seq uint64, rec journal.Record) error) error {
+func reading(e env.Env, cfg Config, r *Report, visit func(Entry) error) error {
 	cfg = cfg.withDefaults()
 	server, err := parse(e, cfg)
 	if err != nil {
@@ -92,7 +95,7 @@ func reading(e env.Env, cfg Config, r *Report, visit func(row, seq uint64, rec j
 	return nil
 }
 
-func (j *Journal) view(r *Report, visit func(row, seq uint64, rec journal.Record) error) error {
+func (j *Journal) view(r *Report, visit func(Entry) error) error {
 	ctx, cancel := j.bounded()
 	defer cancel()
 	if _, err := j.conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
@@ -101,14 +104,19 @@ func (j *Journal) view(r *Report, visit func(row, seq uint64, rec journal.Record
 	if err := j.readState(ctx, r); err != nil {
 		return err
 	}
-	w := walk{origin: j.origin, end: j.end}
-	w.visit = func(seq uint64, rec journal.Record) error {
+	w := walk{origin: j.origin, base: j.base, end: j.end}
+	w.visit = func(seq uint64, rec journal.Record, _ bool) error {
 		r.Records++
 		r.Bytes += size(rec)
-		return visit(w.row, seq, rec)
+		e := Entry{Row: w.row, Number: seq, Record: rec}
+		if w.row == 0 {
+			e.Kept = w.keptRow
+			r.Kept++
+		}
+		return visit(e)
 	}
 	err := w.run(j.conn)
-	r.Rows, r.Reserved, r.Head = w.rows, w.reserved, hex.EncodeToString(w.chain[:])
+	r.Rows, r.Reserved, r.Purged, r.Head = w.rows, w.room.real, j.base.through, hex.EncodeToString(w.chain[:])
 	if err != nil {
 		return err
 	}
@@ -134,14 +142,16 @@ func (j *Journal) readState(ctx context.Context, r *Report) error {
 		return fmt.Errorf("the tables are of version %d, this program knows %d: use the tapswitch that wrote them; a newer one's switch raises older tables at its start", version, known)
 	}
 	var value, id []byte
-	err = j.conn.QueryRow(ctx, `SELECT identity, epoch, last, chain FROM tapswitch_journal_state`).Scan(&id, &r.Epoch, &j.end, &value)
+	var stored storedBase
+	err = j.conn.QueryRow(ctx, `SELECT identity, epoch, last, chain, `+baseColumns+` FROM tapswitch_journal_state`).
+		Scan(append([]any{&id, &r.Epoch, &j.end, &value}, stored.fields()...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return &Fault{Reason: "the row of state is missing"}
 	}
 	if err != nil {
 		return err
 	}
-	return j.begins(id, value)
+	return j.begins(id, value, stored)
 }
 
 // knownVersion is the version of the tables that the newest migration makes.

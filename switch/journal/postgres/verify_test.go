@@ -100,8 +100,8 @@ func TestVerifyNamesTheFault(t *testing.T) {
 	if err != nil || r.Records != 5 {
 		t.Errorf("put back: %+v, %v", r, err)
 	}
-	query(t, `INSERT INTO faulty.tapswitch_journal_version (version_id, is_applied) VALUES (2, true)`)
-	if _, err := postgres.Verify(env.Real(), postgres.Config{URL: url("faulty")}); err == nil || !strings.Contains(err.Error(), "the tables are of version 2") {
+	query(t, `INSERT INTO faulty.tapswitch_journal_version (version_id, is_applied) VALUES (3, true)`)
+	if _, err := postgres.Verify(env.Real(), postgres.Config{URL: url("faulty")}); err == nil || !strings.Contains(err.Error(), "the tables are of version 3") {
 		t.Errorf("newer tables: %v", err)
 	}
 }

@@ -11,14 +11,6 @@ import (
 	"tapswitch/switch/journal"
 )
 
-// Compaction is what Compact did.
-type Compaction struct {
-	Segments uint64 // removed, or about to be
-	Kept     uint64 // records carried forward
-	Dropped  uint64
-	Freed    int64 // bytes, less those of the checkpoint
-}
-
 // Compact replaces the closed segments that hold only records numbered below
 // before by a checkpoint: a file with those of their records that keep chooses,
 // numbered as they were. Keep is asked once about each, in order; an Append of
@@ -31,13 +23,13 @@ type Compaction struct {
 // crash leaves either the old segments or the checkpoint. An error means that
 // the records are as they were, or that only the removal failed, which the next
 // Compact or Open does again.
-func (j *Journal) Compact(before uint64, keep func(seq uint64, r journal.Record) bool) (Compaction, error) {
+func (j *Journal) Compact(before uint64, keep func(seq uint64, r journal.Record) bool) (journal.Compaction, error) {
 	j.mu.Lock()
 	base, end, running := j.base, j.end, j.compacting
 	j.compacting = true
 	j.mu.Unlock()
 	if running {
-		return Compaction{}, fmt.Errorf("%w: another compaction is under way", journal.ErrBusy)
+		return journal.Compaction{}, fmt.Errorf("%w: another compaction is under way", journal.ErrBusy)
 	}
 	defer func() {
 		j.mu.Lock()
@@ -46,16 +38,16 @@ func (j *Journal) Compact(before uint64, keep func(seq uint64, r journal.Record)
 	}()
 	through, _, err := j.closedBelow(base, end.sequence, before)
 	if err != nil || through <= base {
-		return Compaction{}, err
+		return journal.Compaction{}, err
 	}
 	c, err := j.writeCheckpoint(base, through, keep)
 	if err != nil {
-		return Compaction{}, err
+		return journal.Compaction{}, err
 	}
 	if err := j.do(&request{swap: c}); err != nil {
-		return Compaction{}, err
+		return journal.Compaction{}, err
 	}
-	return Compaction{Segments: through - base, Kept: c.kept, Dropped: c.dropped, Freed: c.freed - c.bytes}, j.sweep()
+	return journal.Compaction{Removed: through - base, Kept: c.kept, Dropped: c.dropped, Freed: c.freed - c.bytes}, j.sweep()
 }
 
 // ClosedBelow is the greatest number not above before that a segment behind a

@@ -102,11 +102,11 @@ func TestCompact(t *testing.T) {
 	if want := kept(all, first); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Fatalf("%+v\n%s\nwant\n%s", c, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if first > 60 || c.Kept == 0 || c.Dropped == 0 || c.Segments < 3 || c.Freed <= 0 {
+	if first > 60 || c.Kept == 0 || c.Dropped == 0 || c.Removed < 3 || c.Freed <= 0 {
 		t.Fatalf("%+v", c)
 	}
 	after := j.Stats()
-	if after.Records != before.Records || after.Bytes != before.Bytes-c.Freed || after.Segments != before.Segments-c.Segments {
+	if after.Records != before.Records || after.Bytes != before.Bytes-c.Freed || after.Segments != before.Segments-c.Removed {
 		t.Fatalf("%+v\nthen %+v", before, after)
 	}
 	if dropped := before.Reserved - after.Reserved; dropped != int64(c.Kept)*40 { // an intent that is kept has lost its neighbour
@@ -118,7 +118,7 @@ func TestCompact(t *testing.T) {
 
 	again, err := j.Compact(60, odd) // nothing new is closed
 	must(t, err)
-	if again != (segment.Compaction{}) {
+	if again != (journal.Compaction{}) {
 		t.Fatalf("%+v", again)
 	}
 	lives(t, j, 40, 40)
@@ -129,7 +129,7 @@ func TestCompact(t *testing.T) {
 	must(t, j.Close())
 	r, err := segment.Verify(w.Disk, "j")
 	must(t, err)
-	if r.Records != uint64(len(got)) || r.Reserved != reserved || r.Purged < c.Segments || len(r.Head) != 32 {
+	if r.Records != uint64(len(got)) || r.Reserved != reserved || r.Purged < c.Removed || len(r.Head) != 32 {
 		t.Fatalf("%+v, reserved %d, records %d", r, reserved, len(got))
 	}
 	j = small(t, w)

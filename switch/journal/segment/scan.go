@@ -247,6 +247,7 @@ func (s *scan) mustBeSpare(r *reader) error {
 // judged end. An Append whose end is missing is not visited.
 func (s *scan) records(r *reader, sequence uint64) error {
 	var group []entry
+	var held []byte // keys and bodies of group
 	for {
 		if s.stop == (position{sequence, r.at}) {
 			return nil
@@ -269,17 +270,27 @@ func (s *scan) records(r *reader, sequence uint64) error {
 			continue
 		}
 		if r.group != r.at { // the Append goes on
-			e.Key, e.Body = slices.Clone(e.Key), slices.Clone(e.Body)
+			e.Key, held = hold(held, e.Key)
+			e.Body, held = hold(held, e.Body)
 			group = append(group, e)
 			continue
 		}
-		for _, g := range append(group, e) {
+		group = append(group, e)
+		for _, g := range group {
 			if err := s.visit(r.name, g); err != nil {
 				return err
 			}
 		}
-		group = group[:0]
+		group, held = group[:0], held[:0]
 	}
+}
+
+// hold copies b behind what is held, and gives the copy. When there is no room for it
+// what was copied before stays where it is.
+func hold(held, b []byte) (copied, all []byte) {
+	at := len(held)
+	held = append(held, b...)
+	return held[at:len(held):len(held)], held
 }
 
 // cutShort refuses a checkpoint that does not come to its end.

@@ -7,7 +7,7 @@
 // Promise: it shares no code with the terminal but the dialect's specification:
 // messages go through moov's codec, ciphers are the standard library's.
 //
-// How: one goroutine a connection, frames by hand. A mood serves one 0200, 0220 or
+// How: one goroutine a connection, frames by hand. A mood serves one 0200, 0220, 0620 or
 // 0400 and is taken from the queue of its type; without one the answer is yes.
 //
 // Imported by: tests of terminal/host and terminal/pos. Imports: the
@@ -44,6 +44,7 @@ type Mood struct {
 	StaleMTI  bool   // an answer of another trace number in front of the answer
 	BadFrames bool   // a frame of impossible length instead of the answer
 	Differs   bool   // of a settlement: totals that are not the terminal's
+	ICC       string // field 55 of the answer, in hex
 }
 
 // Request is what the books keep of a message.
@@ -127,7 +128,7 @@ func (s *Switch) Sales(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.sale = a
 // Undos queues moods for 0400.
 func (s *Switch) Undos(m ...Mood) { s.mu.Lock(); defer s.mu.Unlock(); s.undo = append(s.undo, m...) }
 
-// Advices queues moods for 0220.
+// Advices queues moods for 0220 and 0620.
 func (s *Switch) Advices(m ...Mood) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +209,7 @@ func (s *Switch) handle(c net.Conn, frame []byte) bool {
 		return s.reply(c, answer[:], s.signOn(in), Mood{NoMAC: true})
 	case "0820":
 		return s.reply(c, answer[:], s.echoed(in, "0830", "00", 11, 41, 42, 60), Mood{NoMAC: true})
-	case "0100", "0200", "0220", "0400":
+	case "0100", "0200", "0220", "0400", "0620":
 		m := s.enter(in, body, mti)
 		if m.Silent {
 			return true
@@ -239,6 +240,11 @@ func (s *Switch) money(c net.Conn, head []byte, in *moov.Message, mti string, m 
 	s.set(out, map[int]string{12: "120000", 13: "0203", 15: "0203", 32: "00010000", 37: "000000" + get(in, 11)})
 	if (code == "00" || code == "10") && mti != "0400" {
 		s.set(out, map[int]string{38: "A" + get(in, 11)[1:]})
+	}
+	if m.ICC != "" {
+		if err := out.BinaryField(55, unhex(m.ICC)); err != nil {
+			s.t.Errorf("field 55: %v", err)
+		}
 	}
 	if m.Amount != "" {
 		s.set(out, map[int]string{4: m.Amount})
@@ -271,7 +277,7 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 		queue = &s.undo
 	case "0500", "0320":
 		queue = &s.settle
-	case "0220":
+	case "0220", "0620":
 		queue = &s.advice
 	}
 	if len(*queue) > 0 {
@@ -282,7 +288,7 @@ func (s *Switch) enter(in *moov.Message, body []byte, mti string) (m Mood) {
 		Batch: get(in, 60)[2:8], PIN: get(in, 52) != "", Track: get(in, 35) != ""}
 	r.Part = len(get(in, 60)) > 13 && get(in, 60)[13] == '1'
 	r.Amounts = get(in, 54)
-	if queue == &s.settle {
+	if queue == &s.settle || mti == "0620" {
 		r.Network, r.Additional = get(in, 60)[8:11], get(in, 48)
 	}
 	chip, _ := in.GetBytes(55)

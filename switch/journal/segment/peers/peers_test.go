@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package segment_test
+package peers_test
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.etcd.io/bbolt"
+	"github.com/cockroachdb/pebble/v2"
 
 	"tapswitch/internal/batch"
 	"tapswitch/internal/env"
@@ -33,8 +33,8 @@ func peers() []peer {
 	return []peer{
 		{"segment", openSegment},
 		{"bare", openBare},
-		{"bbolt", func(b *testing.B) store { return openBolt(b, true) }},
-		{"bbolt-each", func(b *testing.B) store { return openBolt(b, false) }},
+		{"pebble", func(b *testing.B) store { return openPebble(b, true) }},
+		{"pebble-each", func(b *testing.B) store { return openPebble(b, false) }},
 	}
 }
 
@@ -98,45 +98,40 @@ func (w *bare) serve(records []journal.Record) error {
 	return w.file.Sync()
 }
 
-// openBolt is a store of others with its best settings for a log: keys in order,
-// pages filled, its free list not written. Together puts all who wait into one
-// transaction; otherwise each caller commits its own.
-func openBolt(b *testing.B, together bool) store {
-	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bolt"), 0o600,
-		&bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30})
-	if err != nil {
-		b.Fatal(err)
-	}
-	log := []byte("log")
-	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucket(log)
-		return err
+// openPebble is a store of others with settings for a log: no compaction, tables in
+// memory so large that a round fills few, no sync of its own in between, its log's
+// files used again. Together puts all who wait into one batch; otherwise each
+// caller commits its own, and Pebble shares syncs among those that come at once.
+func openPebble(b *testing.B, together bool) store {
+	db, err := pebble.Open(b.TempDir(), &pebble.Options{
+		MemTableSize:                64 << 20,
+		MemTableStopWritesThreshold: 8,
+		DisableAutomaticCompactions: true,
+		L0StopWritesThreshold:       1 << 20,
+		FormatMajorVersion:          pebble.FormatNewest,
+		Logger:                      silent{b},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	var count atomic.Uint64 // two syncs each: pages, then the root
+	var commits, last atomic.Uint64
 	put := func(records ...journal.Record) error {
-		count.Add(1)
-		return db.Update(func(tx *bbolt.Tx) error {
-			bucket := tx.Bucket(log)
-			bucket.FillPercent = 1
-			for _, r := range records {
-				n, err := bucket.NextSequence()
-				if err != nil {
-					return err
-				}
-				value := append(append(make([]byte, 0, len(r.Key)+len(r.Body)), r.Key...), r.Body...)
-				if err := bucket.Put(binary.BigEndian.AppendUint64(nil, n), value); err != nil {
-					return err
-				}
+		commits.Add(1)
+		group := db.NewBatchWithSize(len(records) * 400)
+		defer group.Close()
+		for _, r := range records {
+			entry := group.SetDeferred(8, len(r.Key)+len(r.Body))
+			binary.BigEndian.PutUint64(entry.Key, last.Add(1))
+			copy(entry.Value[copy(entry.Value, r.Key):], r.Body)
+			if err := entry.Finish(); err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		return group.Commit(pebble.Sync)
 	}
 	s := store{
 		append:  func(r journal.Record) error { return put(r) },
-		commits: count.Load,
+		commits: commits.Load,
 		close:   db.Close,
 	}
 	if together {
@@ -145,3 +140,11 @@ func openBolt(b *testing.B, together bool) store {
 	}
 	return s
 }
+
+// silent keeps what Pebble tells of its files out of the figures; what it cannot
+// survive fails the benchmark.
+type silent struct{ b *testing.B }
+
+func (silent) Infof(string, ...any)                {}
+func (silent) Errorf(string, ...any)               {}
+func (s silent) Fatalf(format string, args ...any) { s.b.Fatalf(format, args...) }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"tapswitch/internal/money"
+	"tapswitch/simulators/oracle"
+	"tapswitch/terminal/host"
+)
+
+// happened is what a terminal did without asking: it keeps it until the switch has it.
+type happened struct {
+	receipt
+	hold *receipt // of a completion: what it takes; nothing else uses it meanwhile
+}
+
+// offline is a sale that was authorised by word of mouth, with the switch or
+// without it.
+func (t *till) offline(ctx context.Context) error {
+	return t.keep(ctx, host.Offline{Auth: fmt.Sprintf("T%05d", t.host.NextTrace()%100_000)}, int64(1+t.chance.IntN(2000)), &happened{receipt: receipt{link: t.anyLink()}})
+}
+
+// completeAfter takes what is held before anybody was asked.
+func (t *till) completeAfter(ctx context.Context) error {
+	h := t.hold
+	of := h.Original
+	of.RRN = ""
+	err := t.keep(ctx, host.Offline{Kind: host.KindCompletionAdvice, Auth: of.Auth, Original: of}, 1+t.chance.Int64N(h.amount*oracle.CompletablePercent/100), &happened{receipt{Original: host.Original{Auth: h.Auth, Date: h.Date}, link: h.link}, h})
+	if len(t.kept) > 0 {
+		t.hold = nil
+	}
+	return err
+}
+
+// keep has the terminal keep what has happened.
+func (t *till) keep(ctx context.Context, s host.Offline, amount int64, k *happened) error {
+	read, err := t.ask(ctx, cardOf(k.link), amount, "")
+	if err != nil {
+		return err
+	}
+	s.Amount, s.Card, k.amount = money.MinorUnits(amount), read.Card, amount
+	r := t.host.KeepOffline(ctx, s)
+	if r.Outcome != host.Kept {
+		return fmt.Errorf("an offline sale is not kept: %s: %w", r.Reason, r.Err)
+	}
+	t.kept[r.Trace] = k
+	return nil
+}
+
+// tell tells the switch of what is kept; true when nothing is left.
+func (t *till) tell(ctx context.Context) (done bool, err error) {
+	all, _ := t.host.Upload(ctx, false) // what failed is told again
+	for _, told := range all {
+		k := t.kept[told.Trace]
+		if !told.Done && !told.Refused {
+			continue
+		}
+		if k == nil {
+			return false, fmt.Errorf("terminal %s told of trace %06d, which it had not kept", t.id, told.Trace)
+		}
+		k.Batch, k.Trace, k.RRN = told.Batch, told.Trace, told.RRN
+		k.key = keyOf(t.id, told.Batch, told.Trace)
+		delete(t.kept, told.Trace)
+		kind := oracle.OfflineSale
+		if k.hold != nil {
+			kind = oracle.CompletionAdvice
+		}
+		t.protocol.believed(kind, k.key)
+		switch {
+		case told.Refused:
+			if k.hold != nil {
+				t.hold = k.hold
+			}
+			if err := t.host.Discard(ctx, told.Trace); err != nil {
+				return false, err
+			}
+		case k.hold != nil:
+			t.took(k.hold, &k.receipt)
+		default:
+			t.holds = append(t.holds, k.key)
+		}
+	}
+	return len(t.kept) == 0, nil
+}
