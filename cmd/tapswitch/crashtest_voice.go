@@ -14,6 +14,7 @@ import (
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/frame"
 	"tapswitch/simulators/oracle"
+	"tapswitch/terminal/host"
 )
 
 // Fields of a terminal's messages beyond the sale (docs/dialects/unionpaypos.md).
@@ -30,12 +31,16 @@ const (
 	typeOffline        = "30"
 
 	typeCompletionAdvice = "24"
+	typeAdjust           = "32"
+	typeTip              = "34"
+	procedureCashback    = "090000"
 )
 
 const (
 	firstOwnTrace = 500_000 // the terminal program's own numbers stay far below
 	keptSales     = 64      // how many sales can still be repeated or voided
 	voicePatience = 2 * time.Second
+	laterPatience = 3 * time.Second // for a switch that starts again
 )
 
 // voice is what a terminal says beyond what its program can: it repeats a sale,
@@ -142,6 +147,9 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 	if v.keys.tak == nil {
 		return nil
 	}
+	if s.Outcome == host.NoAnswer && s.Reason == host.ReasonLost && v.chance.IntN(2) == 0 {
+		return v.repeatLater(ctx, s)
+	}
 	switch n := v.chance.IntN(48); {
 	case n < 6:
 		return v.repeat(ctx, s, false)
@@ -178,6 +186,21 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	ask := v.protocol.askOf(body)
 	ask.Vain = altered
 	v.say(ctx, body, ask)
+	return nil
+}
+
+// repeatLater sends a sale again whose line broke, when a switch is there again, and
+// before its reversal: what the switch that lives now has of it, it may have from the
+// journal alone, or nothing.
+func (v *voice) repeatLater(ctx context.Context, s *sale) error {
+	for began := time.Now(); time.Since(began) < laterPatience; {
+		if v.drop(); v.connect(ctx) == nil {
+			return v.repeat(ctx, s, false)
+		}
+		if sleep(ctx, 20*time.Millisecond) != nil {
+			return nil
+		}
+	}
 	return nil
 }
 

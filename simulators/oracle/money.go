@@ -13,7 +13,7 @@ func approvalsAreStored(c *court) {
 	}
 	for _, k := range c.order {
 		for _, a := range c.asked[k] {
-			if a.Code != approved || a.Received == Never {
+			if !a.yes() || a.Received == Never {
 				continue
 			}
 			r, ok := yes[k]
@@ -73,7 +73,7 @@ func debitsMatch(c *court) {
 		if !c.asked[k][0].Kind.pays() {
 			continue
 		}
-		want := c.asked[k][0].Amount
+		want := c.worth(k)
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
@@ -142,8 +142,8 @@ func refundsMatch(c *court) {
 	for _, k := range c.order {
 		a := c.asked[k][0]
 		switch n := given[k]; {
-		case a.Kind.pays() && sum[k] > a.Amount:
-			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], a.Amount)
+		case a.Kind.pays() && sum[k] > c.worth(k):
+			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], c.worth(k))
 		case a.Kind != Refund:
 		case n > 1:
 			c.broken(2, []Key{k}, "%d refunds in force", n)
