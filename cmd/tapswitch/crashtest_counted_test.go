@@ -190,7 +190,7 @@ func TestCrashKinds(t *testing.T) {
 		{0x0220, procedureVoid, typeRefund, oracle.Refund}, {0x0220, "000000", typeOffline, oracle.OfflineSale}, {0x0220, "000000", typeCompletionAdvice, oracle.CompletionAdvice},
 		{0x0100, "030000", typeHold, oracle.Hold}, {0x0100, procedureVoid, "11", oracle.Release}, {0x0200, "000000", typeCompletion, oracle.Completion},
 		{0x0200, procedureVoid, typeCompletionVoid, oracle.CompletionVoid}, {0x0400, procedureVoid, typeVoid, oracle.Reversal}, {0x0500, "", "00", oracle.Settlement},
-		{0x0220, "000000", typeAdjust, oracle.Adjustment}, {0x0220, "000000", typeTip, oracle.Adjustment}, {0x0200, procedureCashback, "22", oracle.Cashback},
+		{0x0220, "000000", typeAdjust, oracle.Adjustment}, {0x0220, "000000", typeTip, oracle.Adjustment}, {0x0200, procedureCashback, "22", oracle.Cashback}, {0x0200, procedureCash, "22", oracle.Cash},
 		{0x0320, "", "00", oracle.Other}, {0x0800, "", "00", oracle.Other},
 	} {
 		if got := kindOf(c.mti, c.procedure, c.typ); got != c.want {

@@ -24,7 +24,7 @@ const inPart = "purchase_in_part"
 // one approved proves nothing of it.
 func crashFlows() []oracle.Kind {
 	return []oracle.Kind{oracle.Purchase, oracle.Void, oracle.Refund, oracle.Inquiry, oracle.Hold, oracle.Release, oracle.Completion,
-		oracle.CompletionAdvice, oracle.CompletionVoid, oracle.OfflineSale, oracle.Adjustment, oracle.Cashback, oracle.Reversal, oracle.Settlement}
+		oracle.CompletionAdvice, oracle.CompletionVoid, oracle.OfflineSale, oracle.Adjustment, oracle.Cashback, oracle.Cash, oracle.Reversal, oracle.Settlement}
 }
 
 // playedIn counts the flows of what terminals asked of a switch whose lives began

@@ -21,6 +21,7 @@ import (
 const (
 	procedureVoid    = "200000"
 	procedureBalance = "310000"
+	procedureCash    = "010000"
 	typeVoid         = "23"
 	typeBalance      = "01"
 	typeRefund       = "25"
@@ -54,12 +55,11 @@ type voice struct {
 	owed  *owed // nil: nothing
 }
 
-// owed is a void whose end the terminal does not know: its reversal is sent until
-// it is acknowledged, and until then the terminal does nothing else.
+// owed is a void or a cash withdrawal whose end the terminal does not know: its
+// reversal is sent until it is acknowledged, and until then the terminal does nothing
+// else.
 type owed struct {
-	trace uint32
-	batch string
-	of    *sale
+	reversal func(context.Context) ([]byte, error)
 }
 
 // drop ends the connection.
@@ -161,6 +161,8 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 		return v.inquire(ctx, s)
 	case n < 20:
 		return v.nonsense(ctx, s)
+	case n < 28:
+		return v.cash(ctx, s)
 	}
 	return nil
 }
@@ -234,7 +236,7 @@ func (v *voice) void(ctx context.Context) error {
 	}
 	ask := v.protocol.askOf(body)
 	ask.Vain = s.left < s.Amount || s.Batch != batch
-	v.owed = &owed{trace, batch, s} // before the first byte leaves
+	v.owed = &owed{func(ctx context.Context) ([]byte, error) { return v.voidOf(ctx, 0x0400, trace, batch, s) }} // before the first byte leaves
 	answer := v.say(ctx, body, ask)
 	if answer == nil {
 		return nil
@@ -264,7 +266,7 @@ func (v *voice) settle(ctx context.Context) bool {
 	if v.keys.tak == nil {
 		return false
 	}
-	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.batch, v.owed.of)
+	body, err := v.owed.reversal(ctx)
 	if body == nil || err != nil {
 		return false
 	}

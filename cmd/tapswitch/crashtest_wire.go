@@ -111,6 +111,8 @@ func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
 			return oracle.Completion
 		case procedure == procedureCashback:
 			return oracle.Cashback
+		case procedure == procedureCash:
+			return oracle.Cash
 		}
 		return oracle.Purchase
 	}
