@@ -164,6 +164,7 @@ func (f *Flow) lateCase(k txn.Key, l replay.LinkKey, said txn.Event) {
 	err := f.changeToCase(k, func(now replay.View) []journal.Record {
 		switch {
 		case !settled(now):
+			besideAnswer(now, said)
 			return nil
 		case said == txn.SaidYes && now.Payment.State == txn.Declined:
 			return caseRecords(now, c)

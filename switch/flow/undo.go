@@ -155,12 +155,17 @@ func (f *Flow) enqueue(k txn.Key, now replay.View) {
 	}
 }
 
-// finish ends Authorize's claim, which was answered with a.
+// finish ends Authorize's claim, which was answered with a. A yes that came beside the
+// acquirer's no is late from here on.
 func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 	if !a.Approved() && a.Code != (txn.Code{}) {
 		f.Payments.Refused(p, a)
 	}
-	f.enqueue(p.Key, f.Payments.Finish(p.Key))
+	now := f.Payments.Finish(p.Key)
+	f.enqueue(p.Key, now)
+	if q := now.Payment; q != nil && q.State == txn.Declined && q.LateYes > 0 {
+		f.Late(replay.NewLinkKey(q.Link, q.Numbers), txn.SaidYes)
+	}
 }
 
 // undoRecords gives the undo record unless the payment is undone already. The
@@ -266,6 +271,7 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 // lateRecords chooses what a late answer makes durable.
 func lateRecords(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
 	if !settled(now) {
+		besideAnswer(now, said)
 		return nil, nil
 	}
 	if s := now.Payment.State; said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined) {
@@ -289,6 +295,14 @@ func settled(now replay.View) bool {
 		return false
 	}
 	return true
+}
+
+// besideAnswer leaves a late yes to the call that still runs the payment: it may be about to
+// store a no.
+func besideAnswer(now replay.View, said txn.Event) {
+	if said == txn.SaidYes && now.Payment != nil {
+		now.SaidYesBeside()
+	}
 }
 
 // over says that what an original did is undone or used already. What is under

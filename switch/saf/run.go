@@ -100,7 +100,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	}
 	now := q.world.Clock.Now()
 	answer := said{code, now, repeat}
-	event, why, over := r.decide(&p, answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	event, why, over := r.decide(&p, answer, err, q.world.Clock.Mono().Sub(it.began), q.cfg.MaxAge)
 	if over {
 		if failed := q.end(&p, r, event, why, answer); failed != nil {
 			err, over, why = failed, false, ""
@@ -156,7 +156,8 @@ func (q *Queue) remove(link string, it *item) {
 func (q *Queue) over(l *line, it *item) {
 	l.remove(it)
 	if it.again {
-		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), due: q.world.Clock.Mono()})
+		now := q.world.Clock.Mono()
+		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), began: now, due: now})
 	}
 }
 

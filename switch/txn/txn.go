@@ -190,7 +190,7 @@ type Payment struct {
 	Case         Case // of a payment that is Disputed, zero for others
 	FoundUndone  bool // Reversed since a person found that the acquirer holds nothing of it
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
-	LateYes      int  // how often the acquirer said yes late while it is being reversed; not stored
+	LateYes      int  // how often the acquirer said yes beside its answer, while it was under way or being reversed; not stored
 	State        State
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes
