@@ -59,7 +59,7 @@ func newCrashtestCommand() *cobra.Command {
 		Long: "Start an HSM token, a switch, two acquirers and eight terminals on loopback, pay without pause, and\n" +
 			"kill the switch with SIGKILL at moments drawn from the seed: under load, while it starts, while it\n" +
 			"stops. The acquirers misbehave meanwhile and are killed too; the terminals lose power, repeat sales, also\n" +
-			"altered, void and refund them, have amounts held, cancel and complete them, sell offline, settle their batches\n" +
+			"altered, void and refund them, have amounts held, cancel and complete them, adjust, sell offline, settle their batches\n" +
 			"and ask for balances. At the end all comes to rest, and the promises are held against\n" +
 			"what terminals heard, acquirers booked and the journal has. Exit code 1 when one is broken, or when too little\n" +
 			"was approved to prove anything; the last line is the verdict, with how many of each were played. The seed fixes what is done; when the machine does it, no seed can.\n" +
@@ -141,7 +141,7 @@ const (
 const (
 	leastShare = 0.5 // of the payments sent while the switch was ready: approved
 	leastEach  = 3   // approved payments for each kill
-	allKills   = 20  // from so many kills on: at least one of each flow, approved
+	allFlows   = 500 // from so many approved payments on: at least one of each flow, approved
 )
 
 // crashVerdict is the end of a crash test.
@@ -209,7 +209,7 @@ func (c *crash) verdict(h *collected) crashVerdict {
 
 // count says what was asked and what came of it.
 func (v *crashVerdict) count(h *collected) {
-	v.Outcomes, v.Told, v.Flows = map[string]int{}, map[string]map[string]int{}, playedIn(h.Asks)
+	v.Outcomes, v.Told, v.Flows = map[string]int{}, map[string]map[string]int{}, playedIn(h.Asks, h.lives)
 	approved := 0
 	for _, s := range h.sales {
 		v.Outcomes[string(s.Outcome)]++
@@ -254,10 +254,10 @@ func (v *crashVerdict) idle() string {
 		return fmt.Sprintf("of %d payments sent while the switch was ready, %.0f %% were approved, less than %.0f %%", v.Ready, 100*v.Share, 100*leastShare)
 	case approved < leastEach*v.Kills:
 		return fmt.Sprintf("%d payments were approved over %d kills, fewer than %d for each", approved, v.Kills, leastEach)
-	case v.Kills >= allKills:
+	case approved >= allFlows:
 		for _, kind := range crashFlows() {
 			if v.Flows[string(kind)].Approved == 0 {
-				return fmt.Sprintf("no %s was approved over %d kills", kind, v.Kills)
+				return fmt.Sprintf("no %s was approved beside %d payments", kind, approved)
 			}
 		}
 	}
@@ -298,7 +298,7 @@ func showVerdict(out io.Writer, asJSON bool, v crashVerdict) error {
 		err = errors.Join(err, failed)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(v.Flows)) {
-		_, failed := fmt.Fprintf(out, "%-24s %6d played, %6d approved\n", kind, v.Flows[kind].Played, v.Flows[kind].Approved)
+		_, failed := fmt.Fprintf(out, "%-24s %6d played, %6d approved, %4d sent again in a later life\n", kind, v.Flows[kind].Played, v.Flows[kind].Approved, v.Flows[kind].Again)
 		err = errors.Join(err, failed)
 	}
 	_, failed := fmt.Fprintf(out, "%s: %d payments, %.0f %% approved while ready, over %d kills (%d under load, %d starting, %d stopping) and %d of acquirers; recovery %d to %d ms, half within %d; seed %d, %.1f s\n",

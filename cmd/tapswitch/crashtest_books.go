@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -104,14 +105,16 @@ func (a *account) book(e acquirer.Entry, m oracle.Message) string {
 		if refund {
 			return a.refund(e, m)
 		}
-		return a.giveBack(e, m)
+		return a.giveBack(e)
+	case acquirer.EffectAdjust:
+		return a.adjust(e)
 	}
 	return ""
 }
 
 // take books what takes money, or holds it; a completion uses its hold up.
 func (a *account) take(e acquirer.Entry, m oracle.Message) string {
-	d := &debit{Debit: oracle.Debit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, RRN: m.RRN, Terminal: m.Terminal, Amount: m.Amount, Effective: true}}
+	d := &debit{Debit: oracle.Debit{Acquirer: a.link, STAN: m.STAN, Sent: m.Sent, RRN: m.RRN, Terminal: m.Terminal, Amount: int64(e.AmountMinor), Effective: true}}
 	a.debits[e.Key()], a.order = d, append(a.order, d)
 	if e.Effect == acquirer.EffectHold || e.Condition == "" {
 		return ""
@@ -125,13 +128,23 @@ func (a *account) take(e acquirer.Entry, m oracle.Message) string {
 }
 
 // giveBack books a void, a release, or the reversal of what took money.
-func (a *account) giveBack(e acquirer.Entry, m oracle.Message) string {
+func (a *account) giveBack(e acquirer.Entry) string {
 	d := a.debits[e.Original]
-	if d == nil || !d.Effective || d.Amount != m.Amount || d.given != 0 {
+	if d == nil || !d.Effective || d.Amount != int64(e.AmountMinor) || d.given != 0 {
 		return "more is given back than was taken"
 	}
 	d.stand(false)
 	a.voids[e.Key()] = e.Original
+	return ""
+}
+
+// adjust books what a debit comes to.
+func (a *account) adjust(e acquirer.Entry) string {
+	d := a.debits[e.Original]
+	if d == nil || !d.Effective || d.given != 0 || d.uses != nil || d.Amount != int64(e.WasMinor) {
+		return "adjusted, and not what was taken"
+	}
+	d.Amount = int64(e.AmountMinor)
 	return ""
 }
 
@@ -172,7 +185,7 @@ func (a *account) undoRefund(e acquirer.Entry, m oracle.Message) string {
 }
 
 func messageOf(link string, e acquirer.Entry) oracle.Message {
-	m := oracle.Message{Acquirer: link, MTI: e.MTI, Sent: e.F7, RRN: e.RRN, Amount: int64(e.AmountMinor), Terminal: e.Terminal, Response: e.Response}
+	m := oracle.Message{Acquirer: link, MTI: e.MTI, Sent: e.F7, RRN: e.RRN, Amount: int64(cmp.Or(e.AskedMinor, e.AmountMinor)), Terminal: e.Terminal, Response: e.Response}
 	m.STAN = number(e.STAN)
 	if strings.HasPrefix(e.MTI, "022") { // a line has the original where one was looked for, which of a repeat is the first alone
 		return m

@@ -26,6 +26,7 @@ type scrape struct {
 	Rest         bool          // nothing was on its way
 	Payments     map[counted]int
 	Refused      map[string]int // messages and connections that listeners refused, by reason
+	Cases        int            // payments that a person has, as the running switch knows them
 }
 
 // counted is what a message is counted by.
@@ -35,6 +36,7 @@ type counted struct{ class, outcome, reason string }
 const (
 	familyPayments = "tapswitch_flow_payments_total{"
 	familyRefused  = "tapswitch_listen_refused_total{"
+	gaugeCases     = "tapswitch_saf_cases_open "
 )
 
 // newScrape reads the counters of a text of metrics.
@@ -42,6 +44,9 @@ func newScrape(text string) (*scrape, error) {
 	s := &scrape{Payments: map[counted]int{}, Refused: map[string]int{}}
 	in := bufio.NewScanner(strings.NewReader(text))
 	for in.Scan() {
+		if n, ok := strings.CutPrefix(in.Text(), gaugeCases); ok {
+			s.Cases, _ = strconv.Atoi(n)
+		}
 		name, value, ok := strings.Cut(in.Text(), "} ")
 		if !ok || !strings.HasPrefix(name, familyPayments) && !strings.HasPrefix(name, familyRefused) {
 			continue
@@ -76,7 +81,7 @@ func (c *crash) count(ctx context.Context, rest bool) (*scrape, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Life, s.From, s.Ready, s.Began, s.Ended, s.Rest = c.lives, c.born, c.grown, began, time.Since(c.began), rest
+	s.Life, s.From, s.Ready, s.Began, s.Ended, s.Rest = len(c.births), c.births[len(c.births)-1], c.grown, began, time.Since(c.began), rest
 	c.scrapes = append(c.scrapes, s)
 	return s, nil
 }
@@ -88,57 +93,86 @@ func (s *scrape) countsAgree(asks []oracle.Ask) (broken []string) {
 	say := func(format string, args ...any) {
 		broken = append(broken, fmt.Sprintf("promise 10: life %d of the switch: ", s.Life)+fmt.Sprintf(format, args...))
 	}
-	t := s.reckon(asks)
-	byCode, byClass, loose, sum := map[string]int{}, map[string]int{}, 0, 0
-	codes := codesOfReasons()
-	for _, k := range slices.SortedFunc(maps.Keys(s.Payments), compareCounted) {
-		n := s.Payments[k]
-		sum += n
-		byClass[k.class] += n
-		code, known := codes[k.reason]
-		switch {
-		case k.outcome == "approved":
-			byCode[yes] += n
-		case k.reason == string(txn.DeclineAcquirer.Reason): // by the acquirer's code, whichever
-			loose += n
-		case !known:
-			say("%d messages are counted by %q, which is no reason", n, k.reason)
-		default:
-			byCode[code] += n
-		}
-	}
+	t, n := s.reckon(asks), s.sums(say)
 	lacks := 0
 	for _, code := range slices.Sorted(maps.Keys(t.heard)) {
-		lack := t.heard[code] - byCode[code]
+		lack := t.heard[code] - n.byCode[code]
 		if code != yes && lack > 0 { // as far as acquirers may have said it
 			lacks += lack
-			lack = min(lack, lacks-loose)
+			lack = min(lack, lacks-n.loose)
 		}
 		if lack > 0 {
-			say("%d answers with %s were heard, the reasons with that code count %d", t.heard[code], code, byCode[code])
+			say("%d answers with %s were heard, the reasons with that code count %d", t.heard[code], code, n.byCode[code])
 		}
 	}
-	for _, code := range slices.Sorted(maps.Keys(byCode)) {
-		if n := byCode[code]; n > t.heard[code]+t.open {
-			say("the reasons with code %s count %d, and %d such answers were heard, %d messages not answered", code, n, t.heard[code], t.open)
+	for _, code := range slices.Sorted(maps.Keys(n.byCode)) {
+		if sum, open := n.byCode[code], t.open+n.instead; sum > t.heard[code]+open {
+			say("the reasons with code %s count %d, and %d such answers were heard, %d messages not answered", code, sum, t.heard[code], open)
 		}
 	}
 	for _, kind := range crashFlows() {
 		class := classOf(kind)
-		asked, told, n := t.asked[kind], t.told[kind], byClass[class]
-		if n < told || n > asked+t.bad {
-			say("%d messages are counted as %s, %d were asked, %d of them answered; %d more were in a wrong form", n, class, asked, told, t.bad)
+		asked, told, sum := t.asked[kind], t.told[kind], n.byClass[class]
+		if sum < told || sum > asked+t.bad {
+			say("%d messages are counted as %s, %d were asked, %d of them answered; %d more were in a wrong form", sum, class, asked, told, t.bad)
 		}
 	}
-	malformed := 0
-	for _, reason := range noMessages() {
-		malformed += s.Refused[reason]
-	}
-	switch all := sum + malformed; {
-	case malformed > t.bad:
-		say("%d messages are refused as no messages, %d were in a wrong form", malformed, t.bad)
+	switch all := n.all + n.malformed; {
+	case n.malformed > t.bad:
+		say("%d messages are refused as no messages, %d were in a wrong form", n.malformed, t.bad)
 	case all > t.sent, s.Rest && all < t.sent-t.lost:
-		say("%d messages were sent, %d are counted and %d refused as none", t.sent, sum, malformed)
+		say("%d messages were sent, %d are counted and %d refused as none", t.sent, n.all, n.malformed)
+	}
+	return broken
+}
+
+// sums are the counters, added up.
+type sums struct {
+	byCode    map[string]int // by reasons with that code
+	byClass   map[string]int
+	loose     int // declined by acquirers, with whichever code
+	all       int
+	instead   int // refusals in the place of answers: counted by what was decided too
+	malformed int
+}
+
+// sums adds the counters up; a reason that is none is told.
+func (s *scrape) sums(say func(string, ...any)) sums {
+	sum, codes := sums{byCode: map[string]int{}, byClass: map[string]int{}}, codesOfReasons()
+	for _, k := range slices.SortedFunc(maps.Keys(s.Payments), compareCounted) {
+		n := s.Payments[k]
+		sum.all += n
+		sum.byClass[k.class] += n
+		code, known := codes[k.reason]
+		switch {
+		case k.outcome == "approved":
+			sum.byCode[yes] += n
+		case k.reason == string(txn.DeclineAcquirer.Reason):
+			sum.loose += n
+		case !known:
+			say("%d messages are counted by %q, which is no reason", n, k.reason)
+		default:
+			sum.byCode[code] += n
+		}
+	}
+	for reason, n := range s.Refused {
+		code, known := codes[reason]
+		switch {
+		case slices.Contains(noMessages(), reason):
+			sum.malformed += n
+		case known:
+			sum.byCode[code] += n
+			sum.instead += n
+		}
+	}
+	return sum
+}
+
+// casesAgree is promise 8 for what a person has: the switch that runs, at rest, knows
+// as many payments of that kind as a replay of its journal.
+func (s *scrape) casesAgree(replayed int) (broken []string) {
+	if s.Rest && s.Cases != replayed {
+		broken = append(broken, fmt.Sprintf("promise 8: life %d of the switch knows %d payments with an open case, its journal has %d", s.Life, s.Cases, replayed))
 	}
 	return broken
 }

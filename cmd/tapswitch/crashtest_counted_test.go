@@ -88,6 +88,14 @@ func TestCrashCountsAgree(t *testing.T) {
 	if _, err := newScrape(`tapswitch_listen_refused_total{reason="x"} many`); err == nil {
 		t.Error("a count that is none was read")
 	}
+	other := askedOf() // a yes that could not be given: its refusal is counted, and so is what was decided
+	other[2].Code = "98"
+	if broken := readAt(t, counters+`tapswitch_listen_refused_total{reason="deadline_passed"} 1`, true).countsAgree(other); broken != nil {
+		t.Errorf("a refusal instead of a yes: %q", broken)
+	}
+	if broken := strings.Join(readAt(t, counters, true).countsAgree(other), ""); !strings.Contains(broken, "1 answers with 98 were heard") {
+		t.Errorf("a refusal instead of a yes that is not counted: %q", broken)
+	}
 	early := askedOf() // sent to the life before, for all that its terminal knows
 	early = append(early, oracle.Ask{Kind: oracle.Purchase, Arrived: 1500 * time.Millisecond, Answered: oracle.Never})
 	if broken := readAt(t, counters, true).countsAgree(early); broken != nil {
@@ -96,6 +104,30 @@ func TestCrashCountsAgree(t *testing.T) {
 	late := append(askedOf(), oracle.Ask{Kind: oracle.Purchase, Arrived: 8 * time.Second, Answered: oracle.Never})
 	if broken := strings.Join(readAt(t, counters, true).countsAgree(late), ""); !strings.Contains(broken, "8 messages were sent") {
 		t.Errorf("a message that the switch lost: %q", broken)
+	}
+}
+
+// TestCrashCasesAgree: what a person has in the running switch is what the journal has.
+func TestCrashCasesAgree(t *testing.T) {
+	for text, cases := range map[string]int{counters: 0, counters + "tapswitch_saf_cases_open 3\n": 3} {
+		if s := readAt(t, text, true); s.Cases != cases || s.casesAgree(cases) != nil || len(s.casesAgree(cases+1)) != 1 {
+			t.Errorf("%d cases", s.Cases)
+		}
+		if s := readAt(t, text, false); s.casesAgree(cases+1) != nil {
+			t.Error("a switch at work is held to it")
+		}
+	}
+}
+
+// TestCrashAtRest: a run is at rest when nothing is to be delivered and the history is
+// level.
+func TestCrashAtRest(t *testing.T) {
+	rest := "tapswitch_history_lag_records 0\ntapswitch_history_up 1\ntapswitch_saf_depth 0\n"
+	for text, want := range map[string]bool{rest: true, strings.Replace(rest, "up 1", "up 0", 1): false, strings.Replace(rest, "records 0", "records 12", 1): false,
+		strings.Replace(rest, "depth 0", "depth 07", 1): false, "": false} {
+		if atRest(text) != want {
+			t.Errorf("%q", text)
+		}
 	}
 }
 
@@ -158,6 +190,7 @@ func TestCrashKinds(t *testing.T) {
 		{0x0220, procedureVoid, typeRefund, oracle.Refund}, {0x0220, "000000", typeOffline, oracle.OfflineSale}, {0x0220, "000000", typeCompletionAdvice, oracle.CompletionAdvice},
 		{0x0100, "030000", typeHold, oracle.Hold}, {0x0100, procedureVoid, "11", oracle.Release}, {0x0200, "000000", typeCompletion, oracle.Completion},
 		{0x0200, procedureVoid, typeCompletionVoid, oracle.CompletionVoid}, {0x0400, procedureVoid, typeVoid, oracle.Reversal}, {0x0500, "", "00", oracle.Settlement},
+		{0x0220, "000000", typeAdjust, oracle.Adjustment}, {0x0220, "000000", typeTip, oracle.Adjustment}, {0x0200, procedureCashback, "22", oracle.Cashback}, {0x0200, procedureCash, "22", oracle.Cash},
 		{0x0320, "", "00", oracle.Other}, {0x0800, "", "00", oracle.Other},
 	} {
 		if got := kindOf(c.mti, c.procedure, c.typ); got != c.want {

@@ -24,7 +24,7 @@ type business struct {
 // message adds a message that was approved, with its line in the books.
 func (b *business) message(kind oracle.Kind, amount int64, effect string, of int) {
 	n := len(b.lines) + 1
-	mti := map[oracle.Kind]string{oracle.Hold: "0100", oracle.Release: "0100", oracle.Refund: "0220", oracle.OfflineSale: "0220", oracle.CompletionAdvice: "0220"}[kind]
+	mti := map[oracle.Kind]string{oracle.Hold: "0100", oracle.Release: "0100", oracle.Refund: "0220", oracle.OfflineSale: "0220", oracle.CompletionAdvice: "0220", oracle.Adjustment: "0220"}[kind]
 	if mti == "" {
 		mti = "0200"
 	}
@@ -50,7 +50,7 @@ func (b *business) message(kind oracle.Kind, amount int64, effect string, of int
 	h.Asks = append(h.Asks, ask)
 	r := oracle.Record{Kind: "intent", Key: k, Link: linkA, STAN: uint32(n), Sent: e.F7, RRN: e.RRN, Amount: amount, Auth: "A"}
 	state := oracle.State{Key: k, Running: "approved", Replayed: "approved"}
-	if kind == oracle.OfflineSale || kind == oracle.CompletionAdvice {
+	if kind == oracle.OfflineSale || kind == oracle.CompletionAdvice || kind == oracle.Adjustment {
 		r.Kind, state.Running, state.Replayed = "advice", "advised", "advised"
 		h.Records = append(h.Records, r)
 	} else {
@@ -75,11 +75,23 @@ func aDay() *business {
 	b.message(oracle.OfflineSale, 500, acquirer.EffectDebit, 0)       // 9
 	b.message(oracle.Hold, 400, acquirer.EffectHold, 0)               // 10
 	b.message(oracle.CompletionAdvice, 400, acquirer.EffectDebit, 10) // 11
+	b.message(oracle.Cashback, 1000, acquirer.EffectDebit, 0)         // 12
+	b.message(oracle.Purchase, 900, acquirer.EffectDebit, 0)          // 13, a part
+	b.message(oracle.Purchase, 1000, acquirer.EffectDebit, 0)         // 14
+	b.message(oracle.Adjustment, 1150, acquirer.EffectAdjust, 14)     // 15
 	h, key := b.collected, func(n uint32) oracle.Key { return oracle.Key{Terminal: "10000001", Batch: 1, Trace: n} }
-	h.Terminals = []oracle.Terminal{{ID: "10000001", Holds: []oracle.Key{key(1), key(6), key(9), key(11)}, Voids: []oracle.Taken{{Key: key(4), Of: key(3)}, {Key: key(8), Of: key(7)}}, Refunds: []oracle.Taken{{Key: key(2), Of: key(1)}}}}
-	told := oracle.Totals{Debits: 5, DebitMinor: 700 + 650 + 1100 + 500 + 400, Credits: 2, CreditMinor: 950}
+	h.Terminals = []oracle.Terminal{{ID: "10000001", Holds: []oracle.Key{key(1), key(6), key(9), key(11), key(12), key(13), key(14)}, Voids: []oracle.Taken{{Key: key(4), Of: key(3)}, {Key: key(8), Of: key(7)}}, Refunds: []oracle.Taken{{Key: key(2), Of: key(1)}}}}
+	b.lines[12].AmountMinor, b.lines[12].AskedMinor, b.lines[12].Response = 400, 900, "10"
+	b.lines[14].WasMinor = 1000
+	h.Asks[12].TakesPart, h.Asks[12].Code, h.Asks[12].OfAmount = true, "10", 400
+	for i := range h.Records {
+		if h.Records[i].Kind == "outcome" && h.Records[i].Key == key(13) {
+			h.Records[i].Amount = 400
+		}
+	}
+	told := oracle.Totals{Debits: 8, DebitMinor: 700 + 650 + 1100 + 500 + 400 + 1000 + 400 + 1150, Credits: 2, CreditMinor: 950}
 	h.Records = append(h.Records, oracle.Record{Kind: "batch", Key: key(0), Event: "balanced", Told: told})
-	h.Asks = append(h.Asks, oracle.Ask{Kind: oracle.Settlement, Key: key(12), Arrived: 20 * time.Second, Answered: 21 * time.Second, Received: oracle.Never, Code: "00", Named: "10000001", OfTrace: 12, Told: told, Balanced: true})
+	h.Asks = append(h.Asks, oracle.Ask{Kind: oracle.Settlement, Key: key(20), Arrived: 20 * time.Second, Answered: 21 * time.Second, Received: oracle.Never, Code: "00", Named: "10000001", OfTrace: 20, Told: told, Balanced: true})
 	return b
 }
 
@@ -118,8 +130,14 @@ func TestCrashJudgeFlows(t *testing.T) {
 		"an advice without a record":        {"promise 1: acquirer acq-a was asked for STAN 000099", func(b *business) { b.lines[8].STAN = "000099" }},
 		"an advice with another number":     {"promise 7: ", func(b *business) { b.lines = append(b.lines, b.lines[8]); b.lines[len(b.lines)-1].RRN = "633399999999" }},
 		"a completion advice not there":     {"promise 2: the terminal has an approval that the acquirer does not hold [terminal 10000001 batch 000001 trace 000011]", func(b *business) { b.drop(11) }},
+		"a cashback that is not booked":     {"promise 2: the terminal has an approval that the acquirer does not hold", func(b *business) { b.drop(12) }},
+		"a part that is booked whole":       {"promise 2: the acquirer holds 900, the terminal has 400", func(b *business) { b.lines[12].AmountMinor = 900 }},
+		"a part that is not taken":          {"promise 2: a part is approved of a purchase, which the terminal does not take", func(b *business) { b.collected.Asks[12].TakesPart = false }},
+		"an adjustment that is not booked":  {"promise 2: the acquirer holds 1000, the terminal has 1150", func(b *business) { b.drop(15) }},
+		"adjusted from another amount":      {"promise 2: the books of acq-a: entry 0, RRN 633300000015: adjusted, and not what was taken", func(b *business) { b.lines[14].WasMinor++ }},
+		"an adjustment of what was voided":  {"adjusted, and not what was taken", func(b *business) { b.lines[14].Original = original(3) }},
 		"totals that nothing comes to":      {"promise 3: ", func(b *business) { b.collected.Records[len(b.collected.Records)-1].Told.DebitMinor++ }},
-		"totals told otherwise":             {"promise 3: the terminal is told that its batch is balanced", func(b *business) { b.collected.Asks[11].Told.Credits++ }},
+		"totals told otherwise":             {"promise 3: the terminal is told that its batch is balanced", func(b *business) { b.collected.Asks[15].Told.Credits++ }},
 		"a voided hold in the totals":       {"promise 3: ", func(b *business) { b.collected.Asks[6].Kind = oracle.Purchase }},
 	} {
 		b := aDay()
@@ -176,20 +194,25 @@ func TestCrashBooksOfHolds(t *testing.T) {
 // and a long run that lacks a flow says which.
 func TestCrashFlows(t *testing.T) {
 	k := oracle.Key{Terminal: "10000001", Batch: 1, Trace: 1}
-	got := playedIn([]oracle.Ask{{Kind: oracle.Refund, Key: k}, {Kind: oracle.Refund, Key: k, Code: "00"}, {Kind: oracle.Refund, Key: k, Code: "00"},
-		{Kind: oracle.Reversal, Key: k, Code: "25"}, {Kind: oracle.Void, Key: k, Code: "00", Vain: true}, {Kind: oracle.Hold, Key: k, Code: "00", Malformed: true}, {Kind: oracle.Other}})
-	if want := map[string]flow{"refund": {1, 1}, "reversal": {1, 0}}; fmt.Sprint(got) != fmt.Sprint(want) {
+	got := playedIn([]oracle.Ask{{Kind: oracle.Refund, Key: k, Arrived: 2}, {Kind: oracle.Refund, Key: k, Code: "00", Arrived: 12}, {Kind: oracle.Refund, Key: k, Code: "00", Arrived: 22},
+		{Kind: oracle.Reversal, Key: k, Code: "25"}, {Kind: oracle.Void, Key: k, Code: "00", Vain: true}, {Kind: oracle.Hold, Key: k, Code: "00", Malformed: true}, {Kind: oracle.Other},
+		{Kind: oracle.Purchase, Key: k, Arrived: 12, Code: "10"}, {Kind: oracle.Purchase, Key: k, Arrived: 13, Code: "10"}}, []time.Duration{1, 10, 20})
+	if want := map[string]flow{"refund": {1, 1, 1}, "reversal": {1, 0, 0}, "purchase": {1, 1, 0}, inPart: {1, 1, 0}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v", got)
 	}
-	v := crashVerdict{Kills: allKills, Share: 1, Outcomes: map[string]int{"approved": 1000}, Flows: map[string]flow{}}
+	v := crashVerdict{Kills: 20, Share: 1, Outcomes: map[string]int{"approved": allFlows}, Flows: map[string]flow{}}
 	for _, kind := range crashFlows() {
-		v.Flows[string(kind)] = flow{2, 1}
+		v.Flows[string(kind)] = flow{2, 1, 0}
 	}
 	if why := v.idle(); why != "" {
 		t.Error(why)
 	}
-	v.Flows["refund"] = flow{2, 0}
-	if why := v.idle(); why != fmt.Sprintf("no refund was approved over %d kills", allKills) {
+	v.Flows["refund"] = flow{2, 0, 0}
+	if why := v.idle(); why != fmt.Sprintf("no refund was approved beside %d payments", allFlows) {
 		t.Error(why)
+	}
+	v.Outcomes["approved"]--
+	if why := v.idle(); why != "" {
+		t.Errorf("a short run: %s", why)
 	}
 }

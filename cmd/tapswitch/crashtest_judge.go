@@ -42,12 +42,13 @@ type collected struct {
 	states  map[string]int // of the payments in the journal
 	records uint64
 	scrapes []*scrape
-	probed  []string // findings of the probes
+	lives   []time.Duration // when each life of the switch began
+	probed  []string        // findings of the probes
 }
 
 // collect reads what the run left behind.
 func (c *crash) collect(ctx context.Context) (*collected, error) {
-	h := &collected{History: oracle.History{Deadline: crashDeadline + crashTravel}, states: map[string]int{}, scrapes: c.scrapes, probed: c.found}
+	h := &collected{History: oracle.History{Deadline: crashDeadline + crashTravel}, states: map[string]int{}, scrapes: c.scrapes, lives: c.births, probed: c.found}
 	for _, t := range c.tills {
 		h.sales = append(h.sales, t.said...)
 		for _, a := range t.protocol.asks {
@@ -216,6 +217,7 @@ func (h *collected) judge() []string {
 	}
 	for _, s := range h.scrapes {
 		broken = append(broken, s.countsAgree(h.Asks)...)
+		broken = append(broken, s.casesAgree(h.states[txn.Disputed.String()])...)
 	}
 	return append(broken, h.probed...)
 }

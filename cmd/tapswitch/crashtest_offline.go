@@ -15,6 +15,7 @@ import (
 type happened struct {
 	receipt
 	hold *receipt // of a completion: what it takes; nothing else uses it meanwhile
+	sale *sale    // of an adjustment: what comes to the amount
 }
 
 // offline is a sale that was authorised by word of mouth, with the switch or
@@ -28,7 +29,7 @@ func (t *till) completeAfter(ctx context.Context) error {
 	h := t.hold
 	of := h.Original
 	of.RRN = ""
-	err := t.keep(ctx, host.Offline{Kind: host.KindCompletionAdvice, Auth: of.Auth, Original: of}, 1+t.chance.Int64N(h.amount*oracle.CompletablePercent/100), &happened{receipt{Original: host.Original{Auth: h.Auth, Date: h.Date}, link: h.link}, h})
+	err := t.keep(ctx, host.Offline{Kind: host.KindCompletionAdvice, Auth: of.Auth, Original: of}, 1+t.chance.Int64N(h.amount*oracle.CompletablePercent/100), &happened{receipt{Original: host.Original{Auth: h.Auth, Date: h.Date}, link: h.link}, h, nil})
 	if len(t.kept) > 0 {
 		t.hold = nil
 	}
@@ -50,6 +51,17 @@ func (t *till) keep(ctx context.Context, s host.Offline, amount int64, k *happen
 	return nil
 }
 
+// kind is what the switch is told.
+func (k *happened) kind() oracle.Kind {
+	switch {
+	case k.sale != nil:
+		return oracle.Adjustment
+	case k.hold != nil:
+		return oracle.CompletionAdvice
+	}
+	return oracle.OfflineSale
+}
+
 // tell tells the switch of what is kept; true when nothing is left.
 func (t *till) tell(ctx context.Context) (done bool, err error) {
 	all, _ := t.host.Upload(ctx, false) // what failed is told again
@@ -64,12 +76,16 @@ func (t *till) tell(ctx context.Context) (done bool, err error) {
 		k.Batch, k.Trace, k.RRN = told.Batch, told.Trace, told.RRN
 		k.key = keyOf(t.id, told.Batch, told.Trace)
 		delete(t.kept, told.Trace)
-		kind := oracle.OfflineSale
-		if k.hold != nil {
-			kind = oracle.CompletionAdvice
-		}
-		t.protocol.believed(kind, k.key)
+		t.protocol.believed(k.kind(), k.key)
 		switch {
+		case k.sale != nil:
+			t.adjusted(k, told.Done)
+			if told.Done {
+				continue
+			}
+			if err := t.host.Discard(ctx, told.Trace); err != nil {
+				return false, err
+			}
 		case told.Refused:
 			if k.hold != nil {
 				t.hold = k.hold

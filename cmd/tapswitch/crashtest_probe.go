@@ -24,6 +24,7 @@ import (
 type probe struct {
 	what   string
 	edit   func(b *iso8583.Builder) // of a sale in form; its MAC is made behind it
+	noMAC  bool                     // its MAC is not right
 	again  bool                     // a sale that was approved, with another amount
 	bend   func(raw []byte) []byte  // of the frame, behind its MAC
 	reason txn.Reason
@@ -49,8 +50,8 @@ func probes(batch string) []probe {
 		{what: "an empty frame", bend: func([]byte) []byte { return []byte{0, 0} }, listen: frame.ReasonLengthZero},
 		{what: "a frame without a message", bend: func(raw []byte) []byte { return reframed(raw[:10]) }, listen: frame.ReasonTooShort},
 		{what: "a frame beyond all bounds", bend: func(raw []byte) []byte { return append([]byte{0xFF, 0xFF}, raw[2:]...) }, listen: frame.ReasonTooLong},
-		{what: "another MAC", bend: func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw }, reason: txn.DeclineMAC.Reason},
-		{what: "no MAC", bend: withoutMAC, reason: txn.DeclineMACMissing.Reason},
+		{what: "another MAC", bend: func(raw []byte) []byte { raw[len(raw)-1] ^= 1; return raw }, noMAC: true, reason: txn.DeclineMAC.Reason},
+		{what: "no MAC", bend: withoutMAC, noMAC: true, reason: txn.DeclineMACMissing.Reason},
 		{what: "another terminal", edit: set(41, "19999999"), reason: txn.DeclineTerminalUnknown.Reason},
 		{what: "another merchant", edit: set(42, "104110059990009"), reason: txn.DeclineMerchant.Reason},
 		{what: "no amount", edit: set(4, "000000000000"), reason: txn.DeclineAmount.Reason},
@@ -192,7 +193,7 @@ func (v *voice) probe(ctx context.Context, p probe) (code string, err error) {
 		return "", err
 	}
 	ask := v.protocol.askOf(body)
-	ask.Malformed = true
+	ask.Malformed, ask.NoMAC = true, p.noMAC
 	raw, err := v.protocol.format.Append(nil, frame.Frame{TPDU: crashTPDU, Header: crashHeader[:], Body: body})
 	if err != nil {
 		return "", err

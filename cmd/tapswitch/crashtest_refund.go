@@ -38,7 +38,7 @@ func (t *till) refund(ctx context.Context) error {
 		return nil
 	}
 	s := t.held[t.chance.IntN(len(t.held))]
-	vain := s.left == 0 || t.chance.IntN(6) == 0
+	vain := s.left == 0 || s.cash || t.chance.IntN(6) == 0
 	if s.unsure {
 		return nil
 	}

@@ -50,10 +50,10 @@ type crash struct {
 	database *database // nil: the journal is in segment files
 	hit      *hit      // of the present life; nil: none
 
-	lives       int           // begun so far
-	born, grown time.Duration // when the present one began, and was ready
-	scrapes     []*scrape
-	found       []string // by the probes
+	births  []time.Duration // when each life of the switch began
+	grown   time.Duration   // when the present one was ready
+	scrapes []*scrape
+	found   []string // by the probes
 
 	kills []kill
 	ready []int64 // milliseconds of each start that was not cut short
@@ -122,10 +122,12 @@ func (c *crash) edit() error {
 	if err != nil {
 		return err
 	}
+	cash := ", cashback_minor: 5000, status: active}"
 	one := fmt.Sprintf("  - {id: %q, merchant: %q, tmk: terminal/%s/tmk, status: active}\n", demoTerminal, demoMerchant, demoTerminal)
 	var all strings.Builder
 	for i := range crashTills {
-		all.WriteString(strings.Replace(one, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
+		line := strings.Replace(one, ", status: active}", cash, 1)
+		all.WriteString(strings.Replace(line, fmt.Sprintf("id: %q", demoTerminal), fmt.Sprintf("id: %q", tillID(i)), 1))
 	}
 	text := string(b)
 	changes, err := c.database.edits(c.stage)
@@ -134,7 +136,7 @@ func (c *crash) edit() error {
 	}
 	for _, e := range append(changes, [][2]string{
 		{one, all.String()},
-		{"timeout_ms: 2000", "timeout_ms: 500, connections: 2"}, // of the links: one that is cut leaves the other
+		{"timeout_ms: 2000", "timeout_ms: 500, connections: 2, cashback_minor: 5000, partial_approval: \"60=1\""}, // of the links: one that is cut leaves the other
 		{"deadline_ms: 4000", fmt.Sprintf("deadline_ms: %d", crashDeadline.Milliseconds())},
 		{"drain_ms: 5000", "drain_ms: 1500"},
 		{"pin_tries: 3", "pin_tries: 10"},
@@ -247,9 +249,8 @@ func (c *crash) startSwitch() error {
 	if mended {
 		c.mended++
 	}
-	c.lives++
-	c.shop.life.Store(int64(c.lives))
-	c.born = time.Since(c.began)
+	c.births = append(c.births, time.Since(c.began))
+	c.shop.life.Store(int64(len(c.births)))
 	c.serve, err = start(c.Dir, "switch", "switch.log", "serve", "--config", "switch.yaml")
 	return err
 }
@@ -348,8 +349,9 @@ func (c *crash) endLoad() {
 	c.loads.Wait()
 }
 
-// delivered waits until the switch has no reversal left. The gauge is a second
-// old at most, and a late answer may still come: it must be empty for a while.
+// delivered waits until the switch has no reversal left and its history is level with
+// the journal, which after a fault of its store takes a while. The gauges are a
+// second old at most, and a late answer may still come: it must be so for a while.
 func (c *crash) delivered(ctx context.Context, t *troupe) error {
 	const calm = 3 // looks, a second apart
 	for empty := 0; empty < calm; {
@@ -361,14 +363,24 @@ func (c *crash) delivered(ctx context.Context, t *troupe) error {
 			return err
 		}
 		empty++
-		if !strings.Contains("\n"+text, "\ntapswitch_saf_depth 0\n") {
+		if !atRest(text) {
 			empty = 0
 		}
 		if time.Since(c.began) > restLimit+time.Duration(c.want)*killLimit {
-			return errors.New("reversals are not delivered in time")
+			return errors.New("reversals are not delivered, or the history is not level, in time")
 		}
 	}
 	return nil
+}
+
+// atRest says whether metrics show nothing that is still to be done.
+func atRest(metrics string) bool {
+	for _, line := range []string{"tapswitch_saf_depth 0", "tapswitch_history_up 1", "tapswitch_history_lag_records 0"} {
+		if !strings.Contains("\n"+metrics, "\n"+line+"\n") {
+			return false
+		}
+	}
+	return true
 }
 
 // close ends every process well and keeps what the hosts say of their books.

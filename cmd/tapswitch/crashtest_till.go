@@ -40,10 +40,13 @@ type sale struct {
 	Reason   host.Reason  `json:"reason,omitempty"`
 	RRN      string       `json:"rrn,omitempty"`
 	Undone   bool         `json:"undone,omitempty"` // approved, then taken back by the shop
-	Ready    bool         `json:"ready,omitempty"`  // sent while the switch said that it was ready
+	Cash     int64        `json:"cash_minor,omitempty"`
+	Ready    bool         `json:"ready,omitempty"` // sent while the switch said that it was ready
 
 	left   int64 // what was not given back
-	unsure bool  // a refund of it has no end that the switch would tell
+	unsure bool  // what is left of it is not known: the end of a refund or of an adjustment
+	part   int64 // what was approved, when it is less
+	cash   bool  // a part of it was paid in cash: it is not to be refunded or adjusted
 }
 
 // till is a terminal of the crash test: the real terminal's conversation and
@@ -68,6 +71,7 @@ type till struct {
 	refunds
 	deposit
 	kept    map[uint32]*happened // by trace number
+	parts   bool                 // it takes approvals of a part
 	voiding bool                 // it voids sales, which its program does not count: its batches do not balance
 
 	fell atomic.Pointer[fall] // set when it did not start again; it pays no more
@@ -122,6 +126,7 @@ func newTill(ctx context.Context, s shop, i int, chance *rand.Rand) (*till, erro
 	t := &till{shop: s, id: tillID(i), dir: s.path("till-" + tillID(i)), address: s.Switch, tmk: demoTMK, storage: crashStorage,
 		chance: chance, protocol: newProtocol(tillID(i), s.began)}
 	t.voice.till, t.kept, t.voiding = t, map[uint32]*happened{}, i%2 == 1
+	t.parts = i%4 < 2
 	err := t.stock()
 	if err != nil {
 		return nil, err
@@ -169,7 +174,7 @@ func (t *till) open(ctx context.Context) error {
 		answer = 250 * time.Millisecond
 	}
 	opened, err := host.Open(ctx, world, keys, host.Config{
-		Terminal: t.id, Merchant: demoMerchant, Address: t.address, Answer: answer, Dial: time.Second, Currency: money.CNY, Dir: t.dir,
+		Terminal: t.id, Merchant: demoMerchant, Address: t.address, Answer: answer, Dial: time.Second, Currency: money.CNY, Dir: t.dir, Part: t.parts,
 		TPDU: crashTPDU, Header: crashHeader,
 	})
 	if err == nil {
@@ -255,19 +260,25 @@ func (t *till) pay(ctx context.Context) bool {
 	if s == nil {
 		return false
 	}
-	t.take(ctx, s)
-	t.note(*s)
-	t.fall(errors.Join(t.voice.more(ctx, s), t.business(ctx)))
+	t.note(t.take(ctx, s))
+	t.fall(errors.Join(t.voice.more(ctx, s), t.business(ctx, s)))
 	return s.Code != "91"
 }
 
 // sell is a sale with what the customer types; nil when nothing was sent.
 func (t *till) sell(ctx context.Context, link, typed string) *sale {
 	s := &sale{Terminal: t.id, Link: link, Amount: int64(1 + t.chance.IntN(2000)), Ready: t.ready.Load()}
-	ask, err := t.ask(ctx, cardOf(link), s.Amount, typed)
+	kind := oracle.Purchase
+	if s.Amount > 100 && t.chance.IntN(12) == 0 {
+		kind, s.Cash, s.cash = oracle.Cashback, 1+t.chance.Int64N(s.Amount-1), true
+	}
+	ask, err := t.tap(ctx, cardOf(link), s.Amount, s.Cash, typed)
 	if err != nil {
 		t.fall(err)
 		return nil
+	}
+	if s.cash {
+		ask.Kind, ask.Cash = host.KindCashback, money.MinorUnits(s.Cash)
 	}
 	r := t.host.Sale(ctx, ask)
 	if r.Outcome == host.NotSent {
@@ -275,8 +286,9 @@ func (t *till) sell(ctx context.Context, link, typed string) *sale {
 	}
 	t.sent.Add(1)
 	s.Batch, s.Trace, s.Outcome, s.Code, s.Reason, s.RRN = r.Batch, r.Trace, r.Outcome, r.Code, r.Reason, r.RRN
+	s.part = int64(r.Part)
 	if s.Outcome == host.Approved || s.Outcome == host.Declined {
-		t.protocol.believed(oracle.Purchase, s.key())
+		t.protocol.believed(kind, s.key())
 	}
 	if s.Outcome == host.Approved && typed == t.deck[cardOf(link)].PIN {
 		t.pins.right(cardOf(link))
@@ -286,13 +298,16 @@ func (t *till) sell(ctx context.Context, link, typed string) *sale {
 
 // paid has the terminal take a sale for paid.
 func (t *till) paid(s *sale) {
+	if s.part > 0 {
+		s.Amount = s.part
+	}
 	s.left = s.Amount
 	t.held = append(t.held, s)
 }
 
 // business is what a shop does besides selling, drawn after each sale. An error is
 // the test's own, or the terminal's memory.
-func (t *till) business(ctx context.Context) error {
+func (t *till) business(ctx context.Context, s *sale) error {
 	if _, due := t.host.Pending(); due || t.keys.tak == nil || t.voice.owed != nil {
 		return nil
 	}
@@ -305,6 +320,8 @@ func (t *till) business(ctx context.Context) error {
 		return t.offline(ctx)
 	case n == 18:
 		t.settleBatch(ctx)
+	case n < 22:
+		return t.adjust(ctx, s)
 	}
 	return nil
 }
@@ -339,19 +356,21 @@ func (t *till) types(name string) string {
 }
 
 // take takes in what was approved, and now and then back.
-func (t *till) take(ctx context.Context, s *sale) {
-	if s.Outcome != host.Approved {
-		return
+func (t *till) take(ctx context.Context, s *sale) (line sale) {
+	if line = *s; s.Outcome != host.Approved {
+		return line
 	}
 	t.approved.Add(1)
 	if t.chance.IntN(10) == 0 {
 		// Also one that is not acknowledged now is due, and drained later.
 		undo, _ := t.host.Reverse(ctx)
 		s.Undone = undo != nil && undo.Trace == s.Trace
+		line = *s
 	}
 	if !s.Undone {
 		t.paid(s)
 	}
+	return line
 }
 
 // key is the payment as the promises name it.
@@ -381,6 +400,9 @@ func (t *till) note(s sale) {
 	_ = json.NewEncoder(t.log).Encode(s) // for people: the judge has the line itself
 }
 
+// typeCashback is tag 9C of goods and cash in one.
+const typeCashback = 0x09
+
 // plastic lets a card of the deck answer the kernel.
 type plastic struct{ card *card.Card }
 
@@ -394,6 +416,11 @@ func (p plastic) Transceive(_ context.Context, apdu []byte) ([]byte, error) {
 
 // ask reads a card for an amount and makes the sale of it.
 func (t *till) ask(ctx context.Context, name string, amount int64, pin string) (host.Sale, error) {
+	return t.tap(ctx, name, amount, 0, pin)
+}
+
+// tap is ask with cash that is a part of the amount.
+func (t *till) tap(ctx context.Context, name string, amount, cash int64, pin string) (host.Sale, error) {
 	c, err := card.New(t.deck[name], t.counters)
 	if err != nil {
 		return host.Sale{}, err
@@ -401,6 +428,9 @@ func (t *till) ask(ctx context.Context, name string, amount int64, pin string) (
 	purchase, err := kernel.NewPurchase(env.Real().Rand, money.Amount{Minor: money.MinorUnits(amount), Currency: money.CNY}, time.Now(), 1)
 	if err != nil {
 		return host.Sale{}, err
+	}
+	if purchase.Other = money.MinorUnits(cash); cash > 0 {
+		purchase.Type = typeCashback
 	}
 	out, err := kernel.Run(ctx, plastic{c}, kernel.DefaultConfig(), purchase)
 	if err != nil {

@@ -14,12 +14,14 @@ import (
 	"tapswitch/iso8583"
 	"tapswitch/iso8583/frame"
 	"tapswitch/simulators/oracle"
+	"tapswitch/terminal/host"
 )
 
 // Fields of a terminal's messages beyond the sale (docs/dialects/unionpaypos.md).
 const (
 	procedureVoid    = "200000"
 	procedureBalance = "310000"
+	procedureCash    = "010000"
 	typeVoid         = "23"
 	typeBalance      = "01"
 	typeRefund       = "25"
@@ -30,12 +32,16 @@ const (
 	typeOffline        = "30"
 
 	typeCompletionAdvice = "24"
+	typeAdjust           = "32"
+	typeTip              = "34"
+	procedureCashback    = "090000"
 )
 
 const (
 	firstOwnTrace = 500_000 // the terminal program's own numbers stay far below
 	keptSales     = 64      // how many sales can still be repeated or voided
 	voicePatience = 2 * time.Second
+	laterPatience = 3 * time.Second // for a switch that starts again
 )
 
 // voice is what a terminal says beyond what its program can: it repeats a sale,
@@ -49,12 +55,11 @@ type voice struct {
 	owed  *owed // nil: nothing
 }
 
-// owed is a void whose end the terminal does not know: its reversal is sent until
-// it is acknowledged, and until then the terminal does nothing else.
+// owed is a void or a cash withdrawal whose end the terminal does not know: its
+// reversal is sent until it is acknowledged, and until then the terminal does nothing
+// else.
 type owed struct {
-	trace uint32
-	batch string
-	of    *sale
+	reversal func(context.Context) ([]byte, error)
 }
 
 // drop ends the connection.
@@ -142,6 +147,9 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 	if v.keys.tak == nil {
 		return nil
 	}
+	if s.Outcome == host.NoAnswer && s.Reason == host.ReasonLost && v.chance.IntN(2) == 0 {
+		return v.repeatLater(ctx, s)
+	}
 	switch n := v.chance.IntN(48); {
 	case n < 6:
 		return v.repeat(ctx, s, false)
@@ -153,6 +161,8 @@ func (v *voice) more(ctx context.Context, s *sale) error {
 		return v.inquire(ctx, s)
 	case n < 20:
 		return v.nonsense(ctx, s)
+	case n < 28:
+		return v.cash(ctx, s)
 	}
 	return nil
 }
@@ -178,6 +188,21 @@ func (v *voice) repeat(ctx context.Context, s *sale, altered bool) error {
 	ask := v.protocol.askOf(body)
 	ask.Vain = altered
 	v.say(ctx, body, ask)
+	return nil
+}
+
+// repeatLater sends a sale again whose line broke, when a switch is there again, and
+// before its reversal: what the switch that lives now has of it, it may have from the
+// journal alone, or nothing.
+func (v *voice) repeatLater(ctx context.Context, s *sale) error {
+	for began := time.Now(); time.Since(began) < laterPatience; {
+		if v.drop(); v.connect(ctx) == nil {
+			return v.repeat(ctx, s, false)
+		}
+		if sleep(ctx, 20*time.Millisecond) != nil {
+			return nil
+		}
+	}
 	return nil
 }
 
@@ -211,7 +236,7 @@ func (v *voice) void(ctx context.Context) error {
 	}
 	ask := v.protocol.askOf(body)
 	ask.Vain = s.left < s.Amount || s.Batch != batch
-	v.owed = &owed{trace, batch, s} // before the first byte leaves
+	v.owed = &owed{func(ctx context.Context) ([]byte, error) { return v.voidOf(ctx, 0x0400, trace, batch, s) }} // before the first byte leaves
 	answer := v.say(ctx, body, ask)
 	if answer == nil {
 		return nil
@@ -241,7 +266,7 @@ func (v *voice) settle(ctx context.Context) bool {
 	if v.keys.tak == nil {
 		return false
 	}
-	body, err := v.voidOf(ctx, 0x0400, v.owed.trace, v.owed.batch, v.owed.of)
+	body, err := v.owed.reversal(ctx)
 	if body == nil || err != nil {
 		return false
 	}

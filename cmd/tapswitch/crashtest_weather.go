@@ -13,7 +13,7 @@ import (
 // crashMoods are how the acquirers behave, one drawn after the other.
 func crashMoods() []string {
 	return []string{"normal", "normal", "normal", "silent once", "silent-before once", "late 700ms once", "late 50ms once",
-		"bad-mac once", "wrong-amount once", "duplicate once", "garbage once", "hangup once"}
+		"bad-mac once", "wrong-amount once", "duplicate once", "garbage once", "hangup once", "partial once", "partial once"}
 }
 
 // weather puts the acquirers into moods until the load ends, and now and then

@@ -63,6 +63,7 @@ func (p *protocol) askOf(body []byte) oracle.Ask {
 	typ := ""
 	if f60 := string(v.AppendText(nil, 60)); len(f60) >= 8 {
 		typ, a.Key.Batch = f60[:2], number(f60[2:8])
+		a.TakesPart = len(f60) > 13 && f60[13] == '1'
 	}
 	a.Kind = kindOf(v.MTI(), string(v.AppendText(nil, 3)), typ)
 	if f61 := string(v.AppendText(nil, 61)); len(f61) >= 12 && a.Kind != oracle.Reversal {
@@ -93,6 +94,8 @@ func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
 			return oracle.OfflineSale
 		case typeCompletionAdvice:
 			return oracle.CompletionAdvice
+		case typeAdjust, typeTip:
+			return oracle.Adjustment
 		}
 	case 0x0500:
 		return oracle.Settlement
@@ -106,6 +109,10 @@ func kindOf(mti iso8583.MTI, procedure, typ string) oracle.Kind {
 			return oracle.Void
 		case typ == typeCompletion:
 			return oracle.Completion
+		case procedure == procedureCashback:
+			return oracle.Cashback
+		case procedure == procedureCash:
+			return oracle.Cash
 		}
 		return oracle.Purchase
 	}
@@ -203,7 +210,7 @@ func (e *ear) sent(body []byte) {
 	e.mu.Lock()
 	e.open = append(e.open, waiting{a, v.MTI().Response()})
 	e.mu.Unlock()
-	if a.Kind == oracle.Purchase {
+	if a.Kind == oracle.Purchase || a.Kind == oracle.Cashback {
 		e.to.mu.Lock()
 		e.to.sale[a.Key.Trace] = slices.Clone(body)
 		delete(e.to.sale, a.Key.Trace-keptSales)

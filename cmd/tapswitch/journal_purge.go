@@ -85,7 +85,7 @@ func purge(cfg *config.Config, age time.Duration) (p purged, err error) {
 	}
 	var done journal.Compaction
 	if err = carry(j, world); err == nil {
-		done, err = retain.Purge(j, retain.Config{Before: before, HoldsFrom: world.Clock.Now().Add(-cfg.HoldsLast())})
+		done, err = retain.Purge(j, retain.Config{Before: before, Now: world.Clock.Now(), HoldsFrom: world.Clock.Now().Add(-cfg.HoldsLast())})
 	}
 	if err := errors.Join(err, j.Close()); err != nil {
 		return p, err

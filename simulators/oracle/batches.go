@@ -11,6 +11,7 @@ type Totals struct {
 // standing is a payment at a moment of the journal.
 type standing struct {
 	key      Key
+	amount   int64 // that it comes to
 	inForce  bool
 	undone   bool // nothing brings it back
 	progress string
@@ -74,7 +75,10 @@ func (b *batches) add(r Record) {
 			return
 		}
 		id := batchOf(r.Key)
-		s = &standing{key: r.Key}
+		s = &standing{key: r.Key, amount: r.Amount}
+		if all := b.c.asked[r.Key]; len(all) > 0 && all[0].Kind == Adjustment && b.known[all[0].Of] != nil {
+			b.known[all[0].Of].amount = r.Amount
+		}
 		b.known[r.Key] = s
 		b.of[id] = append(b.of[id], s)
 		b.unknown[id] = b.unknown[id] || b.c.asked[r.Key] == nil
@@ -89,6 +93,9 @@ func (b *batches) add(r Record) {
 	}
 	switch r.Kind {
 	case "outcome":
+		if r.Amount > 0 { // a part was approved
+			s.amount = r.Amount
+		}
 		s.inForce = s.inForce || !s.undone && (r.Event == "said_yes" || r.Event == "stood_in")
 		s.inForce = s.inForce && r.Event != "not_sent" // an advice that was withdrawn
 		if s.progress == underWay || r.Event == "not_sent" {
@@ -134,7 +141,7 @@ func (b *batches) close(r Record) {
 	}
 	var sum Totals
 	for _, s := range b.of[id] {
-		kind, amount := b.c.asked[s.key][0].Kind, b.c.intents[s.key].Amount
+		kind, amount := b.c.asked[s.key][0].Kind, s.amount
 		switch {
 		case s.progress != "":
 			b.c.broken(3, []Key{s.key}, "its batch is closed while the payment is %s", s.progress)

@@ -77,3 +77,24 @@ func TestBatches(t *testing.T) {
 		t.Errorf("a reversal behind the close: %v", all)
 	}
 }
+
+// A batch whose totals came in a wrong form alone must be open; one that was asked for properly too may be closed.
+func TestWrongFormClosesNoBatch(t *testing.T) {
+	h := settled()
+	wrong := 0
+	for i := range h.Asks {
+		if a := &h.Asks[i]; a.Kind == Settlement && a.Key.Terminal == "10000003" {
+			a.Malformed, a.Code, a.Balanced = true, "30", false
+			wrong = i
+		}
+	}
+	if all := Judge(h); len(all) != 1 || all[0].Promise != 10 || !strings.Contains(all[0].Text, "its totals came in a wrong form alone") {
+		t.Errorf("%v", all)
+	}
+	again := h.Asks[wrong]
+	again.Malformed, again.Key.Trace, again.OfTrace, again.Code, again.Balanced = false, 11, 11, approved, true
+	h.Asks = append(h.Asks, again)
+	if all := Judge(h); len(all) != 0 {
+		t.Errorf("%v", all)
+	}
+}

@@ -21,6 +21,8 @@ type Kind string
 const (
 	Purchase    Kind = "purchase"
 	Cash        Kind = "cash"
+	Cashback    Kind = "cashback"     // a purchase, with cash
+	Adjustment  Kind = "adjustment"   // an advice: an earlier payment comes to another amount
 	OfflineSale Kind = "offline_sale" // an advice: it has happened, and is told until it is taken
 	Void        Kind = "void"
 	Refund      Kind = "refund"  // terminals do not reverse one, they repeat it
@@ -39,28 +41,29 @@ const (
 
 // pays says whether a yes takes money from the card holder, or holds it.
 func (k Kind) pays() bool {
-	return k == Purchase || k == Cash || k == OfflineSale || k == Hold || k.completes()
+	return k == Purchase || k == Cash || k == Cashback || k == OfflineSale || k == Hold || k.completes()
 }
 
 // kept says whether the switch keeps an answer that it repeats.
 func (k Kind) kept() bool {
-	return k.pays() || k == Void || k == Refund || k == Inquiry || k.ofHold()
+	return k.pays() || k == Void || k == Refund || k == Inquiry || k == Adjustment || k.ofHold()
 }
 
 // askedAnew says whether a no is no end: a later yes takes its place.
 func (k Kind) askedAnew() bool { return k.happened() || k == Inquiry }
 
 // happened says whether the terminal asks nobody's leave.
-func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice }
+func (k Kind) happened() bool { return k == OfflineSale || k == CompletionAdvice || k == Adjustment }
 
 // Ask is one message of a terminal, as it was delivered to the switch, and its
 // answer. A message that was delivered twice is two of them.
 type Ask struct {
 	Kind      Kind
 	Key       Key    // of a reversal: the payment to be reversed
-	Of        Key    // of a void or a refund: the payment that it takes back; of a completion: what is held; of the result of a script: the approval
+	Of        Key    // of a void or a refund: the payment that it takes back; of a completion: what is held; of an adjustment: the payment that it changes; of the result of a script: the approval
 	Script    string // of the result of a script: what it says, in hex
-	Amount    int64  // minor units
+	Amount    int64  // minor units; of an adjustment: what the payment comes to
+	TakesPart bool   // of a purchase: an approval of a part of the amount is taken
 	Malformed bool   // not in the form that the dialect asks for
 	NoMAC     bool   // without a valid MAC
 	Vain      bool   // in form, and never to be approved: another amount under a known key, a void of what is not in force
@@ -85,9 +88,13 @@ type Ask struct {
 // tried and not right.
 const (
 	approved  = "00"
+	inPart    = "10" // of the amount that the answer has
 	wrongPIN  = "55"
 	triesUsed = "75"
 )
+
+// yes says whether the answer approves, all or a part.
+func (a Ask) yes() bool { return a.Code == approved || a.Code == inPart }
 
 // Terminal is a terminal's own memory at the end.
 type Terminal struct {
@@ -148,7 +155,7 @@ type Record struct {
 	STAN   uint32 // of intent, advice and undo
 	Sent   string // of intent, advice and undo: field 7
 	RRN    string // of intent and advice
-	Amount int64  // of intent and advice
+	Amount int64  // of intent and advice; of an outcome that approves a part: the part
 	Code   string // of outcome and refused
 	Auth   string // of outcome and advice
 	Card   string // of tries, intent and advice: the card's token

@@ -61,7 +61,7 @@ func (c *court) opened(k Key) {
 	for range 3 {
 		c.open[k] = true
 		all := c.asked[k]
-		if len(all) == 0 || all[0].Kind != Void && !all[0].Kind.ofHold() {
+		if len(all) == 0 || all[0].Kind != Void && all[0].Kind != Adjustment && !all[0].Kind.ofHold() {
 			return
 		}
 		k = all[0].Of

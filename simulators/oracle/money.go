@@ -13,7 +13,7 @@ func approvalsAreStored(c *court) {
 	}
 	for _, k := range c.order {
 		for _, a := range c.asked[k] {
-			if a.Code != approved || a.Received == Never {
+			if !a.yes() || a.Received == Never {
 				continue
 			}
 			r, ok := yes[k]
@@ -73,13 +73,16 @@ func debitsMatch(c *court) {
 		if !c.asked[k][0].Kind.pays() {
 			continue
 		}
-		want := c.asked[k][0].Amount
+		want := c.worth(k)
 		switch n := effective[k]; {
 		case n > 1:
 			c.broken(2, []Key{k}, "%d effective debits", n)
 		case c.open[k]:
-			if held[k] && c.stands(k) == disputed && !c.asked[k][0].Kind.happened() {
+			switch s := c.stands(k); {
+			case held[k] && s == disputed && !c.asked[k][0].Kind.happened():
 				c.broken(2, []Key{k}, "the terminal has an approval that was to be undone, and a case is open")
+			case n == 1 && s == "reversed":
+				c.broken(4, []Key{k}, "the acquirer holds %d of a payment whose case was closed as undone", amount[k])
 			}
 		case n == 1 && !held[k]:
 			c.broken(4, []Key{k}, "the acquirer holds %d of a payment that the terminal does not have", amount[k])
@@ -113,7 +116,7 @@ func voidsMatch(c *court) {
 // refundsMatch is promises 2 and 4 for refunds: what a terminal was told is given
 // back once, what it was not told is not given or has a case, and a payment gives no
 // more than it took, what has a case included: but for what an acquirer gave after
-// it had said no.
+// it had said no, or had said to its reversal that it does not know it.
 func refundsMatch(c *court) {
 	told := map[Key]bool{}
 	for _, t := range c.Terminals {
@@ -123,7 +126,7 @@ func refundsMatch(c *court) {
 	}
 	no := map[Key]bool{}
 	for _, r := range c.Records {
-		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no"
+		no[r.Key] = no[r.Key] || r.Kind == "outcome" && r.Event == "said_no" || r.Kind == "undone" && r.Event == "undo_unknown"
 	}
 	given, amount, sum, by := map[Key]int{}, map[Key]int64{}, map[Key]int64{}, map[Key][]Key{}
 	for _, b := range c.Credits {
@@ -142,8 +145,8 @@ func refundsMatch(c *court) {
 	for _, k := range c.order {
 		a := c.asked[k][0]
 		switch n := given[k]; {
-		case a.Kind.pays() && sum[k] > a.Amount:
-			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], a.Amount)
+		case a.Kind.pays() && sum[k] > c.worth(k):
+			c.broken(2, append([]Key{k}, by[k]...), "refunds give %d back of %d", sum[k], c.worth(k))
 		case a.Kind != Refund:
 		case n > 1:
 			c.broken(2, []Key{k}, "%d refunds in force", n)
@@ -196,8 +199,8 @@ func allRest(c *court) {
 }
 
 // casesHaveACause is the end of promise 3: a case is open for what the acquirer
-// refused to undo or to take, for refunds of whose end nobody knows, and for nothing
-// else; and nobody but a person closes it.
+// refused to undo or to take, for refunds of whose end nobody knows, for a yes to what a
+// person had found undone, and for nothing else; and nobody but a person closes it.
 func casesHaveACause(c *court) {
 	said := c.refusals()
 	open := map[Key]bool{}
@@ -212,15 +215,31 @@ func casesHaveACause(c *court) {
 	for _, r := range c.Records {
 		closed[r.Key] = closed[r.Key] || r.Kind == "act" // by a person
 	}
+	yes, found := c.approvals(), map[Key]bool{}
 	for _, r := range c.Records {
+		again := found[r.Key] && r.Kind == "case" && r.Code == approved && yes[r.Key]
+		if r.Kind == "act" || r.Kind == "case" {
+			found[r.Key] = r.Event == "found_undone"
+		}
 		switch all := c.asked[r.Key]; {
 		case r.Kind != "case":
 		case !open[r.Key] && !closed[r.Key]:
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, and it is %q", r.Code, c.stands(r.Key))
-		case !said[r.Key][r.Code] && (len(all) == 0 || all[0].Kind != Refund):
+		case !said[r.Key][r.Code] && !again && (len(all) == 0 || all[0].Kind != Refund):
 			c.broken(3, []Key{r.Key}, "its case was opened with %s, which no acquirer said", r.Code)
 		}
 	}
+}
+
+// approvals are the payments and advices that an acquirer once said yes to.
+func (c *court) approvals() map[Key]bool {
+	yes := map[Key]bool{}
+	for _, m := range c.Messages {
+		if m.Response == approved && family(m.MTI) != "0400" {
+			yes[c.sent[request{m.Acquirer, m.STAN, m.Sent}]] = true
+		}
+	}
+	return yes
 }
 
 // refusals are the codes by which acquirers would not undo a payment, or not take

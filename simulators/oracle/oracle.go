@@ -30,6 +30,7 @@ type court struct {
 	sent    map[request]Key // by what the intent's request carried
 	asked   map[Key][]Ask   // whose answers are kept, in the order of the history
 	order   []Key           // of asked
+	comes   map[Key]int64   // what payments come to by adjustments that terminals were told of
 	open    map[Key]bool    // payments that a person has or had, and what a void of them would take back: what the acquirer holds is the person's to say
 	found   []Violation
 }
@@ -43,7 +44,7 @@ type request struct {
 
 // Judge runs every check over a drained history.
 func Judge(h History) []Violation {
-	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, open: map[Key]bool{}}
+	c := &court{History: h, intents: map[Key]Record{}, sent: map[request]Key{}, asked: map[Key][]Ask{}, comes: map[Key]int64{}, open: map[Key]bool{}}
 	for _, r := range h.Records {
 		switch r.Kind {
 		case "intent", "advice", recordScript:
@@ -66,6 +67,7 @@ func Judge(h History) []Violation {
 		}
 		c.asked[a.Key] = append(c.asked[a.Key], a)
 	}
+	c.adjust()
 	opened, closed := map[Key]bool{}, map[Key]bool{}
 	for _, r := range h.Records {
 		opened[r.Key] = opened[r.Key] || r.Kind == "case"
@@ -77,7 +79,7 @@ func Judge(h History) []Violation {
 		}
 	}
 	for _, check := range []func(*court){
-		approvalsAreStored, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, scriptsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
+		approvalsAreStored, partsAreTaken, debitsHaveIntents, booksAreSound, debitsMatch, voidsMatch, refundsMatch, holdsMatch, scriptsMatch, vainIsRefused, repeatsAgree, undoneStaysUndone, allRest, casesHaveACause,
 		answersReachTheirTerminal, lateIsNo, numbersAreUnique, reversalsAreRecorded, batchesAgree, replayAgrees, nothingInClear, wrongFormIsRefused, macIsNeeded, triesAreCounted, mandateIsKept,
 	} {
 		check(c)

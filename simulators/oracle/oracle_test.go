@@ -125,6 +125,14 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		{"a payment that does not rest", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "reversing", "reversing" }},
 		{"left to a person without cause", 3, undoneK, func(h *History) { h.States[2].Running, h.States[2].Replayed = "disputed", "disputed" }},
 		{"a case that is closed silently", 3, open, func(h *History) { h.States[5].Running, h.States[5].Replayed = "unmatched", "unmatched" }},
+		{"a yes after it was found undone, and nobody has it", 4, open, func(h *History) {
+			h.Records = append(h.Records, Record{Kind: "act", Key: open, Event: "found_undone"})
+			h.States[5].Running, h.States[5].Replayed = "reversed", "reversed"
+		}},
+		{"a case opened again without a yes", 3, open, func(h *History) {
+			h.Records = append(h.Records, Record{Kind: "act", Key: open, Event: "found_undone"}, Record{Kind: "case", Key: open, Event: "case_opened", Code: "00"})
+			h.Messages = slices.DeleteFunc(h.Messages, func(m Message) bool { return m.STAN == 6 })
+		}},
 		{"a debit without its case", 4, open, func(h *History) { h.States[5].Running = "reversed" }},
 		{"a yes with an open case", 2, open, func(h *History) { h.Terminals[3].Holds = []Key{open} }},
 		{"an altered repeat is approved", 2, voided, func(h *History) { h.Asks[5].Code = "00" }},
@@ -270,5 +278,9 @@ func TestRefundsWithACaseCount(t *testing.T) {
 	}
 	if all := Judge(open(Record{Kind: "outcome", Key: second, Event: "said_no", Code: "12"})); len(all) != 0 {
 		t.Errorf("given after a no: %v", all)
+	}
+	undo := Record{Kind: "undo", Key: second, Event: "timed_out", STAN: 90, Sent: "0102030499"}
+	if all := Judge(open(undo, Record{Kind: "undone", Key: second, Event: "undo_unknown", Code: "25"})); finds(all, 2, offline) {
+		t.Errorf("given after its reversal was told that it is not known: %v", all)
 	}
 }

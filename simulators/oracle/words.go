@@ -17,7 +17,7 @@ func repeatsAgree(c *court) {
 			if a.Received == Never || a.Code == "" {
 				continue
 			}
-			if a.Code != approved {
+			if !a.yes() {
 				if no == nil || a.Received < no.Received {
 					no = a
 				}
@@ -44,7 +44,7 @@ func undoneStaysUndone(c *court) {
 			continue
 		}
 		for _, a := range c.asked[r.Key] {
-			if a.Code == approved && a.Answered != Never && a.Arrived > r.Answered {
+			if a.yes() && a.Answered != Never && a.Arrived > r.Answered {
 				c.broken(2, []Key{r.Key}, "approved at %v, after its reversal was answered with %s at %v", a.Answered, r.Code, r.Answered)
 			}
 		}
@@ -80,7 +80,7 @@ func lateIsNo(c *court) {
 		}
 		first := -1
 		for i, a := range c.asked[k] {
-			if a.Answered != Never && a.Code == approved && (first < 0 || a.Answered < c.asked[k][first].Answered) {
+			if a.Answered != Never && a.yes() && (first < 0 || a.Answered < c.asked[k][first].Answered) {
 				first = i
 			}
 		}
@@ -96,8 +96,28 @@ func lateIsNo(c *court) {
 // wrongFormIsRefused is promise 10: no yes to what is in a wrong form.
 func wrongFormIsRefused(c *court) {
 	for _, a := range c.Asks {
-		if a.Malformed && a.Code == approved {
+		if a.Malformed && a.yes() {
 			c.broken(10, []Key{a.Key}, "a %s in a wrong form was approved", a.Kind)
+		}
+	}
+	closedByWrongForm(c)
+}
+
+// closedByWrongForm is promise 10 for batches: totals in a wrong form close none.
+func closedByWrongForm(c *court) {
+	wrong, asked := map[Key]Key{}, map[Key]bool{}
+	for _, a := range c.Asks {
+		switch id := batchOf(a.Key); {
+		case a.Kind != Settlement || a.Arrived == Never:
+		case a.Malformed:
+			wrong[id] = a.Key
+		default:
+			asked[id] = true
+		}
+	}
+	for _, r := range c.Records {
+		if k, ok := wrong[batchOf(r.Key)]; ok && r.Kind == "batch" && r.Event != "open" && !asked[batchOf(r.Key)] {
+			c.broken(10, []Key{k}, "its batch is %s, and its totals came in a wrong form alone", r.Event)
 		}
 	}
 }
@@ -106,7 +126,7 @@ func wrongFormIsRefused(c *court) {
 // a known message with another content, a void of what is not in force.
 func vainIsRefused(c *court) {
 	for _, a := range c.Asks {
-		if a.Vain && a.Code == approved {
+		if a.Vain && a.yes() {
 			c.broken(2, []Key{a.Key}, "a %s was approved that had to be refused", a.Kind)
 		}
 	}
@@ -122,7 +142,7 @@ func nothingInClear(c *court) {
 // macIsNeeded is the last part of promise 11.
 func macIsNeeded(c *court) {
 	for _, a := range c.Asks {
-		if a.NoMAC && a.Kind != Other && a.Code == approved {
+		if a.NoMAC && a.Kind != Other && a.yes() {
 			c.broken(11, []Key{a.Key}, "a %s without a valid MAC was served", a.Kind)
 		}
 	}

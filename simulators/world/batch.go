@@ -134,6 +134,29 @@ func (p *pos) closeAgain() {
 	p.askTotals(p.mem.closed)
 }
 
+// garbledTotals asks for the close of the present batch in a wrong form: it is refused
+// by name, and the batch goes on.
+func (p *pos) garbledTotals() {
+	w := p.w
+	w.fault("totals in a wrong form")
+	present := closing{list: p.mem.list}
+	content := unionpaypos.AppendTotals(nil, present.totals(), unionpaypos.Totals{})
+	switch w.rng.IntN(3) {
+	case 0:
+		content = content[:1+w.rng.IntN(len(content)-1)]
+	case 1:
+		content = append(content, content[:1+w.rng.IntN(len(content))]...)
+	default:
+		content = nil
+	}
+	p.mem.trace++
+	ask := &oracle.Ask{Kind: oracle.Settlement, Key: oracle.Key{Terminal: p.id, Batch: p.mem.batch, Trace: p.mem.trace}, Malformed: true}
+	p.say(ask, 0x0500, codeSettle, content)
+	if ask.Code != "" && ask.Code != "30" {
+		w.finding("terminal %s: totals in a wrong form are told %s", p.id, ask.Code)
+	}
+}
+
 // upload sends the payments of a batch one by one, and its end.
 func (p *pos) upload(c *closing) {
 	if c.sent >= len(c.list) {
@@ -177,23 +200,31 @@ func (p *pos) uploaded(c *closing, code string, n int) {
 // exchange sends a message about a batch and waits; no answer when it is not to be believed.
 func (p *pos) exchange(kind oracle.Kind, batch uint32, mti iso8583.MTI, code string, content []byte) (*oracle.Ask, *iso8583.View) {
 	p.mem.trace++
+	ask := &oracle.Ask{Kind: kind, Key: oracle.Key{Terminal: p.id, Batch: batch, Trace: p.mem.trace}}
+	return p.say(ask, mti, code, content)
+}
+
+// say is exchange of what is asked; without content field 48 is left out.
+func (p *pos) say(ask *oracle.Ask, mti iso8583.MTI, code string, content []byte) (*oracle.Ask, *iso8583.View) {
 	var b iso8583.Builder
 	b.Reset(p.layout, mti)
-	b.SetUint(11, uint64(p.mem.trace))
+	b.SetUint(11, uint64(ask.Key.Trace))
 	b.SetString(41, p.id)
 	b.SetString(42, merchant)
-	b.SetText(48, content)
+	if len(content) > 0 {
+		b.SetText(48, content)
+	}
 	if mti == 0x0500 {
 		b.SetString(49, "156")
 		b.SetString(63, "01 ")
 	}
-	b.SetString(60, fmt.Sprintf("00%06d%s", batch, code))
+	b.SetString(60, fmt.Sprintf("00%06d%s", ask.Key.Batch, code))
 	body, err := p.sealed(&b)
 	if err != nil {
-		p.w.finding("terminal: %s: %v", kind, err)
+		p.w.finding("terminal: %s: %v", ask.Kind, err)
 		return nil, nil
 	}
-	answer, ask := p.talk(body, &oracle.Ask{Kind: kind, Key: oracle.Key{Terminal: p.id, Batch: batch, Trace: p.mem.trace}}, 6*time.Second)
+	answer, ask := p.talk(body, ask, 6*time.Second)
 	v := new(iso8583.View)
 	if answer == nil {
 		return nil, nil

@@ -22,6 +22,7 @@ type booked struct {
 	refuses      string    // the code by which it will not be undone
 	takes        *booked   // of a void in force: what it gave back; of a completion, in force or voided: what it used up
 	used         []*booked // of a hold and of a completion: what has made use of it, in force or not
+	body         []byte    // the request
 	request      []byte    // of a yes that it insists on
 	insisted     int       // how often, since all is calm
 	told         bool      // a yes has reached the switch whole
@@ -54,7 +55,7 @@ func (h *host) decide(v *iso8583.View, body []byte) *answer {
 	if e.known {
 		return &e.said
 	}
-	e.known = true
+	e.known, e.body = true, body
 	careless := e.reversed && h.w.trouble("booked after its reversal", 300)
 	if e.reversed && !careless {
 		e.said.code = "12"

@@ -113,6 +113,7 @@ func Tell(j journal.Record) (rec oracle.Record, err error) {
 		return begun(rec, k, j)
 	case record.KindOutcome:
 		o, err := record.ParseOutcome(j.Body)
+		rec.Amount = int64(o.Answer.Part)
 		rec.Event, rec.Code, rec.Auth, rec.Day = o.Event.String(), o.Answer.Code.String(), auth(o.Answer), o.Answer.At.Unix()/86400
 		return rec, err
 	case record.KindUndo:

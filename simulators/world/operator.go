@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tapswitch/internal/env"
+	"tapswitch/iso8583"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -68,6 +69,26 @@ func (w *World) close(m *machine, p txn.Payment, e *booked) {
 		err := m.node.Act(p.Numbers.RRN, a, w.sched.mono.Add(time.Second))
 		w.say("operator: %s of terminal %s trace %06d: %v", a.What, p.Key.Terminal, p.Key.Trace, err == nil)
 	})
+	if a.What == txn.FoundUndone && w.trouble("found undone, then yes", 100) {
+		w.sched.after(w.group, w.between(100*time.Millisecond, 5*time.Second), func() {
+			w.host(p.Link).afterAll(e, p.Key.Class == txn.Purchase || p.Key.Class == txn.Cash)
+		})
+	}
+}
+
+// afterAll says yes to what a person found undone: it is booked after all, where it
+// takes money and nothing else, or an old answer comes round once more.
+func (h *host) afterAll(e *booked, takes bool) {
+	var v iso8583.View
+	switch {
+	case e.body == nil: // an advice
+	case takes && e.pays && !e.inForce() && h.w.rng.IntN(2) == 0:
+		e.reversed = false
+		h.contradict(e, e.body)
+	case e.said.code == "00" && len(h.lines) > 0 && !h.silent && h.layout.Parse(e.body, &v) == nil:
+		h.w.say("%s: an old yes to stan=%s comes round", h.name, text(&v, 11))
+		h.answer(h.lines[len(h.lines)-1], &v, &answer{code: "00", auth: e.said.auth})
+	}
 }
 
 // cameFree lets a terminal forget what a person finds undone: what was completed or

@@ -125,6 +125,8 @@ func (p *pos) live() {
 			p.voidInVain()
 		case w.rng.IntN(25) == 0:
 			p.nonsense()
+		case len(p.mem.list) > 0 && w.rng.IntN(25) == 0:
+			p.garbledTotals()
 		case p.deposits():
 		case w.rng.IntN(8) == 0:
 			p.inquire()

@@ -304,6 +304,11 @@ func (p *pos) undo() {
 		if (s.kind == oracle.Purchase || s.kind == oracle.Cash) && s.rrn != "" {
 			p.mem.gone = s
 		}
+	case "64": // it stands
+		if s.rrn == "" {
+			p.w.finding("terminal: reversal of trace %d, whose end nobody knows, is refused with 64", s.trace)
+		}
+		p.mem.pending = nil
 	default:
 		p.hear(code)
 	}

@@ -86,7 +86,7 @@ type Payment struct {
 // Settlement is how terminals close their batches.
 type Settlement struct {
 	MACRequired bool `key:"mac_required" help:"false: totals, batch uploads and their end may come without field 64, as some terminals send them, and are answered without; one that has it is verified all the same"`
-	Remember    int  `key:"remember" min:"0" max:"2000000" help:"a payment is remembered beyond payment.replay_window_ms until its batch is closed, while there are no more than so many; about 1 KiB each"`
+	Remember    int  `key:"remember" min:"0" max:"2000000" help:"a payment is remembered beyond payment.replay_window_ms until its batch is closed, while there are no more than so many, an advice or a refund in any case; about 1 KiB each"`
 }
 
 // Journal is the durable memory.

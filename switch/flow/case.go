@@ -4,6 +4,7 @@ package flow
 
 import (
 	"errors"
+	"fmt"
 
 	"tapswitch/switch/journal"
 	"tapswitch/switch/record"
@@ -29,4 +30,26 @@ func (f *Flow) CloseCase(k txn.Key, a txn.Act) (txn.Payment, error) {
 		return txn.Payment{}, err
 	}
 	return *now.Payment, nil
+}
+
+// lateFound opens a case of a payment that a person had found undone, when its yes
+// comes after all: the acquirer may have carried it out since, or what it answered
+// before was on its way. Which one is for a person again; to reverse it by itself
+// could give back twice what somebody at the acquirer gave back. Nobody has verified the
+// answer's MAC, and a case moves no money.
+func (f *Flow) lateFound(k txn.Key, l replay.LinkKey) {
+	c := txn.Case{Why: txn.CaseApprovedAfterUndone, Code: txn.CodeApproved, At: f.Clock.Now()}
+	err := f.changeToCase(k, func(now replay.View) []journal.Record {
+		switch {
+		case !settled(now):
+			return nil
+		case now.Payment.FoundUndone:
+			return []journal.Record{record.MakeCase(now.Payment, c)}
+		}
+		now.Heard(txn.SaidYes)
+		return nil
+	})
+	if err != nil {
+		f.Stop(fmt.Errorf("late yes to what was found undone, link %s stan %06d: %w", l.Link, l.STAN, err))
+	}
 }

@@ -123,6 +123,15 @@ func (f *Flow) coded(in *txn.Request, o *txn.Payment) bool {
 	return ok && in.OfAuth == held.Answer.Auth
 }
 
+// dated is coded for the date that the void of a completion may carry.
+func (f *Flow) dated(in *txn.Request, o *txn.Payment) bool {
+	if txn.NearDate(o.Answer.At, in.OfDate) {
+		return true
+	}
+	held, ok := f.Payments.Find(o.Original)
+	return ok && txn.NearDate(held.Answer.At, in.OfDate)
+}
+
 // reversible says that a void of a completion can still be reversed: its reversal
 // brings the completion back, so nothing else may have been done with the
 // pre-authorization since.

@@ -114,6 +114,8 @@ type Batches interface {
 	// Offline counts an offline sale of an amount that is about to be made durable, and
 	// names the limit that it breaks, empty when none; done says that it is, or failed.
 	Offline(k txn.Key, minor money.MinorUnits, l txn.OfflineLimits) (over txn.Reason, done func())
+	// Now is what the payments in force of a batch come to, forgotten ones too.
+	Now(id txn.BatchID) txn.Totals
 	// Current is the batch that a terminal goes on with that says it is in id.
 	Current(id txn.BatchID) uint32
 }

@@ -147,7 +147,7 @@ func (f *Flow) changeToCase(k txn.Key, decide func(replay.View) []journal.Record
 // caseRecords opens a case where there can be one. A payment that rests as the
 // terminal was told is left alone.
 func caseRecords(now replay.View, c txn.Case) []journal.Record {
-	if now.Payment == nil || now.Payment.State == txn.Disputed || now.Payment.State == txn.Completed {
+	if now.Payment == nil || now.Payment.State == txn.Disputed || now.Payment.State == txn.Completed || now.Payment.State == txn.Reversed {
 		return nil
 	}
 	if _, ok := txn.Follow(now.Payment.State, txn.CaseOpened); !ok {
@@ -164,6 +164,7 @@ func (f *Flow) lateCase(k txn.Key, l replay.LinkKey, said txn.Event) {
 	err := f.changeToCase(k, func(now replay.View) []journal.Record {
 		switch {
 		case !settled(now):
+			besideAnswer(now, said)
 			return nil
 		case said == txn.SaidYes && now.Payment.State == txn.Declined:
 			return caseRecords(now, c)

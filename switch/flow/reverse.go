@@ -34,7 +34,9 @@ func (f *Flow) Reverse(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 	numbers := f.undoNumbers()
 	known := false
 	now, err := f.changeWithHold(in.Original, func(now, hold replay.View) ([]journal.Record, error) {
-		known = now.Known
+		if known = now.Known; !known && f.forgotten(in.Original) {
+			return nil, txn.DeclineReversalLate
+		}
 		records, err := undoAsked(now, hold, in, numbers)
 		return f.withdrawn(now, records, txn.DeclineUndone), err
 	})
@@ -92,7 +94,7 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		return nil, txn.DeclineOriginalAdjusted
 	}
 	if err := untouched(withoutAdvice(now)); err != nil {
-		return nil, err
+		return nil, stays(err)
 	}
 	if p.State == txn.Completed { // before, nothing else could be done with the pre-authorization
 		if err := reversible(p, hold); err != nil {
@@ -100,4 +102,22 @@ func undoAsked(now, hold replay.View, in *txn.Request, n txn.Numbers) ([]journal
 		}
 	}
 	return undoRecords(now, txn.UndoAsked, txn.DeclineUndone.Reason, n)
+}
+
+// forgotten says that an original that is not known may be one of those that the index
+// has no room to remember: its batch comes to more than the payments of it that are known.
+func (f *Flow) forgotten(original txn.Key) bool {
+	id := original.BatchID()
+	_, sum := counted(f.Payments.OfBatch(id))
+	return sum != f.Batches.Now(id)
+}
+
+// stays is why a payment is not reversed: said by a code that no terminal takes for the
+// end of its reversal, unless the payment is taken back already.
+func stays(why error) error {
+	switch why {
+	case txn.DeclineOriginalRefunded, txn.DeclineOriginalCompleted, txn.DeclineOriginalCase:
+		return txn.DeclineOriginalUsed.Why(why)
+	}
+	return why
 }

@@ -50,6 +50,7 @@ func (f *Flow) begin(ctx context.Context, r *reporter, in *txn.Request, check fu
 // checked is what came of the card and goes along to the acquirer.
 type checked struct {
 	issuer   *chip.Issuer // set when the card is on-us
+	chip     string       // the issuer by whose keys the cryptogram was found genuine, also when nothing else came of it
 	pin      verified
 	original *txn.Payment // what a void, a refund or a completion is about
 }
@@ -57,7 +58,7 @@ type checked struct {
 // card is steps 5 to 7: the chip, the route, the PIN, and the numbers of the
 // request to the acquirer.
 func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Payment) (c checked, told *txn.Answer) {
-	tell := func(a txn.Answer) (checked, *txn.Answer) { return checked{}, &a }
+	tell := func(a txn.Answer) (checked, *txn.Answer) { return checked{chip: c.chip}, &a }
 	var err error
 	if c.issuer, err = f.Routes.Issuer(in.Card.PAN); err != nil {
 		return tell(f.refuse(err))
@@ -65,6 +66,9 @@ func (f *Flow) card(ctx context.Context, r *reporter, in *txn.Request, p *txn.Pa
 	r.whose(c.issuer)
 	if err := f.chip(ctx, in, c.issuer); err != nil {
 		return tell(f.refuse(err))
+	}
+	if c.issuer != nil {
+		c.chip = c.issuer.Name
 	}
 	r.step(StepChip)
 	if p.Link == "" { // what has an original goes where that went

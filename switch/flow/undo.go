@@ -155,12 +155,17 @@ func (f *Flow) enqueue(k txn.Key, now replay.View) {
 	}
 }
 
-// finish ends Authorize's claim, which was answered with a.
+// finish ends Authorize's claim, which was answered with a. A yes that came beside the
+// acquirer's no is late from here on.
 func (f *Flow) finish(p *txn.Payment, a txn.Answer) {
 	if !a.Approved() && a.Code != (txn.Code{}) {
 		f.Payments.Refused(p, a)
 	}
-	f.enqueue(p.Key, f.Payments.Finish(p.Key))
+	now := f.Payments.Finish(p.Key)
+	f.enqueue(p.Key, now)
+	if q := now.Payment; q != nil && q.State == txn.Declined && q.LateYes > 0 {
+		f.Late(replay.NewLinkKey(q.Link, q.Numbers), txn.SaidYes)
+	}
 }
 
 // undoRecords gives the undo record unless the payment is undone already. The
@@ -227,7 +232,8 @@ func (f *Flow) Delivered(k txn.Key, a txn.Answer, d Delivery) (settled bool) {
 
 // Late takes an acquirer's answer, SaidYes or SaidNo, that came after its time. A
 // yes of a payment whose reversal found nothing, or that was declined, reverses
-// it; everything else stays as it is. So does a void whose original was undone
+// it; of one that a person found undone it opens a case again; everything else stays
+// as it is. So does a void whose original was undone
 // since, by whatever means: the yes gave back what the undo gives back, and
 // reversing it would take that again. A completion takes, so its late yes is
 // reversed whatever became of the hold.
@@ -237,11 +243,14 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 	if !ok || !known {
 		return
 	}
-	switch p.Ending() {
-	case txn.EndCase:
+	switch e := p.Ending(); {
+	case p.FoundUndone && said == txn.SaidYes:
+		f.lateFound(k, l)
+		return
+	case e == txn.EndCase:
 		f.lateCase(k, l, said)
 		return
-	case txn.EndUndo:
+	case e == txn.EndUndo:
 	default:
 		return
 	}
@@ -262,6 +271,7 @@ func (f *Flow) Late(l replay.LinkKey, said txn.Event) {
 // lateRecords chooses what a late answer makes durable.
 func lateRecords(now, of replay.View, said txn.Event, n txn.Numbers) ([]journal.Record, error) {
 	if !settled(now) {
+		besideAnswer(now, said)
 		return nil, nil
 	}
 	if s := now.Payment.State; said == txn.SaidYes && (s == txn.Unmatched || s == txn.Declined) {
@@ -285,6 +295,14 @@ func settled(now replay.View) bool {
 		return false
 	}
 	return true
+}
+
+// besideAnswer leaves a late yes to the call that still runs the payment: it may be about to
+// store a no.
+func besideAnswer(now replay.View, said txn.Event) {
+	if said == txn.SaidYes && now.Payment != nil {
+		now.SaidYesBeside()
+	}
 }
 
 // over says that what an original did is undone or used already. What is under

@@ -35,7 +35,7 @@ func (f *Flow) Void(ctx context.Context, in *txn.Request) (ans txn.Answer) {
 		return f.refuse(err)
 	}
 	defer o.release()
-	if !f.coded(in, &o.payment) {
+	if !f.coded(in, &o.payment) || !f.dated(in, &o.payment) {
 		return f.refuse(txn.DeclineOriginalDiffers)
 	}
 	if err := voidable(p, f.first(o)); err != nil {

@@ -80,3 +80,44 @@ func TestRepeatThatTookTooLong(t *testing.T) {
 		t.Errorf("taken %d, purchases %d, reversals %d", r.a.taken(), r.a.count("0200"), r.a.count("0400"))
 	}
 }
+
+// A refusal that takes the place of an answer is counted by its reason, also when the
+// flow has counted the yes that it had decided on.
+func TestRefusalInsteadOfAnAnswerIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		failure error
+		outcome host.Outcome
+		code    string
+		reason  string
+	}{
+		"too late": {nil, host.Declined, "98", "deadline_passed"},
+		"no MAC":   {fmt.Errorf("%w: once", hsm.ErrUnavailable), host.Unauthenticated, "A7", "answer_could_not_be_authenticated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *config.Config) {
+				c.Payment.Deadline, c.Links[0].Timeout = 600*time.Millisecond, 300*time.Millisecond
+			})
+			till := r.term(0)
+			till.drained()
+			var once atomic.Bool
+			r.module.set(func(op string, key *hsm.Key) error {
+				if op != "mac" || key.Usage != hsm.TAK || !once.CompareAndSwap(false, true) {
+					return nil
+				}
+				if c.failure == nil {
+					time.Sleep(700 * time.Millisecond)
+				}
+				return c.failure
+			})
+			till.want(till.sale("unionpay", 500, ""), c.outcome, c.code)
+			if n := r.metric(`tapswitch_listen_refused_total{reason="` + c.reason + `"}`); n != "1" {
+				t.Errorf("%s is counted %q times", c.reason, n)
+			}
+			till.drained()
+			r.settled()
+			if r.a.taken() != 0 {
+				t.Errorf("taken %d of a payment that was refused", r.a.taken())
+			}
+		})
+	}
+}

@@ -133,7 +133,11 @@ func fingerprint(in *txn.Request, token [16]byte) (f txn.Fingerprint) {
 	}
 	if in.OfAuth != ([6]byte{}) { // what a cancel or a completion is about
 		b = append(b, in.OfAuth[:]...)
-		b = append(b, in.OfDate[:]...)
+		date := in.OfDate
+		if in.Key.Class == txn.CompletionVoid { // as earlier versions, which did not read it: a repeat over an upgrade is still one
+			date = [4]byte{}
+		}
+		b = append(b, date[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(in.Original.Batch)<<32|uint64(in.Original.Trace))
 	}
 	b = append(b, in.Script...)

@@ -188,7 +188,7 @@ func (n *Node) build() error {
 	if err != nil {
 		return err
 	}
-	if err := n.openable(vault); err != nil {
+	if err := errors.Join(n.openable(vault), n.sameToken(vault)); err != nil {
 		return err
 	}
 	for _, name := range n.saf.Links() {

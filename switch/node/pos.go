@@ -23,7 +23,7 @@ type pos struct {
 	macer    hsm.MACer
 	clock    env.Clock
 	deadline time.Duration
-	count    func(reason string) // messages that could not be understood
+	count    func(reason string) // messages that could not be understood, or not be given their answer
 }
 
 // Serve implements listen.Handler.
@@ -96,14 +96,14 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 		if a.Repeat || !s.flow.Delivered(in.Key, a, flow.NotWritten) {
 			return listen.Reply{Close: true}
 		}
-		a = txn.Refusal(txn.DeclineDeadline, a.At)
+		a = s.instead(txn.DeclineDeadline, a)
 		body, err = s.build(ctx, v, a, nil, in.MACKey)
 	}
 	if err != nil {
 		if !s.flow.Delivered(in.Key, a, flow.NotWritten) {
 			return listen.Reply{Close: true}
 		}
-		a = txn.Refusal(txn.DeclineAnswerKey.Why(err), a.At)
+		a = s.instead(txn.DeclineAnswerKey.Why(err), a)
 		if body, err = s.build(ctx, v, a, nil, nil); err != nil {
 			s.count(string(txn.DeclineMalfunction.Reason))
 			return listen.Reply{Close: true}
@@ -116,6 +116,13 @@ func (s *pos) reply(ctx context.Context, v *iso8583.View, m listen.Message, in *
 			s.flow.Delivered(in.Key, a, delivery(d))
 		},
 	}
+}
+
+// instead is the refusal that is told instead of an answer. The flow has counted what
+// it decided, so that the refusal is counted here.
+func (s *pos) instead(why *txn.Decline, a txn.Answer) txn.Answer {
+	s.count(string(why.Reason))
+	return txn.Refusal(why, a.At)
 }
 
 // build makes the message, with a MAC when the request was authenticated.

@@ -32,7 +32,7 @@ func (n *Node) purge() {
 	}
 	now := n.world.Clock.Now()
 	c, err := retain.Purge(n.journal, retain.Config{
-		Before: now.AddDate(0, 0, -n.cfg.Journal.Retention), HoldsFrom: now.Add(-n.cfg.HoldsLast()), Live: n.index.Knows,
+		Before: now.AddDate(0, 0, -n.cfg.Journal.Retention), Now: now, HoldsFrom: now.Add(-n.cfg.HoldsLast()), Live: n.index.Knows,
 	})
 	if err != nil {
 		n.observer.Log().Error("the journal was not purged", "err", err)

@@ -132,6 +132,27 @@ func TestSealKeyMissing(t *testing.T) {
 	}
 }
 
+// A start with another token key is refused and names it: with it used counters, wrong
+// PINs and originals would not be found again.
+func TestTokenKeyIsNotChanged(t *testing.T) {
+	r, _ := owing(t)
+	r.keys(func(store *keystore.Store) error {
+		k, err := r.soft.LoadClear(context.Background(), hsm.Spec{Name: "store/pan-token-2", Usage: hsm.PANToken, Algorithm: hsm.AES256, Owner: "store", Version: 1}, r.secretKey(otherSealHex))
+		if err != nil {
+			return err
+		}
+		return store.Put(k)
+	})
+	before := r.cfg.PAN.Token
+	r.cfg.PAN.Token = "store/pan-token-2"
+	if _, err := New(r.cfg, r.world, r.module, Options{Log: r.log}); err == nil || !strings.Contains(err.Error(), `pan.token: key "store/pan-token-2" version 1 is not the one`) {
+		t.Fatalf("started, or refused with %v", err)
+	}
+	r.cfg.PAN.Token = before
+	r.start()
+	r.settled()
+}
+
 // What was stored before keys were named is opened with the configured one.
 func TestSealOfEarlierVersions(t *testing.T) {
 	r := newRig(t)

@@ -46,7 +46,7 @@ func sets(cfg *config.Config) observe.Sets {
 			frame.ReasonEndInLength, frame.ReasonEndInFrame, frame.ReasonReadFailed,
 			listen.ReasonTooMany, listen.ReasonAccept, listen.ReasonHandshake, listen.ReasonIdle, listen.ReasonTooSlow, listen.ReasonLost,
 			listen.ReasonEnd, listen.ReasonProcessFull, listen.ReasonAnswerForm, listen.ReasonAnswerLost, listen.ReasonAnswerMaybe,
-			string(txn.DeclineFormat.Reason), string(txn.DeclineMalfunction.Reason),
+			string(txn.DeclineFormat.Reason), string(txn.DeclineMalfunction.Reason), string(txn.DeclineDeadline.Reason), string(txn.DeclineAnswerKey.Reason),
 		},
 		LinkEvents: []string{
 			link.CountGarbage, link.CountFrame, link.CountUnserved, link.CountNetworkUnknown, link.CountNetworkRequest, link.CountEchoRefused,

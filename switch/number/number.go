@@ -12,7 +12,8 @@
 // is the last digit of the year, the day of the year and eight digits of the
 // counter, all in UTC. Non-obvious: the request key holds F7, too, which has the
 // second in it, so even a window of one second keeps keys unique; a longer one
-// is for acquirers that match by STAN alone.
+// is for acquirers that match by STAN alone. A wall clock that was ahead by more than
+// the window and is right again does not make its numbers wait: F7 tells them apart.
 //
 // Imported by: flow's ports, recover, node. Imports: journal, internal.
 package number
@@ -123,7 +124,7 @@ func (n *Numbers) take(now time.Time) (stan uint32, rrn [12]byte, err error) {
 	if n.next >= n.end {
 		assert.Fail("number: %d is not reserved, only those before %d", c, n.end)
 	}
-	if used, ok := n.state.lastUse(c); ok && now.Sub(used) < n.cfg.Window {
+	if used, ok := n.state.lastUse(c); ok && n.cfg.near(now, used) {
 		return 0, rrn, fmt.Errorf("%w: STAN %06d was given %v ago and the window is %v; lower the load or the window",
 			ErrExhausted, stanOf(c), now.Sub(used), n.cfg.Window)
 	}
@@ -133,6 +134,15 @@ func (n *Numbers) take(now time.Time) (stan uint32, rrn [12]byte, err error) {
 	n.state.use(c, now)
 	n.next++
 	return stanOf(c), rrnOf(c, now), nil
+}
+
+// near says whether a STAN was used within the window: before now, or behind it when
+// the wall clock was ahead then. F7 has no year, so neither must it be so in another one.
+func (c Config) near(now, used time.Time) bool {
+	if used.After(now) {
+		now = now.AddDate(used.UTC().Year()-now.UTC().Year(), 0, 0)
+	}
+	return now.Sub(used).Abs() < c.Window
 }
 
 // reserve makes the next block durable, without the lock, and tells those who

@@ -112,13 +112,34 @@ func TestSTANWrapsOutsideTheWindow(t *testing.T) {
 		if _, _, err := n.Next(now.Add(30 * time.Second)); !errors.Is(err, number.ErrExhausted) {
 			t.Fatalf("%s: the first STAN within the window: %v", name, err)
 		}
-		if _, _, err := n.Next(now.Add(-time.Hour)); !errors.Is(err, number.ErrExhausted) {
+		if _, _, err := n.Next(now.Add(-30 * time.Second)); !errors.Is(err, number.ErrExhausted) {
 			t.Fatalf("%s: the clock set back: %v", name, err)
 		}
 	}
 	if stan, rrn := next(t, again, now.Add(time.Minute)); stan != 1 || rrn != "112300999999" {
 		t.Fatalf("after the window: STAN %d, RRN %s", stan, rrn)
 	}
+}
+
+// TestClockThatWasAhead gives numbers while the wall clock is a year ahead. When it is
+// right again, neither the STANs nor the RRNs of the days wait for that year to pass.
+func TestClockThatWasAhead(t *testing.T) {
+	cfg := config
+	cfg.Block = 50_000
+	l := &log{}
+	n := l.open(t, cfg)
+	next(t, n, noon)
+	next(t, n, noon.AddDate(1, 0, 0))
+	for i := range number.STANMax + 10 {
+		stan, _, err := n.Next(noon.Add(time.Duration(i) * time.Millisecond))
+		if want := uint32(i+2)%number.STANMax + 1; err != nil || stan != want {
+			t.Fatalf("number %d after the clock was ahead: STAN %d, not %d: %v", i, stan, want, err)
+		}
+	}
+	for i := range uint64(3 * 100_000_000 / 50_000) { // three days of many payments
+		l.records = append(l.records, journal.Record{Kind: kind, Body: body(1_100_000+i*50_000, noon.AddDate(0, 0, 1).Add(time.Duration(i)*43*time.Second))})
+	}
+	next(t, l.open(t, cfg), noon.AddDate(0, 0, 4))
 }
 
 // TestWindowCountsFromTheLastUse uses one block long after it was reserved.

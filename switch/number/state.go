@@ -175,7 +175,7 @@ func (s *State) firstOf(now time.Time, c uint64) uint64 {
 			return d.first
 		}
 	}
-	if n := len(s.days); n == 0 || date > s.days[n-1].date {
+	if len(s.days) == 0 || date > s.days[0].date { // the earliest are forgotten first, so no number was given on it
 		return c
 	}
 	return s.days[0].first // set back to a day that is forgotten

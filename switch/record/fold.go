@@ -81,7 +81,7 @@ func change(p *txn.Payment, r journal.Record) (txn.Event, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.Case = c
+		p.Case, p.FoundUndone = c, false
 		return txn.CaseOpened, nil
 	case KindAdvised:
 		_, err := ParseAdvised(r.Body)
@@ -110,9 +110,10 @@ func Begins(kind byte) bool { return kind == KindIntent || kind == KindRefused |
 // Over says that a payment's key may come to a new life: nothing more can happen
 // to the old one, and beyond its replay window the running switch forgets it. An
 // approval is presumed delivered; one with an open case is never forgotten.
-func Over(p *txn.Payment) bool {
-	return p.State == txn.Approved || p.State.Resting() && p.State != txn.Disputed
-}
+func Over(p *txn.Payment) bool { return OverIn(p.State) }
+
+// OverIn is Over of any payment in a state.
+func OverIn(s txn.State) bool { return s == txn.Approved || s.Resting() && s != txn.Disputed }
 
 // act takes what an operator did, and returns its event, if it is one.
 func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
@@ -129,7 +130,7 @@ func act(p *txn.Payment, a txn.Act) (txn.Event, error) {
 	case txn.Drop:
 		p.Case = txn.Case{Why: txn.CaseDropped, Code: a.Code, At: a.At}
 	case txn.FoundUndone, txn.FoundStands:
-		p.Case = txn.Case{}
+		p.Case, p.FoundUndone = txn.Case{}, a.What == txn.FoundUndone
 	default:
 		return 0, fmt.Errorf("%s is not done to a payment", a.What)
 	}

@@ -11,6 +11,7 @@ import (
 	"tapswitch/internal/env/fake"
 	"tapswitch/switch/flow"
 	"tapswitch/switch/journal"
+	"tapswitch/switch/replay"
 	"tapswitch/switch/saf"
 	"tapswitch/switch/txn"
 )
@@ -21,7 +22,7 @@ func stories() map[txn.STAN][]string {
 	return map[txn.STAN][]string{
 		1: {"reversing", "reversing held", "reversing", "reversed"},
 		2: {"reversing", "reversing held", "disputed", "upheld"},
-		3: {"reversing", "disputed", "reversed"},
+		3: {"reversing", "disputed", "reversed", "disputed", "upheld"},
 		4: {"reversing", "reversed"},
 	}
 }
@@ -36,8 +37,12 @@ func deedsOfTheNight() []struct {
 		what  txn.Deed
 	}{
 		{1, txn.Hold}, {2, txn.Hold}, {3, txn.Drop}, {4, 0}, {1, txn.Retry}, {1, 0}, {2, txn.Drop}, {3, txn.FoundUndone}, {2, txn.FoundStands},
+		{3, lateYes}, {3, txn.FoundStands},
 	}
 }
+
+// lateYes is no deed: the acquirer's yes comes, to what was found undone.
+const lateYes = txn.Deed(100)
 
 func keyOf(trace txn.STAN) txn.Key {
 	return step{trace: trace, class: txn.Purchase}.request(fake.NewClock()).Key
@@ -50,6 +55,10 @@ func (n *node) does(trace txn.STAN, what txn.Deed) error {
 	case 0:
 		n.drain()
 		return nil
+	case lateYes:
+		p, _ := n.index.Find(keyOf(trace))
+		n.flow.Late(replay.NewLinkKey("acq", p.Numbers), txn.SaidYes)
+		return n.stopped
 	case txn.FoundUndone, txn.FoundStands:
 		_, err := n.flow.CloseCase(keyOf(trace), a)
 		return err

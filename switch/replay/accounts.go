@@ -68,7 +68,10 @@ func (x *Index) unlisted(e *entry) {
 
 // wanted says whether a payment is kept beyond its window, since its terminal may
 // still upload it: it counts in a batch that is not closed, and no more than
-// Keep are remembered. The lock is held.
+// Keep are remembered. What terminals send again until they are told, advices and
+// refunds, is kept whatever their number: the same again would count twice. The lock is
+// held.
 func (x *Index) wanted(p *txn.Payment) bool {
-	return p.Share().Side != txn.OnNeither && x.payments.used <= x.cfg.Keep && x.accounts.Unsettled(p.Key.BatchID())
+	again := p.Key.Class.Ending() == txn.EndAdvise || p.Key.Class.Ending() == txn.EndCase
+	return p.Share().Side != txn.OnNeither && (again || x.payments.used <= x.cfg.Keep) && x.accounts.Unsettled(p.Key.BatchID())
 }

@@ -51,6 +51,9 @@ func (x *Index) change(e *entry, decide func() ([]journal.Record, error)) (View,
 		return View{}, err
 	}
 	if len(records) > 0 {
+		if err := x.foresee(e, records); err != nil {
+			return View{}, err
+		}
 		if err := x.accounts.Enter(records); err != nil {
 			return View{}, err
 		}
@@ -180,11 +183,19 @@ func (x *Index) store(records []journal.Record) error {
 	for {
 		err := x.journal.Append(records...)
 		if asks > 0 || !errors.Is(err, journal.ErrBusy) {
+			if err != nil && !errors.Is(err, journal.ErrFull) && !errors.Is(err, journal.ErrBusy) && !errors.Is(err, journal.ErrTooBig) {
+				x.doubt.Store(true)
+			}
 			return err
 		}
 		x.waits.NewEvent().Wait(x.clock.Mono().Add(busyPause))
 	}
 }
+
+// Doubtful says that the journal could not tell of some records whether they are
+// durable: how payments stand is not known any more, and the process is about to
+// stop. What is sent now might contradict what the next start reads.
+func (x *Index) Doubtful() bool { return x.doubt.Load() }
 
 // SpareNumbers are for the reversal of p when no others are to be had: the
 // payment's own trace number with another second. No other message carries

@@ -88,7 +88,11 @@ func untold(p *txn.Payment) txn.Answer {
 	case p.Case.Why == txn.CaseRefundUnusable:
 		return txn.Refusal(txn.DeclineAnswer, p.Case.At)
 	}
-	return txn.Refusal(txn.DeclineNoAnswer, p.Case.At)
+	at := p.Case.At
+	if at.IsZero() { // the case is closed
+		at = p.Numbers.At
+	}
+	return txn.Refusal(txn.DeclineNoAnswer, at)
 }
 
 // Finish ends the claim: repeats that wait are served now, but those of an

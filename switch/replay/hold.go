@@ -37,7 +37,7 @@ func (x *Index) ofHold(e *entry) bool {
 		case e == nil || e.p == nil:
 			return false
 		case e.p.Key.Class == txn.PreAuth:
-			return e.p.State == txn.Completed && x.clock.Now().Sub(e.since) < x.cfg.Holds
+			return e.p.State == txn.Completed && x.clock.Mono().Sub(e.since) < x.cfg.Holds
 		case e.p.Original == txn.Key{}:
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tapswitch/internal/env"
@@ -19,7 +20,7 @@ import (
 type Config struct {
 	Max    int           // payments remembered; a new one beyond is refused
 	Window time.Duration // a payment older than this may be forgotten
-	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window
+	Keep   int           // while so few are remembered, one whose batch is not closed is remembered beyond Window; advices and refunds in any case
 	Holds  time.Duration // but an approved pre-authorization, and what is about it, only when that is older than this
 	Expect int           // payments that the journal is likely to hold: room is made for them at once
 }
@@ -30,6 +31,7 @@ type Index struct {
 	clock   env.Clock
 	waits   env.Waits
 	journal journal.Appender
+	doubt   atomic.Bool // the journal could not tell whether records are durable
 
 	accounts Accounts
 
@@ -53,8 +55,8 @@ type entry struct {
 	key       txn.Key
 	id        uint32 // in the roster
 	p         *txn.Payment
-	moved     uint64 // the change that brought it to its state
-	since     time.Time
+	moved     uint64    // the change that brought it to its state
+	since     env.Mono  // no wall clock: it may be set; of what was read back, before the start
 	done      env.Event // woken when that call is over and its answer delivered; nil while nobody waits
 	queue     []env.Event
 	held      int32 // who forbid to forget it, and what names it
@@ -211,8 +213,8 @@ func (x *Index) applyPayment(k txn.Key, e *entry, r journal.Record, now bool) (*
 	}
 	e.p = p
 	x.move(e)
-	if at := p.Numbers.At; !at.IsZero() && at.Before(e.since) { // read back: it has its age
-		e.since = at
+	if at := p.Numbers.At; !now && !at.IsZero() { // read back: it has its age
+		e.since = e.since.Add(-max(0, x.clock.Now().Sub(at)))
 	}
 	if r.Kind == record.KindRefused {
 		return e, nil
@@ -247,7 +249,7 @@ func (x *Index) entry(k txn.Key) *entry {
 
 // enter makes the entry of k, which has none; the lock is held.
 func (x *Index) enter(k txn.Key) *entry {
-	e := &entry{key: k, since: x.clock.Now()}
+	e := &entry{key: k, since: x.clock.Mono()}
 	x.roster.add(e)
 	x.payments.put(k, e)
 	x.order = append(x.order, e)
@@ -360,13 +362,13 @@ const few = 8
 // room, one whose batch is not closed. It looks at no more than a few, so that no call pays for all.
 func (x *Index) forget() {
 	x.forgetHolds()
-	oldest := x.clock.Now().Add(-x.cfg.Window)
+	oldest := x.clock.Mono().Add(-x.cfg.Window)
 	for range few {
 		if len(x.order) == 0 {
 			return
 		}
 		e := x.order[0]
-		if e.since.After(oldest) {
+		if e.since > oldest {
 			return
 		}
 		x.order = x.order[1:]
@@ -410,7 +412,7 @@ func (x *Index) unlink(k txn.Key, e *entry) {
 		x.unauthorized(e.p)
 		x.unlater(k, e.p)
 	}
-	e.p, e.tombstone, e.since = nil, false, x.clock.Now()
+	e.p, e.tombstone, e.since = nil, false, x.clock.Mono()
 }
 
 // unlater takes k, which ends here, out of what its original finds. What names k

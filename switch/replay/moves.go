@@ -76,10 +76,23 @@ func (v View) Heard(ev txn.Event) {
 		return
 	}
 	v.x.mu.Lock()
-	defer v.x.mu.Unlock()
 	v.x.count(v.Payment.State, ev)
-	if e := v.x.payments.get(v.Payment.Key); ev == txn.SaidYes && e != nil && e.state() == txn.Reversing {
-		e.p.LateYes++ // the reversal that is on its way may have come before it
+	v.x.mu.Unlock()
+	if ev == txn.SaidYes && v.Payment.State == txn.Reversing { // the reversal that is on its way may have come before it
+		v.SaidYesBeside()
+	}
+}
+
+// SaidYesBeside notes a yes that moves nothing now, for whoever decides next how the
+// payment ends. A change's decide tells it in its turn.
+func (v View) SaidYesBeside() {
+	if v.x == nil { // a view that no index gave
+		return
+	}
+	v.x.mu.Lock()
+	defer v.x.mu.Unlock()
+	if e := v.x.payments.get(v.Payment.Key); e != nil && e.p != nil {
+		e.p.LateYes++
 	}
 }
 

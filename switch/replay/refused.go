@@ -3,8 +3,7 @@
 package replay
 
 import (
-	"time"
-
+	"tapswitch/internal/env"
 	"tapswitch/switch/txn"
 )
 
@@ -26,7 +25,7 @@ type refusals struct {
 type refusal struct {
 	fingerprint txn.Fingerprint // zero when it was refused before the card was looked at
 	answer      txn.Answer
-	since       time.Time
+	since       env.Mono
 }
 
 // put remembers k; the index's lock is held.
@@ -49,7 +48,7 @@ func (x *Index) Refused(p *txn.Payment, a txn.Answer) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if e := x.payments.get(p.Key); e != nil && e.p == nil && !judgedAnew(p.Key) {
-		x.refused.put(p.Key, refusal{p.Fingerprint, a, x.clock.Now()})
+		x.refused.put(p.Key, refusal{p.Fingerprint, a, x.clock.Mono()})
 	}
 }
 
@@ -62,7 +61,7 @@ func (x *Index) RefuseFirst(k txn.Key, a txn.Answer) bool {
 		return false
 	}
 	if _, twice := x.refused.byKey[k]; !twice && !judgedAnew(k) {
-		x.refused.put(k, refusal{answer: a, since: x.clock.Now()})
+		x.refused.put(k, refusal{answer: a, since: x.clock.Mono()})
 	}
 	return true
 }
@@ -74,7 +73,7 @@ func judgedAnew(k txn.Key) bool { return k.Class.Ending() == txn.EndAdvise }
 func (x *Index) told(p *txn.Payment) (*txn.Answer, error) {
 	no, ok := x.refused.byKey[p.Key]
 	switch {
-	case !ok || x.clock.Now().Sub(no.since) > x.cfg.Window:
+	case !ok || x.clock.Mono().Sub(no.since) > x.cfg.Window:
 		return nil, nil
 	case no.fingerprint != (txn.Fingerprint{}) && no.fingerprint != p.Fingerprint:
 		return nil, txn.DeclineDuplicate

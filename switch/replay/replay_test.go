@@ -87,6 +87,36 @@ func TestRepeatWaitsForItsOriginal(t *testing.T) {
 	}
 }
 
+// The wall clock may be set at any moment: what was said stays said for the window, and
+// is forgotten after it.
+func TestSetClockForgetsNothing(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
+		x, _, clock := newIndex(10)
+		p := newPayment(1)
+		p.Numbers.At = clock.Now()
+		intend(t, x, p)
+		settle(t, x, p.Key, txn.SaidNo, txn.Code{'5', '1'})
+		x.Finish(p.Key)
+		refused := newPayment(2)
+		if _, err := x.Claim(refused, 0); err != nil {
+			t.Fatal(err)
+		}
+		x.Refused(refused, txn.Answer{Code: txn.CodeWrongPIN})
+		x.Finish(refused.Key)
+		clock.StepWall(step)
+		for _, p := range []*txn.Payment{p, refused} {
+			if a, err := x.Claim(p, 0); err != nil || a == nil || !a.Repeat {
+				t.Errorf("%s: trace %d: %+v, %v", name, p.Key.Trace, a, err)
+			}
+		}
+		clock.Advance(2 * time.Hour)
+		x.Forget()
+		if x.Len() != 0 {
+			t.Errorf("%s: %d are remembered behind their window", name, x.Len())
+		}
+	}
+}
+
 func TestRepeatGivesUpAtItsDeadline(t *testing.T) {
 	x, _, clock := newIndex(10)
 	intend(t, x, newPayment(1))
@@ -174,6 +204,30 @@ func TestCaseIsNeverForgotten(t *testing.T) {
 	x.Forget()
 	if _, ok := x.Find(p.Key); ok {
 		t.Error("a payment without a case is kept for good")
+	}
+}
+
+// A refund without an answer whose case is closed is told again as it was, at a time.
+func TestClosedCaseIsTold(t *testing.T) {
+	x, _, clock := newIndex(10)
+	p := newPayment(1)
+	p.Key.Class = txn.Refund
+	intend(t, x, p)
+	for _, r := range []func(*txn.Payment) journal.Record{
+		func(p *txn.Payment) journal.Record {
+			return record.MakeCase(p, txn.Case{Why: txn.CaseRefundUnanswered, At: clock.Now()})
+		},
+		func(p *txn.Payment) journal.Record {
+			return record.MakeAct(p, txn.Act{What: txn.FoundStands, By: "ann", Why: "asked", At: clock.Now()})
+		},
+	} {
+		if _, err := x.Change(p.Key, func(v View) ([]journal.Record, error) { return []journal.Record{r(v.Payment)}, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.Finish(p.Key)
+	if a, err := x.Claim(p, 0); err != nil || a == nil || a.Reason != txn.DeclineNoAnswer.Reason || a.At.IsZero() {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 
@@ -414,7 +468,7 @@ func TestRefusalsAreRememberedAndBounded(t *testing.T) {
 		t.Errorf("repeat: %+v %v", a, err)
 	}
 	p.Fingerprint[0]++
-	x.refused.byKey[p.Key] = refusal{fingerprint: txn.Fingerprint{9}, answer: no, since: clock.Now()}
+	x.refused.byKey[p.Key] = refusal{fingerprint: txn.Fingerprint{9}, answer: no, since: clock.Mono()}
 	if _, err := x.Claim(p, 0); !errors.Is(err, txn.DeclineDuplicate) {
 		t.Errorf("other content: %v", err)
 	}

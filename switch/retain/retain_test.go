@@ -352,6 +352,31 @@ func TestUntimedRecordsAreAsYoungAsTheNext(t *testing.T) {
 	}
 }
 
+// TestClockThatWasAheadStopsNoPurge: a payment of a moment at which the clock was a year
+// ahead is no younger than those behind it.
+func TestClockThatWasAheadStopsNoPurge(t *testing.T) {
+	b := newBook(t)
+	old := b.intent()
+	b.outcome(old, txn.SaidNo)
+	right := b.at
+	b.at = right.AddDate(1, 0, 0)
+	ahead := b.intent()
+	b.outcome(ahead, txn.SaidNo)
+	b.at = right
+	behind := b.intent()
+	b.outcome(behind, txn.SaidNo)
+	b.filler(30)
+	b.at = cutoff.Add(time.Hour)
+	b.filler(30)
+	_, err := retain.Purge(b.j, retain.Config{Before: cutoff, Now: b.at})
+	must(t, err)
+	for name, p := range map[string]*txn.Payment{"before": old, "ahead": ahead, "behind": behind} {
+		if b.has(p.Key) {
+			t.Errorf("the payment %s it stays", name)
+		}
+	}
+}
+
 // TestEveryKindHasARule: a kind that record knows and retain does not would stop
 // every purge.
 func TestEveryKindHasARule(t *testing.T) {

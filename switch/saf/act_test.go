@@ -14,6 +14,7 @@ import (
 	"tapswitch/internal/env"
 	"tapswitch/internal/env/fake"
 	"tapswitch/switch/journal"
+	"tapswitch/switch/record"
 	"tapswitch/switch/replay"
 	"tapswitch/switch/txn"
 )
@@ -310,4 +311,30 @@ type forgetful struct{ *rig }
 func (f forgetful) Change(k txn.Key, decide func(v replay.View) ([]journal.Record, error)) (replay.View, error) {
 	_, err := decide(replay.View{Payment: &txn.Payment{Key: k, State: txn.Reversed, Numbers: txn.Numbers{At: fake.Epoch}}})
 	return replay.View{}, err
+}
+
+// After a drop of which nobody knows whether it is durable, nothing is sent: the next
+// start might find it dropped. A refusal of the journal that left nothing behind
+// changes nothing.
+func TestNothingIsSentInDoubt(t *testing.T) {
+	for fault, sends := range map[error]bool{journal.ErrFull: true, journal.ErrBusy: true, journal.ErrUnknown: false, journal.ErrBroken: false, errors.New("anything else"): false} {
+		r := newRig(t)
+		k := r.reversing(1)
+		r.reversing(2)
+		r.journal.fault = fault
+		if fault == journal.ErrBusy { // what is owed waits for its place; a new payment does not
+			_, err := r.index.Change(txn.Key{Trace: 9}, func(replay.View) ([]journal.Record, error) {
+				return []journal.Record{record.Intent(&txn.Payment{Key: txn.Key{Trace: 9}})}, nil
+			})
+			if !errors.Is(err, fault) {
+				t.Errorf("%v: %v", fault, err)
+			}
+		} else if _, err := r.try(k, txn.Drop, r.clock.Mono()); !errors.Is(err, fault) {
+			t.Errorf("%v: the drop says %v", fault, err)
+		}
+		r.journal.fault = nil
+		if sent := r.drain(); (len(sent) > 0) != sends || r.index.Doubtful() == sends {
+			t.Errorf("%v: sent %v", fault, sent)
+		}
+	}
 }

@@ -31,6 +31,9 @@ func (r ready) Change(k txn.Key, decide func(replay.View) ([]journal.Record, err
 	return r.index.Change(k, decide)
 }
 
+// Doubtful implements Payments.
+func (r ready) Doubtful() bool { return r.index.Doubtful() }
+
 // Up implements Sender.
 func (ready) Up(string) bool { return true }
 
@@ -42,7 +45,7 @@ func (ready) Send(context.Context, Kind, txn.Payment, bool) (txn.Code, error) {
 // owed makes the backlog, of payments of their own.
 func owed(b *testing.B, world env.Env) (ready, []txn.Key) {
 	at := time.Now()
-	r := ready{replay.New(replay.Config{Max: 2 * backlog, Window: time.Hour}, world, journalOf{})}
+	r := ready{replay.New(replay.Config{Max: 2 * backlog, Window: time.Hour}, world, &journalOf{})}
 	keys := make([]txn.Key, backlog)
 	for i := range keys {
 		k := txn.Key{Batch: uint32(i / 500_000), Trace: txn.STAN(1 + i%500_000), Class: txn.Purchase}

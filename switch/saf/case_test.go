@@ -95,6 +95,26 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// The wall clock may be set while an item waits: that makes it neither old nor young.
+func TestSetClockExpiresNothing(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forward": 100 * maxAge, "back": -100 * maxAge} {
+		r := newRig(t)
+		k := r.reversing(1, "silent", "silent", "silent", "silent")
+		r.clock.StepWall(step)
+		r.drain()
+		r.clock.Advance(maxAge / 2)
+		r.drain()
+		if r.state(k) != txn.Reversing {
+			t.Errorf("%s: %s before its time", name, r.state(k))
+		}
+		r.clock.Advance(maxAge)
+		r.drain()
+		if r.state(k) != txn.Disputed {
+			t.Errorf("%s: %s after its time", name, r.state(k))
+		}
+	}
+}
+
 // The last word is the acquirer's: a link that was down beyond the longest time
 // delivers what waited, and a yes then counts.
 func TestOldOnesAreSentOnce(t *testing.T) {

@@ -263,6 +263,9 @@ type lottery struct {
 // Find and Change are the index's.
 func (l *lottery) Find(k txn.Key) (txn.Payment, bool) { return l.index.Find(k) }
 
+// Doubtful implements Payments.
+func (l *lottery) Doubtful() bool { return l.index.Doubtful() }
+
 // Change implements Payments.
 func (l *lottery) Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error) {
 	return l.index.Change(k, decide)
@@ -392,7 +395,7 @@ func TestChainOrderUnderAnyAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock := fake.NewClock()
 		l := &lottery{T: t, clock: clock, window: rapid.IntRange(1, 4).Draw(t, "window")}
-		l.index = replay.New(replay.Config{Max: 1000, Window: time.Hour}, env.Env{Clock: clock, Waits: clock}, journalOf{})
+		l.index = replay.New(replay.Config{Max: 1000, Window: time.Hour}, env.Env{Clock: clock, Waits: clock}, &journalOf{})
 		l.restart()
 		words := []string{"00", "00", "25", "96", "30", "silent", "unsent"}
 		t.Repeat(map[string]func(*rapid.T){

@@ -38,6 +38,7 @@ type item struct {
 	rank  int       // of its kind
 	order uint64    // of arrival
 	since time.Time // owed since
+	began env.Mono  // the same, however the wall clock is set while it waits
 	due   env.Mono
 	tries int
 	code  txn.Code    // of the last answer, zero when none came

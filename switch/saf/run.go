@@ -4,6 +4,7 @@ package saf
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"tapswitch/internal/env"
@@ -87,6 +88,10 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 		q.remove(link, it)
 		return
 	}
+	if q.payments.Doubtful() { // it may be held, dropped or done with in the journal: the next start sends what is owed there
+		q.later(link, it, it.code, errDoubtful)
+		return
+	}
 	tries := it.tries // only who has taken it touches it
 	repeat := tries > 0 || it.kind == Advice && it.old
 	code, err := q.sender.Send(ctx, it.kind, p, repeat)
@@ -95,7 +100,7 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	}
 	now := q.world.Clock.Now()
 	answer := said{code, now, repeat}
-	event, why, over := r.decide(&p, answer, err, now.Sub(r.since(&p)), q.cfg.MaxAge)
+	event, why, over := r.decide(&p, answer, err, q.world.Clock.Mono().Sub(it.began), q.cfg.MaxAge)
 	if over {
 		if failed := q.end(&p, r, event, why, answer); failed != nil {
 			err, over, why = failed, false, ""
@@ -108,6 +113,9 @@ func (q *Queue) attempt(ctx context.Context, link string, it *item) {
 	}
 	q.observe(Attempt{Kind: it.kind, Payment: p, Tries: tries + 1, Code: code, Done: over && why == "", Case: why, Err: err})
 }
+
+// errDoubtful is why nothing is sent any more by a process that is about to stop.
+var errDoubtful = errors.New("saf: not sent: the journal could not tell whether records are durable")
 
 // end makes durable how an item ended, of which p was sent, unless it no longer owes
 // anything.
@@ -148,7 +156,8 @@ func (q *Queue) remove(link string, it *item) {
 func (q *Queue) over(l *line, it *item) {
 	l.remove(it)
 	if it.again {
-		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), due: q.world.Clock.Mono()})
+		now := q.world.Clock.Mono()
+		l.add(&item{ident: it.ident, root: it.root, rank: it.rank, since: q.world.Clock.Now(), began: now, due: now})
 	}
 }
 

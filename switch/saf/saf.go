@@ -17,9 +17,9 @@
 // way as the line has loops of Run (the window), the most urgent kind first, the
 // one that is due longest first; pace.go spaces them after an outage. One that is
 // refused waits with growing pauses and holds up no other chain. Run waits by
-// env.Event alone. An item's age is that of the debt, which a restart
-// does not change, and it is looked at after an attempt: the last word is always
-// the acquirer's. Recovery fills the queue again after a crash, in the same order.
+// env.Event alone. An item's age is that of the debt, which neither a restart nor a
+// wall clock that is set changes, and it is looked at after an attempt: the last word is
+// always the acquirer's. Recovery fills the queue again after a crash, in the same order.
 //
 // Imported by: node. Imports: switch/{txn,record,replay,journal}, internal.
 package saf
@@ -63,6 +63,9 @@ type Sender interface {
 type Payments interface {
 	Find(k txn.Key) (txn.Payment, bool)
 	Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error)
+	// Doubtful says that nobody knows whether the records of some change are durable:
+	// the process is about to stop.
+	Doubtful() bool
 }
 
 // Queue is the lines of all links.
@@ -149,6 +152,7 @@ func (q *Queue) add(link string, kind Kind, k txn.Key, old bool) {
 		return
 	}
 	it.due = q.world.Clock.Mono()
+	it.began = it.due.Add(-max(0, q.world.Clock.Now().Sub(it.since)))
 	l.add(it)
 	wake := l.next()
 	q.mu.Unlock()

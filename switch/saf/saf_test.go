@@ -19,10 +19,10 @@ import (
 	"tapswitch/switch/txn"
 )
 
-// journalOf accepts everything.
-type journalOf struct{}
+// journalOf accepts everything unless it has a fault.
+type journalOf struct{ fault error }
 
-func (journalOf) Append(...journal.Record) error { return nil }
+func (j *journalOf) Append(...journal.Record) error { return j.fault }
 
 // maxAge is the longest time of the tests.
 const maxAge = time.Hour
@@ -30,9 +30,10 @@ const maxAge = time.Hour
 // rig is a queue over a real index; it is the acquirer, too.
 type rig struct {
 	*testing.T
-	clock *fake.Clock
-	index *replay.Index
-	queue *Queue
+	clock   *fake.Clock
+	journal journalOf
+	index   *replay.Index
+	queue   *Queue
 
 	mu       sync.Mutex
 	down     bool
@@ -48,7 +49,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{T: t, clock: fake.NewClock(), says: map[txn.STAN][]string{}}
 	world := env.Env{Clock: r.clock, Waits: r.clock}
-	r.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, world, journalOf{})
+	r.index = replay.New(replay.Config{Max: 100, Window: time.Hour}, world, &r.journal)
 	r.queue = New(Config{Retry: time.Second, MaxRetry: 4 * time.Second, MaxAge: maxAge}, world, r, r, func(a Attempt) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -59,6 +60,9 @@ func newRig(t *testing.T) *rig {
 
 // Find implements Payments.
 func (r *rig) Find(k txn.Key) (txn.Payment, bool) { return r.index.Find(k) }
+
+// Doubtful implements Payments.
+func (r *rig) Doubtful() bool { return r.index.Doubtful() }
 
 // Change implements Payments.
 func (r *rig) Change(k txn.Key, decide func(replay.View) ([]journal.Record, error)) (replay.View, error) {

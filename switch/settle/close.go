@@ -24,6 +24,17 @@ func (b *Book) Admit(k txn.Key) error {
 	return nil
 }
 
+// Now is what the payments in force of a batch come to at this moment; nothing for a
+// batch that is not remembered.
+func (b *Book) Now(id txn.BatchID) txn.Totals {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.batches[id]; a != nil {
+		return a.Now
+	}
+	return txn.Totals{}
+}
+
 // Current is the batch that a terminal goes on with that says it is in id: the
 // same, or the one after those that it has closed. A terminal is never led back:
 // the batch closed last may have a lower number, because id was not closed yet or

@@ -30,6 +30,11 @@ func TestAdjustmentOfATerminal(t *testing.T) {
 			}
 			f[n] = was
 		}
+		f[48] = "000000000200"
+		var d *txn.Decline
+		if _, err := term.Request(build(t, term.Layout(), 0x0220, f)); !errors.As(err, &d) || d.Reason != txn.DeclineField.Reason {
+			t.Errorf("with field 48: %v", err)
+		}
 	}
 }
 

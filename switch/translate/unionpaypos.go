@@ -4,6 +4,7 @@ package translate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -136,6 +137,9 @@ func special(r *txn.Request, v *iso8583.View, f60 unionpaypos.Field60) error {
 	case txn.Void, txn.Refund, txn.CompletionVoid:
 		return original(r, v)
 	case txn.Adjustment:
+		if v.Has(48) { // what it says of a tip, and what field 4 is then, no open source tells
+			return txn.DeclineField.Why(errors.New("field 48 in an adjustment is not built: field 4 has the whole"))
+		}
 		r.Tip = r.Key.Type == typeTip
 		copy(r.OfAuth[:], v.Raw(38))
 		return original(r, v)
@@ -232,7 +236,8 @@ func currency(v *iso8583.View) (money.Currency, error) {
 }
 
 // original reads what a void or a refund names: the reference number in 37, batch
-// and trace number in 61, and behind them a refund's date, zeros when not known.
+// and trace number in 61, and behind them the date of a refund's original, or of a
+// completion's when that is voided, zeros when not known.
 // A refund without either names nothing, which is for the flow to refuse.
 // The void of a completion has the authorization code in 38, when it is there.
 func original(r *txn.Request, v *iso8583.View) error {
@@ -244,7 +249,7 @@ func original(r *txn.Request, v *iso8583.View) error {
 		return missing("37 and 61 (batch and trace number of the original) are")
 	}
 	copy(r.OfRRN[:], v.Raw(37))
-	if r.Key.Class == txn.Refund && len(text) >= 16 && string(text[12:16]) != "0000" {
+	if (r.Key.Class == txn.Refund || r.Key.Class == txn.CompletionVoid) && len(text) >= 16 && string(text[12:16]) != "0000" {
 		copy(r.OfDate[:], text[12:16])
 	}
 	if r.Key.Class == txn.CompletionVoid {

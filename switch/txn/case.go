@@ -25,9 +25,11 @@ const (
 	CaseRefundLate       Reason = "refund_approved_after_no" // a yes for a refund that was told no
 
 	CaseDropped Reason = "dropped" // an operator took it out of what is sent
+
+	CaseApprovedAfterUndone Reason = "approved_after_undone" // a yes came when a person had found that the acquirer holds nothing
 )
 
 // CaseReasons is the closed set of them, for metrics labels and documentation.
 func CaseReasons() []Reason {
-	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate, CaseDropped}
+	return []Reason{CaseRefused, CaseExpired, CaseAdviceRefused, CaseAdviceExpired, CaseRefundUnanswered, CaseRefundUnusable, CaseRefundLate, CaseDropped, CaseApprovedAfterUndone}
 }

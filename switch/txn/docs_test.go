@@ -60,7 +60,7 @@ func eventDocs() map[Event]string {
 		UndoAcked:      "the acquirer confirmed the reversal",
 		UndoUnknown:    "the acquirer does not know the original",
 		Closed:         "its end is not known and need not be: a class that moves no money",
-		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; or an operator dropped it; of a refund also: no usable answer came, or a yes after its no",
+		CaseOpened:     "the acquirer refused the reversal or the advice with a code that neither ends nor defers it, or it is older than `reversal.max_age_ms`; or an operator dropped it; of a refund also: no usable answer came, or a yes after its no; of what a person found undone: a yes came",
 		Happened:       "an advice is durable",
 		AdviceAcked:    "the acquirer has the advice: 00, or 94 to a repeat",
 		Stands:         "the deadline passed, or the answer was not written, and what was approved stays in force: a refund, whose terminal gets the yes when it asks again",

@@ -166,6 +166,8 @@ var (
 	DeclineAdjustLimit      = reason(CodeAmountLimit, "adjustment_above_limit")
 	DeclineTip              = reason(CodeBadAmount, "tip_must_raise_amount")
 	DeclineOriginalAdjusted = reason(CodeOriginal, "original_payment_adjusted")
+	// A reversal of what stays in force. Terminals take 12 and 25 for its end (UnionPay POS).
+	DeclineOriginalUsed = reason(CodeOriginal, "original_payment_used")
 	// What the result of an issuer's script names, and says.
 	DeclineScript        = reason(CodeFormat, "script_result_malformed")
 	DeclineNoScript      = reason(CodeBadTxn, "original_payment_had_no_script")
@@ -179,6 +181,8 @@ var (
 	// Reversals.
 	DeclineUnmatched = reason(CodeUnmatched, "original_not_found")
 	DeclineOriginal  = reason(CodeOriginal, "reversal_differs_from_original")
+	// Not 25, which is the end of a reversal for its terminal.
+	DeclineReversalLate = reason(CodeMalfunction, "original_no_longer_known")
 	// Ours.
 	DeclineMalfunction = reason(CodeMalfunction, "malfunction")
 )
@@ -213,10 +217,10 @@ func Reasons() []*Decline {
 		DeclineUndone, DeclineUnwritten, DeclineAnswerKey, DeclineCashbackNone, DeclineCashbackLimit, DeclineAcquirer,
 		DeclineReference, DeclineOriginalUnknown, DeclineOriginalBatch, DeclineHistory, DeclineHistoryGap, DeclineNotRefundable, DeclineOriginalDiffers, DeclineOriginalState, DeclineOriginalVoided, DeclineOriginalRefunded,
 		DeclineRefundExceeds, DeclineOriginalBusy, DeclineOriginalCase,
-		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted,
+		DeclineNotAdjustable, DeclineAdjustLimit, DeclineTip, DeclineOriginalAdjusted, DeclineOriginalUsed,
 		DeclineScript, DeclineNoScript, DeclineScriptDiffers,
 		DeclineBatchClosed, DeclineBatches, DeclineSettleAmount, DeclineNotSettled, DeclineUploadLong,
-		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineMalfunction,
+		DeclineOriginalMany, DeclineOriginalCompleted, DeclineHoldExpired, DeclineHoldExceeded, DeclineUnmatched, DeclineOriginal, DeclineReversalLate, DeclineMalfunction,
 	}
 }
 

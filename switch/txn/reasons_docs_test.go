@@ -68,6 +68,7 @@ func reasonDocs() map[Reason]reasonDoc {
 		"adjustment_above_limit":            {"the payment would come to more than `tip_percent` of its link above what was approved", "nothing, or raise the limit that the acquirer agreed to"},
 		"tip_must_raise_amount":             {"a tip (60.1 is 34) that leaves the payment at what was approved, or lowers it", "correct the terminal: field 4 is the whole with the tip"},
 		"original_payment_adjusted":         {"a terminal's reversal of a payment that was adjusted since", "void it with what it comes to"},
+		"original_payment_used":             {"a terminal's reversal of a payment that was refunded or completed since, or of which something is in dispute: it stays in force", "give back what is left by a refund, or by a void of the completion; after a dispute, close its case first"},
 		"acquirer_no_answer":                {"the request was sent, or may have been, and no answer came in `timeout_ms`; it is being reversed", "see [faults](../operating/faults.md#an-acquirer-is-down); `tapswitch_saf_depth` must come down again"},
 		"acquirer_answer_failed_checks": {"the answer does not repeat amount, terminal, numbers or currency of the request, says yes in another way than was asked (a part that terminal or link did not declare), or is no message; the payment is being reversed",
 			"show it to the acquirer: an answer of another payment must never come here"},
@@ -121,7 +122,9 @@ func reasonDocs() map[Reason]reasonDoc {
 			"tell the acquirer STAN, RRN and the authorization, and have it booked there; the voucher is the merchant's"},
 		"advice_expired":                 {"the advice was sent for `reversal.max_age_ms` and never acknowledged", "ask the acquirer whether it is booked; it is sent no more"},
 		"dropped":                        {"an operator took the message out of what is sent (`tapswitch txn saf drop`)", "as for `reversal_refused`; who and why is in the journal"},
+		"approved_after_undone":          {"a case was closed as undone, and then the acquirer's yes to the payment came: it may have carried it out since, or its answer was long on its way", "look the payment up at the acquirer once more, have it given back there if it holds the money, and close the case with what is found"},
 		"original_not_found":             {"a terminal reversed a payment that the switch does not know; a tombstone refuses it should it still come", "nothing: the terminal takes 25 for done"},
+		"original_no_longer_known":       {"a terminal reversed a payment that is not known, in a batch of which the switch had to forget some: more than `settlement.remember` are remembered, or the batch was closed before `payment.replay_window_ms`, or is older than `journal.retention_days`. 25 would be the end for the terminal, and the customer might stay charged", "restart the switch: it reads the payment back from the journal, and the terminal's next try is carried out; raise `settlement.remember` when it happens again"},
 		"reversal_differs_from_original": {"a reversal names another amount than the payment it reverses", "look at the terminal; partial reversals are not built"},
 		"malfunction":                    {"an error that nobody thought about, or an answer that could not be built", "report it with the event and the log around it"},
 	}

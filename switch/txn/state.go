@@ -106,7 +106,8 @@ var next = [numStates][numEvents]arrow{
 		UndoAcked: to(Reversed), UndoUnknown: to(Unmatched), CaseOpened: to(Disputed)},
 	Reversed: {UndoAsked: to(Reversed), SaidYes: to(Reversed), SaidNo: to(Reversed),
 		Written: to(Reversed), MaybeWritten: to(Reversed), NotWritten: to(Reversed),
-		DeadlinePassed: to(Reversed)}, // of what was decided here, and cancelled out at once
+		DeadlinePassed: to(Reversed),  // of what was decided here, and cancelled out at once
+		CaseOpened:     to(Disputed)}, // of what a person found undone, and a yes came for
 	Unmatched: {UndoAsked: to(Unmatched), SaidYes: to(Reversing), SaidNo: to(Unmatched),
 		Written: to(Unmatched), MaybeWritten: to(Unmatched), NotWritten: to(Unmatched)},
 	// What happened is not undone by the acquirer's no: it is told until the

@@ -86,7 +86,7 @@ type Request struct {
 	Tip       bool             // Adjustment: more than the original, never less
 	OfRRN     RRN              // Void, Refund, CompletionVoid, Adjustment, ScriptResult: the original's reference number
 	OfAuth    [6]byte          // PreAuthVoid, Completion: the authorization code of the pre-authorization (field 38); CompletionVoid: the same or the completion's, zero when absent; Adjustment: the original's, zero when absent
-	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent
+	OfDate    [4]byte          // Refund, PreAuthVoid, Completion: the original's date MMDD at its terminal, zero when absent; CompletionVoid: the completion's or its pre-authorization's
 	Script    []byte           // ScriptResult: what is passed on of field 55, BER-TLV: the results in tag 9F5B, the terminal's verification results in 95, and what dates them; never card data
 	Auth      [6]byte          // OfflineSale: field 38, the authorization given by word of mouth
 	TakesPart bool             // Purchase: the terminal declared that it takes an approval of a part of the amount
@@ -182,6 +182,7 @@ type Payment struct {
 	TakesPart    bool // the terminal takes an approval of a part of Amount
 	StoodIn      bool // approved in the place of its issuer
 	Undoes       bool // Refund: its link takes reversals of refunds
+	FoundUndone  bool // Reversed since a person found that the acquirer holds nothing of it
 	State        State
 	MerchantType [4]byte // not stored; zero when it is not known
 	Link         string
@@ -190,7 +191,7 @@ type Payment struct {
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
-	LateYes      int  // how often the acquirer said yes late while it is being reversed; not stored
+	LateYes      int  // how often the acquirer said yes beside its answer, while it was under way or being reversed; not stored
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes
 }

@@ -49,6 +49,15 @@ func (h *Host) Drain(ctx context.Context, tries int) (undo *Undo, err error) {
 	return undo, err
 }
 
+// stands takes the reversal back that the operator asked for and the switch will not
+// carry out, whoever asks: the sale was approved, so nothing is unknown of it, and it
+// stays in its batch. What has no known end stays due.
+func (h *Host) stands(ctx context.Context) error {
+	next := h.mem.now
+	next.pending, next.last = nil, next.pending
+	return h.mem.save(context.WithoutCancel(ctx), next)
+}
+
 // undo sends one reversal and says whether sending it again can help.
 func (h *Host) undo(ctx context.Context, due *reversal, u *Undo) (again bool, err error) {
 	var b iso8583.Builder
@@ -88,6 +97,9 @@ func (h *Host) undo(ctx context.Context, due *reversal, u *Undo) (again bool, er
 		return h.signOn, nil
 	case !undone(u.Code):
 		u.Reason = ReasonNotDone
+		if due.RRN != "" && !passes(u.Code) {
+			return false, h.stands(ctx)
+		}
 		return h.signOn, nil
 	}
 	next, err := h.mem.strike(ctx, h.mem.now, due.Batch, due.Trace)
