@@ -164,6 +164,35 @@ func (op Operation) Takes(a Algorithm) bool {
 // Permit refuses with ErrUsage a key that must not be used for op at time now,
 // and with ErrInput a key that is not there. Drivers call it before anything else.
 func Permit(op Operation, k *Key, now time.Time) error {
+	if k != nil && int(op) < len(permitted) && int(k.Usage) < len(permitted[op]) && permitted[op][k.Usage]&k.Algorithm.bit() != 0 &&
+		(k.NotAfter == 0 || now.Unix() <= k.NotAfter) {
+		return nil
+	}
+	return refusal(op, k, now)
+}
+
+// permitted is the matrix as it is looked up: the algorithms, a bit each, with
+// which a key of the usage may be used for the operation.
+var permitted = func() (all [len(matrix)][len(usageNames)]algorithms) {
+	for op, r := range matrix {
+		for _, u := range r.usages {
+			for _, a := range r.algorithms {
+				if u.fits(a) {
+					all[op][u] |= a.bit()
+				}
+			}
+		}
+	}
+	return all
+}()
+
+// algorithms is a set of them.
+type algorithms uint16
+
+func (a Algorithm) bit() algorithms { return 1 << a }
+
+// refusal says why a pair is not permitted.
+func refusal(op Operation, k *Key, now time.Time) error {
 	if k == nil {
 		return fmt.Errorf("%w: no key given to %s", ErrInput, op)
 	}

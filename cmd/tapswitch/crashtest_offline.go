@@ -21,7 +21,8 @@ type happened struct {
 // offline is a sale that was authorised by word of mouth, with the switch or
 // without it.
 func (t *till) offline(ctx context.Context) error {
-	return t.keep(ctx, host.Offline{Auth: fmt.Sprintf("T%05d", t.host.NextTrace()%100_000)}, int64(1+t.chance.IntN(2000)), &happened{receipt: receipt{link: t.anyLink()}})
+	_, err := t.keep(ctx, host.Offline{Auth: fmt.Sprintf("T%05d", t.host.NextTrace()%100_000)}, int64(1+t.chance.IntN(2000)), &happened{receipt: receipt{link: t.anyLink()}})
+	return err
 }
 
 // completeAfter takes what is held before anybody was asked.
@@ -29,26 +30,29 @@ func (t *till) completeAfter(ctx context.Context) error {
 	h := t.hold
 	of := h.Original
 	of.RRN = ""
-	err := t.keep(ctx, host.Offline{Kind: host.KindCompletionAdvice, Auth: of.Auth, Original: of}, 1+t.chance.Int64N(h.amount*oracle.CompletablePercent/100), &happened{receipt{Original: host.Original{Auth: h.Auth, Date: h.Date}, link: h.link}, h, nil})
-	if len(t.kept) > 0 {
+	kept, err := t.keep(ctx, host.Offline{Kind: host.KindCompletionAdvice, Auth: of.Auth, Original: of}, 1+t.chance.Int64N(h.amount*oracle.CompletablePercent/100), &happened{receipt{Original: host.Original{Auth: h.Auth, Date: h.Date}, link: h.link}, h, nil})
+	if kept {
 		t.hold = nil
 	}
 	return err
 }
 
-// keep has the terminal keep what has happened.
-func (t *till) keep(ctx context.Context, s host.Offline, amount int64, k *happened) error {
+// keep has the terminal keep what has happened, unless too much waits already.
+func (t *till) keep(ctx context.Context, s host.Offline, amount int64, k *happened) (kept bool, err error) {
 	read, err := t.ask(ctx, cardOf(k.link), amount, "")
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.Amount, s.Card, k.amount = money.MinorUnits(amount), read.Card, amount
 	r := t.host.KeepOffline(ctx, s)
-	if r.Outcome != host.Kept {
-		return fmt.Errorf("an offline sale is not kept: %s: %w", r.Reason, r.Err)
+	switch {
+	case r.Reason == host.ReasonOfflineFull:
+		return false, nil
+	case r.Outcome != host.Kept:
+		return false, fmt.Errorf("an offline sale is not kept: %s: %w", r.Reason, r.Err)
 	}
 	t.kept[r.Trace] = k
-	return nil
+	return true, nil
 }
 
 // kind is what the switch is told.

@@ -46,6 +46,20 @@ func TestCrashTillWithoutSwitch(t *testing.T) {
 	}
 }
 
+// TestCrashTillSellsOffline: a terminal whose switch is away sells offline until its
+// memory is full, which is no finding.
+func TestCrashTillSellsOffline(t *testing.T) {
+	till := aloneTill(t)
+	for range 30 {
+		if err := till.offline(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(till.kept) != till.host.Kept() || len(till.kept) < 2 || len(till.kept) >= 30 {
+		t.Errorf("%d sales are kept, the terminal has %d", len(till.kept), till.host.Kept())
+	}
+}
+
 // TestCrashTillWithBadMemory: a terminal that does not start on its memory is a
 // finding that ends its payments and the run, also when its memory is well again.
 func TestCrashTillWithBadMemory(t *testing.T) {

@@ -102,9 +102,13 @@ func (r *Room) Wipe() {
 	if len(r.mem) >= used {
 		clear(r.mem[:used])
 	}
-	r.wipeWork()
-	clear(r.mem[:r.lot])
-	r.lot = 0
+	if r.worked {
+		r.wipeWork()
+	}
+	if r.lot > 0 {
+		clear(r.mem[:r.lot])
+		r.lot = 0
+	}
 }
 
 // Lot is the first n bytes of the page, at most a page, for blocks of several

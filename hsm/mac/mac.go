@@ -13,19 +13,17 @@
 // Imported by: hsm/pkcs11, hsm/soft, hsm/hsmtest. Imports: the standard library.
 package mac
 
-import (
-	"crypto/subtle"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 const hexUpper = "0123456789ABCDEF"
 
 // Fold xors data, in blocks of 8 and zero filled, into one block.
 func Fold(data []byte) (block [8]byte) {
-	for len(data) >= 8 {
-		subtle.XORBytes(block[:], block[:], data[:8])
-		data = data[8:]
+	var sum uint64
+	for ; len(data) >= 8; data = data[8:] {
+		sum ^= binary.BigEndian.Uint64(data)
 	}
+	binary.BigEndian.PutUint64(block[:], sum)
 	for i, c := range data {
 		block[i] ^= c
 	}
@@ -47,9 +45,7 @@ func Halves(block [8]byte) (left, right [8]byte) {
 
 // Xor returns a xor b.
 func Xor(a, b [8]byte) (out [8]byte) {
-	for i := range out {
-		out[i] = a[i] ^ b[i]
-	}
+	binary.BigEndian.PutUint64(out[:], binary.BigEndian.Uint64(a[:])^binary.BigEndian.Uint64(b[:]))
 	return out
 }
 

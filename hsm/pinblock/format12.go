@@ -16,7 +16,7 @@ func Encode1(block *[8]byte, pin []byte, fill *[FillMax]byte) error {
 // Decode1 checks the clear format 1 block, writes the PIN's digits as ASCII
 // into pin and returns their number. Its filler may be anything.
 func Decode1(pin *[MaxPIN]byte, block *[8]byte) (int, error) {
-	return decode(pin, block[:], 16, 1, anyFill)
+	return decode(pin, block[:], 1, anyFill)
 }
 
 // Fill1 makes ten filler digits 0 to F out of eight random bytes.
@@ -35,5 +35,5 @@ func Encode2(block *[8]byte, pin []byte) error {
 
 // Decode2 is Decode1 for format 2: filler is F.
 func Decode2(pin *[MaxPIN]byte, block *[8]byte) (int, error) {
-	return decode(pin, block[:], 16, 2, onlyF)
+	return decode(pin, block[:], 2, onlyF)
 }

@@ -28,7 +28,7 @@ func EncodeField4(field *[16]byte, pin []byte, random [8]byte) error {
 // DecodeField4 checks a format 4 PIN field, writes the PIN's digits as ASCII
 // into pin and returns their number. The random half is not looked at.
 func DecodeField4(pin *[MaxPIN]byte, field *[16]byte) (int, error) {
-	n, err := decode(pin, field[:8], 16, 4, letterFill)
+	n, err := decode(pin, field[:8], 4, letterFill)
 	if err != nil {
 		return 0, err
 	}

@@ -21,7 +21,10 @@
 // one: F is one of the six filler values.
 package pinblock
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // The refusals name the rule, never a digit.
 var (
@@ -81,9 +84,9 @@ var (
 	onlyF      = fillers{0xF}
 )
 
-// decode reads block up to nibble end and writes the PIN's digits as ASCII.
-func decode(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fillers) (int, error) {
-	n, err := digits(pin, block, end, control, filler)
+// decode reads a block of 8 bytes and writes the PIN's digits as ASCII.
+func decode(pin *[MaxPIN]byte, block []byte, control byte, filler fillers) (int, error) {
+	n, err := digits(pin, block, control, filler)
 	if err != nil {
 		clear(pin[:])
 		return 0, err
@@ -91,7 +94,7 @@ func decode(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fille
 	return n, nil
 }
 
-func digits(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fillers) (int, error) {
+func digits(pin *[MaxPIN]byte, block []byte, control byte, filler fillers) (int, error) {
 	if block[0]>>4 != control {
 		return 0, ErrControl
 	}
@@ -99,14 +102,22 @@ func digits(pin *[MaxPIN]byte, block []byte, end int, control byte, filler fille
 	if n < MinPIN || n > MaxPIN {
 		return 0, ErrPINLength
 	}
-	for i := range end - 2 {
+	for i := range n {
 		v := nibble(block, 2+i)
-		switch {
-		case i < n && v > 9:
+		if v > 9 {
 			return 0, ErrPINDigits
-		case i < n:
-			pin[i] = '0' + v
-		case v < filler.lowest:
+		}
+		pin[i] = '0' + v
+	}
+	i := 2 + n
+	if i%2 != 0 {
+		if block[i/2]&0x0F < filler.lowest {
+			return 0, ErrFiller
+		}
+		i++
+	}
+	for _, v := range block[i/2:] {
+		if v>>4 < filler.lowest || v&0x0F < filler.lowest {
 			return 0, ErrFiller
 		}
 	}
@@ -126,6 +137,16 @@ func setNibble(b []byte, i int, v byte) {
 	} else {
 		b[i/2] = b[i/2]&0xF0 | v
 	}
+}
+
+// number is decimal for what is no PIN: eight characters at a time.
+func number(s []byte) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		if !digits8(binary.BigEndian.Uint64(s)) {
+			return false
+		}
+	}
+	return decimal(s)
 }
 
 func decimal(s []byte) bool {

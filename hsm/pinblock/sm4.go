@@ -32,24 +32,26 @@ func EncodeSM4Wide(block *[16]byte, pin []byte, account [12]byte) error {
 	if err := Encode0(&head, pin, account); err != nil {
 		return err
 	}
-	xorAccount(&head, account) // the PIN field alone; its filler goes on
+	packed, _ := pack(account)
+	xorAccount(&head, packed) // the PIN field alone; its filler goes on
 	copy(block[:], head[:])
 	for i := 8; i < 16; i++ {
 		block[i] = 0xFF
 	}
-	xorAccount((*[8]byte)(block[8:]), account)
+	xorAccount((*[8]byte)(block[8:]), packed)
 	return nil
 }
 
 // DecodeSM4Wide checks the clear wide block, writes the PIN's digits as ASCII
 // into pin and returns their number. It leaves block as it was.
 func DecodeSM4Wide(pin *[MaxPIN]byte, block *[16]byte, account [12]byte) (int, error) {
-	if !decimal(account[:]) {
+	packed, ok := pack(account)
+	if !ok {
 		return 0, ErrPANLength
 	}
 	tail := (*[8]byte)(block[8:])
-	xorAccount(tail, account)
-	defer xorAccount(tail, account)
+	xorAccount(tail, packed)
+	defer xorAccount(tail, packed)
 	for _, c := range tail {
 		if c != 0xFF {
 			return 0, ErrFiller

@@ -34,29 +34,16 @@ func Account11(pan []byte) (account [11]byte, err error) {
 // TSP writes the transformed security parameter into tsp: eleven account
 // digits, the key index, and the first four PIN digits, packed.
 func TSP(tsp *[8]byte, account [11]byte, index byte, pin []byte) error {
-	if len(pin) < 4 {
+	if len(pin) < 4 || !decimal(account[:]) || !decimal([]byte{index}) || !decimal(pin[:4]) {
+		clear(tsp[:])
 		return ErrDigits
 	}
-	for i := range 16 {
-		var c byte
-		switch {
-		case i < 11:
-			c = account[i]
-		case i == 11:
-			c = index
-		default:
-			c = pin[i-12] // a longer PIN counts with its first four digits
-		}
-		if c < '0' || c > '9' {
-			clear(tsp[:])
-			return ErrDigits
-		}
-		if i%2 == 0 {
-			tsp[i/2] = (c - '0') << 4
-		} else {
-			tsp[i/2] |= c - '0'
-		}
+	for i := range 5 {
+		tsp[i] = account[2*i]<<4 | account[2*i+1]&0x0F
 	}
+	tsp[5] = account[10]<<4 | index&0x0F
+	tsp[6] = pin[0]<<4 | pin[1]&0x0F // a longer PIN counts with its first four digits
+	tsp[7] = pin[2]<<4 | pin[3]&0x0F
 	return nil
 }
 
@@ -71,15 +58,11 @@ func Decimalise(block [8]byte) (out [4]byte) {
 // from the left with ten taken off. It returns how many there were.
 func TwoPass(out, block []byte) int {
 	n := 0
-	for pass := range 2 {
+	for pass := range byte(2) {
 		for i := 0; i < 2*len(block) && n < len(out); i++ {
-			v := nibble(block, i)
-			switch {
-			case pass == 0 && v <= 9:
+			v := nibble(block, i) - 10*pass
+			if v <= 9 { // a digit in the first pass underflows in the second
 				out[n] = '0' + v
-				n++
-			case pass == 1 && v > 9:
-				out[n] = '0' + v - 10
 				n++
 			}
 		}
@@ -88,10 +71,7 @@ func TwoPass(out, block []byte) int {
 }
 
 func nibble(b []byte, i int) byte {
-	if i%2 == 0 {
-		return b[i/2] >> 4
-	}
-	return b[i/2] & 0x0F
+	return b[uint(i)/2] >> (4 &^ (uint(i) << 2)) & 0x0F
 }
 
 func decimal(s []byte) bool {

@@ -7,7 +7,9 @@ typedef struct { ts_ulong type; void *value; ts_ulong len; } ts_attribute;
 typedef ts_ulong (*create_fn)(ts_ulong, ts_attribute *, ts_ulong, ts_ulong *);
 
 // As in fused.c: a version and the functions in the order of the standard.
-struct ts_functions { unsigned char version[2]; void *fn[68]; };
+typedef struct { unsigned char version[2]; void *fn[68]; } ts_functions;
+
+static void *fn(ts_module f, int at) { return ((ts_functions *)f)->fn[at]; }
 
 enum {
 	FN_CREATE = 20,
@@ -18,7 +20,7 @@ enum {
 	CKO_SECRET_KEY = 4, CKK_AES = 0x1F,
 };
 
-ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, unsigned char *label, ts_ulong labeln,
+ts_ulong ts_form(ts_module f, ts_ulong session, int role, int token, unsigned char *label, ts_ulong labeln,
 	unsigned char *id, ts_ulong idn, unsigned char *value, ts_ulong n, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY, type = CKK_AES;
@@ -37,12 +39,12 @@ ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, unsigne
 	ts_ulong count = sizeof t / sizeof t[0];
 	if (role == TS_BINDING)
 		count--; // it unwraps nothing
-	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, count, key);
+	ts_ulong rv = ((create_fn)fn(f, FN_CREATE))(session, t, count, key);
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_component(ts_functions *f, ts_ulong session, unsigned char *value, ts_ulong n, ts_ulong *key)
+ts_ulong ts_component(ts_module f, ts_ulong session, unsigned char *value, ts_ulong n, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY, type = CKK_AES;
 	unsigned char yes = 1, no = 0;
@@ -51,7 +53,7 @@ ts_ulong ts_component(ts_functions *f, ts_ulong session, unsigned char *value, t
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &no, 1 },
 		{ CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
-	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((create_fn)fn(f, FN_CREATE))(session, t, sizeof t / sizeof t[0], key);
 	ts_forget();
 	return rv;
 }

@@ -17,11 +17,11 @@ enum {
 
 // ts_form makes an AES-256 key that is sensitive, not extractable, and cannot
 // be changed or copied; on the token when token is not 0, else in the session.
-ts_ulong ts_form(ts_functions *f, ts_ulong session, int role, int token, unsigned char *label, ts_ulong labeln,
+ts_ulong ts_form(ts_module f, ts_ulong session, int role, int token, unsigned char *label, ts_ulong labeln,
 	unsigned char *id, ts_ulong idn, unsigned char *value, ts_ulong n, ts_ulong *key);
 
 // ts_component makes a session key of a component, good for check values and
 // derivation by CMAC, and for nothing else.
-ts_ulong ts_component(ts_functions *f, ts_ulong session, unsigned char *value, ts_ulong n, ts_ulong *key);
+ts_ulong ts_component(ts_module f, ts_ulong session, unsigned char *value, ts_ulong n, ts_ulong *key);
 
 #endif

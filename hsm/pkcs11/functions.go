@@ -45,19 +45,24 @@ type tokenCall struct {
 func (c *tokenCall) wipe() { c.with, c.digits, c.out = nil, [19]byte{}, [16]byte{} }
 
 func (c *tokenCall) run(w *worker) error {
-	defer clear(c.digits[:]) // also when the caller gave up
 	keys, err := w.objects(c.with)
-	if err != nil {
-		return err
-	}
-	if c.with.Algorithm != hsm.HMAC256 {
-		if err := w.m.fused.cmac(w.session, keys.whole, c.digits[:c.n], &c.out); err != nil {
-			return w.fault("make a token", err)
+	switch {
+	case err != nil:
+	case c.with.Algorithm == hsm.HMAC256:
+		err = c.hmac(w, keys.whole)
+	default:
+		err = w.m.fused.cmac(w.session, keys.whole, c.digits[:c.n], &c.out)
+		if err != nil {
+			err = w.fault("make a token", err)
 		}
-		return nil
 	}
+	clear(c.digits[:]) // here, too: the caller may have given up
+	return err
+}
+
+func (c *tokenCall) hmac(w *worker, key p11.ObjectHandle) error {
 	var sum [32]byte
-	if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, keys.whole, c.digits[:c.n], sum[:]); err != nil {
+	if err := w.m.fused.sign(w.session, p11.CKM_SHA256_HMAC, key, c.digits[:c.n], sum[:]); err != nil {
 		return w.fault("make a token", err)
 	}
 	copy(c.out[:], sum[:])

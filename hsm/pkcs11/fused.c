@@ -16,7 +16,9 @@ typedef struct {
 } ts_gcm_params;
 
 // CK_FUNCTION_LIST: a version and the functions in the order of the standard.
-struct ts_functions { unsigned char version[2]; void *fn[68]; };
+typedef struct { unsigned char version[2]; void *fn[68]; } ts_functions;
+
+static void *fn(ts_module f, int at) { return ((ts_functions *)f)->fn[at]; }
 
 enum {
 	FN_CREATE = 20, FN_DESTROY = 22, FN_ENCRYPT_INIT = 29, FN_ENCRYPT = 30, FN_DECRYPT_INIT = 33,
@@ -40,7 +42,7 @@ typedef ts_ulong (*random_fn)(ts_ulong, void *, ts_ulong);
 typedef ts_ulong (*destroy_fn)(ts_ulong, ts_ulong);
 typedef ts_ulong (*list_fn)(ts_functions **);
 
-ts_functions *ts_load(const char *path, char *why, int whylen)
+ts_module ts_load(const char *path, char *why, int whylen)
 {
 	ts_functions *f = 0;
 	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -54,28 +56,28 @@ ts_functions *ts_load(const char *path, char *why, int whylen)
 		snprintf(why, (size_t)whylen, "C_GetFunctionList failed");
 		return 0;
 	}
-	return f;
+	return (ts_module)f;
 }
 
 // init_and runs one Init and its operation; exactly *outn bytes must come out
 // unless exact is 0.
-static ts_ulong init_and(ts_functions *f, int init, int op, ts_ulong session, ts_mechanism *m,
+static ts_ulong init_and(ts_module f, int init, int op, ts_ulong session, ts_mechanism *m,
 	ts_ulong key, void *in, ts_ulong n, void *out, ts_ulong *outn, int exact)
 {
 	ts_ulong want = *outn;
 	unsigned char nothing = 0;
 	if (!in)
 		in = &nothing; // modules refuse a null pointer even for no bytes
-	ts_ulong rv = ((init_fn)f->fn[init])(session, m, key);
+	ts_ulong rv = ((init_fn)fn(f, init))(session, m, key);
 	if (rv == 0)
-		rv = ((crypt_fn)f->fn[op])(session, in, n, out, outn);
+		rv = ((crypt_fn)fn(f, op))(session, in, n, out, outn);
 	if (rv == 0 && exact && *outn != want)
 		rv = CKR_FUNCTION_FAILED;
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mechanism,
+ts_ulong ts_crypt(ts_module f, ts_ulong session, int encipher, ts_ulong mechanism,
 	unsigned char *iv, ts_ulong key, unsigned char *in, ts_ulong n, unsigned char *out)
 {
 	ts_mechanism m = { mechanism, iv, !iv ? 0 : mechanism == CKM_AES_CBC ? 16 : 8 };
@@ -84,7 +86,7 @@ ts_ulong ts_crypt(ts_functions *f, ts_ulong session, int encipher, ts_ulong mech
 		session, &m, key, in, n, out, &outn, 1);
 }
 
-ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, unsigned char *first, unsigned char *second,
+ts_ulong ts_chain2(ts_module f, ts_ulong session, ts_ulong key, unsigned char *first, unsigned char *second,
 	unsigned char *out)
 {
 	unsigned char block[8];
@@ -96,7 +98,7 @@ ts_ulong ts_chain2(ts_functions *f, ts_ulong session, ts_ulong key, unsigned cha
 	return ts_crypt(f, session, 1, CKM_DES3_ECB, 0, key, block, 8, out);
 }
 
-ts_ulong ts_alg3(ts_functions *f, ts_ulong session, ts_ulong doubled, ts_ulong whole,
+ts_ulong ts_alg3(ts_module f, ts_ulong session, ts_ulong doubled, ts_ulong whole,
 	unsigned char *in, ts_ulong n, unsigned char *out)
 {
 	unsigned char iv[8] = { 0 }, *last = in + n - 8;
@@ -110,14 +112,14 @@ ts_ulong ts_alg3(ts_functions *f, ts_ulong session, ts_ulong doubled, ts_ulong w
 	return ts_crypt(f, session, 1, CKM_DES3_ECB, 0, whole, last, 8, out);
 }
 
-ts_ulong ts_sign(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong key,
+ts_ulong ts_sign(ts_module f, ts_ulong session, ts_ulong mechanism, ts_ulong key,
 	unsigned char *in, ts_ulong n, unsigned char *out, ts_ulong outn)
 {
 	ts_mechanism m = { mechanism, 0, 0 };
 	return init_and(f, FN_SIGN_INIT, FN_SIGN, session, &m, key, in, n, out, &outn, 1);
 }
 
-ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, unsigned char *nonce,
+ts_ulong ts_gcm(ts_module f, ts_ulong session, int encipher, ts_ulong key, unsigned char *nonce,
 	unsigned char *aad, ts_ulong aadn, unsigned char *in, ts_ulong n, unsigned char *out, ts_ulong *outn)
 {
 	ts_gcm_params p = { nonce, 12, 96, aad, aadn, 128 };
@@ -126,7 +128,7 @@ ts_ulong ts_gcm(ts_functions *f, ts_ulong session, int encipher, ts_ulong key, u
 		session, &m, key, in, n, out, outn, 0);
 }
 
-ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, unsigned char *data,
+ts_ulong ts_derive(ts_module f, ts_ulong session, ts_ulong base, unsigned char *data,
 	int extractable, ts_ulong *key)
 {
 	ts_string_data s = { data, 16 };
@@ -138,12 +140,12 @@ ts_ulong ts_derive(ts_functions *f, ts_ulong session, ts_ulong base, unsigned ch
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &extract, 1 },
 		{ CKA_ENCRYPT, &yes, 1 }, { CKA_DERIVE, &yes, 1 },
 	};
-	ts_ulong rv = ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((derive_fn)fn(f, FN_DERIVE))(session, &m, base, t, sizeof t / sizeof t[0], key);
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, unsigned char *value, ts_ulong n,
+ts_ulong ts_import(ts_module f, ts_ulong session, ts_ulong type, unsigned char *value, ts_ulong n,
 	ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY;
@@ -153,7 +155,7 @@ ts_ulong ts_import(ts_functions *f, ts_ulong session, ts_ulong type, unsigned ch
 		{ CKA_TOKEN, &no, 1 }, { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 },
 		{ CKA_ENCRYPT, &cipher, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_VALUE, value, n },
 	};
-	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, sizeof t / sizeof t[0], key);
+	ts_ulong rv = ((create_fn)fn(f, FN_CREATE))(session, t, sizeof t / sizeof t[0], key);
 	ts_forget();
 	return rv;
 }
@@ -172,7 +174,7 @@ static void working(ts_attribute *t, ts_ulong *class, ts_ulong *type, int may)
 	memcpy(t, all, sizeof all);
 }
 
-ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism, ts_ulong base,
+ts_ulong ts_derive_working(ts_module f, ts_ulong session, ts_ulong mechanism, ts_ulong base,
 	unsigned char *data, ts_ulong n, ts_ulong type, ts_ulong len, int may, ts_ulong *key)
 {
 	ts_string_data s = { data, n };
@@ -181,31 +183,31 @@ ts_ulong ts_derive_working(ts_functions *f, ts_ulong session, ts_ulong mechanism
 	ts_attribute t[10];
 	working(t, &class, &type, may);
 	t[9] = (ts_attribute){ CKA_VALUE_LEN, &len, sizeof len };
-	ts_ulong rv = ((derive_fn)f->fn[FN_DERIVE])(session, &m, base, t, len ? 10 : 9, key);
+	ts_ulong rv = ((derive_fn)fn(f, FN_DERIVE))(session, &m, base, t, len ? 10 : 9, key);
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_import_working(ts_functions *f, ts_ulong session, ts_ulong type, unsigned char *value,
+ts_ulong ts_import_working(ts_module f, ts_ulong session, ts_ulong type, unsigned char *value,
 	ts_ulong n, int may, ts_ulong *key)
 {
 	ts_ulong class = CKO_SECRET_KEY;
 	ts_attribute t[10];
 	working(t, &class, &type, may);
 	t[9] = (ts_attribute){ CKA_VALUE, value, n };
-	ts_ulong rv = ((create_fn)f->fn[FN_CREATE])(session, t, 10, key);
+	ts_ulong rv = ((create_fn)fn(f, FN_CREATE))(session, t, 10, key);
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_random(ts_functions *f, ts_ulong session, unsigned char *out, ts_ulong n)
+ts_ulong ts_random(ts_module f, ts_ulong session, unsigned char *out, ts_ulong n)
 {
-	ts_ulong rv = ((random_fn)f->fn[FN_RANDOM])(session, out, n);
+	ts_ulong rv = ((random_fn)fn(f, FN_RANDOM))(session, out, n);
 	ts_forget();
 	return rv;
 }
 
-ts_ulong ts_destroy(ts_functions *f, ts_ulong session, ts_ulong object)
+ts_ulong ts_destroy(ts_module f, ts_ulong session, ts_ulong object)
 {
-	return ((destroy_fn)f->fn[FN_DESTROY])(session, object);
+	return ((destroy_fn)fn(f, FN_DESTROY))(session, object);
 }

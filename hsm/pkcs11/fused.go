@@ -10,10 +10,6 @@ package pkcs11
 #cgo noescape ts_sign
 #cgo noescape ts_gcm
 #cgo noescape ts_derive
-#cgo nocallback ts_crypt
-#cgo nocallback ts_chain2
-#cgo nocallback ts_alg3
-#cgo nocallback ts_sign
 #cgo nocallback ts_gcm
 #cgo nocallback ts_derive
 #cgo nocallback ts_derive_working
@@ -34,7 +30,7 @@ import (
 // functions are the module's functions, reached in one crossing for each
 // operation instead of two (github.com/miekg/pkcs11 copies through the heap and
 // the C heap; here clear bytes stay in the page they are in).
-type functions struct{ f *C.ts_functions }
+type functions struct{ f C.ts_module }
 
 // load opens the module file for fused calls.
 func load(path string) (functions, error) {
@@ -42,7 +38,7 @@ func load(path string) (functions, error) {
 	defer C.free(unsafe.Pointer(name))
 	var why [256]C.char
 	f := C.ts_load(name, &why[0], C.int(len(why)))
-	if f == nil {
+	if f == 0 {
 		return functions{}, errors.New(C.GoString(&why[0]))
 	}
 	return functions{f}, nil

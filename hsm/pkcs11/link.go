@@ -139,6 +139,13 @@ func (w *worker) revive() error {
 	return nil
 }
 
+// isReady reports that ready has nothing to do. The gate is held for reading.
+func (w *worker) isReady() bool {
+	m := w.m
+	return m.lost.Load() == nil && !m.suspect.Load() && w.began.Sub(env.Mono(m.probed.Load())) < ProbeEvery &&
+		w.generation == m.link.generation && len(w.orphans) == 0
+}
+
 // ready gives the worker a session of the present link and probes the token
 // when it is time. The gate is held for reading.
 func (w *worker) ready() error {

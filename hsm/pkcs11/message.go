@@ -25,7 +25,7 @@ func (m *Module) MAC(ctx context.Context, key *hsm.Key, alg hsm.MACAlgorithm, da
 	if alg.IsSM() {
 		return nil, noSM(alg.String())
 	}
-	if err := alg.Permit(key, m.world.Clock.Now(), len(data)); err != nil {
+	if err := alg.Permit(key, m.nowFor(key, nil), len(data)); err != nil {
 		return nil, err
 	}
 	c := m.calls.mac.take()

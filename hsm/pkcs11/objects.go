@@ -81,11 +81,16 @@ func keyType(a hsm.Algorithm) (uint, error) {
 
 // permit refuses what must not be done with a key before the module is asked.
 func (m *Module) permit(op hsm.Operation, k *hsm.Key) error {
-	var now time.Time
-	if k != nil && k.NotAfter != 0 { // else nobody looks at it
+	return hsm.Permit(op, k, m.nowFor(k, nil))
+}
+
+// nowFor is the time against which the ends of keys are held: zero, and no look at
+// the clock, when none of them has an end.
+func (m *Module) nowFor(a, b *hsm.Key) (now time.Time) {
+	if a != nil && a.NotAfter != 0 || b != nil && b.NotAfter != 0 {
 		now = m.world.Clock.Now()
 	}
-	return hsm.Permit(op, k, now)
+	return now
 }
 
 // objects returns the session objects of a key, unwrapped when they are not

@@ -77,7 +77,7 @@ func (m *Module) filler(f hsm.PINFormat) (random [8]byte, err error) {
 
 // TranslatePIN makes of one PIN block another.
 func (m *Module) TranslatePIN(ctx context.Context, in hsm.EncipheredPIN, to hsm.PINTarget) (secret.PINBlock, error) {
-	if err := hsm.PermitTranslation(in, to, m.world.Clock.Now()); err != nil {
+	if err := hsm.PermitTranslation(in, to, m.nowFor(in.Key, to.Key)); err != nil {
 		return secret.PINBlock{}, err
 	}
 	random, err := m.filler(to.Format)
@@ -128,8 +128,11 @@ func (w *worker) readPIN(in *hsm.EncipheredPIN) error {
 	if err != nil {
 		return err
 	}
-	defer w.destroy(made)
-	return w.room.ReadPIN(source, *in)
+	err = w.room.ReadPIN(source, *in)
+	if made != 0 {
+		w.destroy(made)
+	}
+	return err
 }
 
 // pinSource is the cipher under which a block arrived; the object that was made
@@ -153,7 +156,7 @@ func (w *worker) pinSource(in *hsm.EncipheredPIN) (source clear.Cipher, made p11
 // permitPIN checks a PIN block, and the key under which its PIN becomes a
 // reference value.
 func (m *Module) permitPIN(in hsm.EncipheredPIN, op hsm.Operation, key *hsm.Key) error {
-	if err := hsm.PermitPIN(hsm.OpVerifyPIN, in, m.world.Clock.Now()); err != nil {
+	if err := hsm.PermitPIN(hsm.OpVerifyPIN, in, m.nowFor(in.Key, nil)); err != nil {
 		return err
 	}
 	return m.permit(op, key)

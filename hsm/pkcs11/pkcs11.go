@@ -182,10 +182,12 @@ func newModule(world env.Env, cfg Config) (*Module, []*clear.Room, error) {
 		}
 		rooms = append(rooms, room)
 	}
-	return &Module{
+	m := &Module{
 		cfg: cfg, world: world, cache: newCache(cfg.Cache),
 		pool: pool{world: world, max: cfg.Queue, timeout: cfg.Timeout}, pause: ProbeEvery,
-	}, rooms, nil
+	}
+	m.calls.open()
+	return m, rooms, nil
 }
 
 func closeRooms(rooms []*clear.Room) {

@@ -18,6 +18,7 @@ import (
 // job until its end: a caller that gave up must not look at it.
 type job struct {
 	task  task
+	first bool          // of its function: see reused
 	key   *hsm.Key      // it can be served together with others under this one (coalesce.go)
 	since env.Mono      // when the caller came
 	until env.Mono      // when its patience ends
@@ -56,34 +57,45 @@ type pool struct {
 }
 
 // enter gives an idle worker to the job's caller, or lets the job wait when it
-// returns none; the refusals are at once.
+// returns none; the refusals are at once. An idle one means that the pool is not
+// closed and that not all hang.
 func (p *pool) enter(j *job) (w *worker, err error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return nil, errClosed
-	case int(p.stuck.Load()) >= len(p.workers):
-		return nil, fmt.Errorf("%w: all %d sessions hang in the module", hsm.ErrUnavailable, len(p.workers))
-	case len(p.idle) > 0 && !p.underWay(j.key, j.since):
-		last := len(p.idle) - 1
+	last := len(p.idle) - 1
+	if last < 0 || last+1 < len(p.workers) && p.underWay(j.key, j.since) {
+		err = p.line(j)
+	} else {
 		w, p.idle = p.idle[last], p.idle[:last]
 		w.give(j, j.since)
-	case len(p.waiting) < p.max:
-		p.waiting = append(p.waiting, j)
-		if len(p.idle) > 0 {
-			p.wakeBy(j.since.Add(patience))
-		}
-	default:
-		return nil, fmt.Errorf("%w: %d operations wait", hsm.ErrBusy, p.max)
 	}
-	p.wakeBy(j.until)
-	return w, nil
+	if err == nil && j.until < p.wakes {
+		p.wakeBy(j.until)
+	}
+	p.mu.Unlock()
+	return w, err
+}
+
+// line lets a job wait, or refuses it. The lock is held.
+func (p *pool) line(j *job) error {
+	switch {
+	case p.closed:
+		return errClosed
+	case int(p.stuck.Load()) >= len(p.workers):
+		return fmt.Errorf("%w: all %d sessions hang in the module", hsm.ErrUnavailable, len(p.workers))
+	case len(p.waiting) >= p.max:
+		return fmt.Errorf("%w: %d operations wait", hsm.ErrBusy, p.max)
+	}
+	p.waiting = append(p.waiting, j)
+	if len(p.idle) > 0 {
+		p.wakeBy(j.since.Add(patience))
+	}
+	return nil
 }
 
 // give makes j the first job of an idle worker. The lock is held.
 func (w *worker) give(j *job, now env.Mono) {
-	w.jobs, w.key, w.began, w.queued = append(w.jobs, j), j.key, now, false
+	w.jobs = w.jobs[:1] // it has room: startWorkers
+	w.jobs[0], w.key, w.began, w.queued = j, j.key, now, false
 }
 
 // wakeBy makes sure that the watchdog looks no later than at t. The lock is held.
@@ -102,15 +114,31 @@ const timedEvery = 16
 
 // next is for whoever ran w, after it has served its jobs: it answers those who
 // waited for them, and gives w jobs that wait. False when there are none.
+//
+// What follows is the way of a lone caller, kept short: beside a module on this
+// machine the room that code takes in the processor's first cache costs more than its
+// running.
 func (p *pool) next(w *worker) bool {
-	var now env.Mono
 	w.done++
 	timed := w.queued || w.done%timedEvery == 0
+	p.mu.Lock()
+	if timed || w.stuck || p.closed || len(p.waiting) > 0 {
+		return p.nextOf(w, timed)
+	}
+	w.jobs[0] = nil // it was the only one
+	w.jobs, w.key = w.jobs[:0], nil
+	p.idle = p.idle[:len(p.idle)+1] // it has room for all
+	p.idle[len(p.idle)-1] = w
+	p.mu.Unlock()
+	return false
+}
+
+// nextOf is next for a worker that has, or may have, to do with others. The lock
+// is held, and given back.
+func (p *pool) nextOf(w *worker, timed bool) bool {
+	var now env.Mono
 	if timed {
 		now = p.world.Clock.Mono()
-	}
-	p.mu.Lock()
-	if timed {
 		p.floor = min(p.floor+p.floor/64+1, now.Sub(w.began))
 	}
 	p.end(w)

@@ -75,7 +75,7 @@ type scratch struct {
 func (m *Module) startWorkers(rooms []*clear.Room) {
 	p := &m.pool
 	for _, room := range rooms {
-		w := &worker{m: m, room: room, scratch: new(scratch), left: make(chan struct{}, 1)}
+		w := &worker{m: m, room: room, scratch: new(scratch), left: make(chan struct{}, 1), jobs: make([]*job, 0, maxLot)}
 		w.maxLot = min(maxLot, m.cfg.Cache/(4*m.cfg.Sessions)) // each lane may hold keys
 		w.turn, w.stop = iter.Pull(w.turns)
 		p.workers = append(p.workers, w)
@@ -172,21 +172,32 @@ func (w *worker) standIn() {
 
 // serve does the worker's jobs on a link that is up.
 func (w *worker) serve() {
-	err := w.revive()
+	var err error
+	if w.m.lost.Load() != nil {
+		err = w.revive()
+	}
 	if err == nil {
 		w.m.gate.RLock()
 		defer w.m.gate.RUnlock()
-		err = w.ready()
-	}
-	switch {
-	case err != nil:
-		for _, j := range w.jobs {
-			j.err = err
+		if !w.isReady() {
+			err = w.ready()
 		}
-	case len(w.jobs) == 1:
+	}
+	if err == nil && len(w.jobs) == 1 {
 		w.serveOne(w.jobs[0])
-	default:
+		return
+	}
+	w.serveAll(err)
+}
+
+// serveAll does several jobs, or fails all with err.
+func (w *worker) serveAll(err error) {
+	if err == nil {
 		w.serveLot(w.jobs)
+		return
+	}
+	for _, j := range w.jobs {
+		j.err = err
 	}
 }
 
@@ -198,12 +209,18 @@ func (w *worker) serveOne(j *job) {
 // tidy leaves nothing of a job behind.
 func (w *worker) tidy() {
 	w.room.Wipe()
+	w.ciphersUsed = 0
+	if len(w.held) > 0 {
+		w.release()
+	}
+}
+
+func (w *worker) release() {
 	for i, e := range w.held {
 		w.m.cache.release(e)
 		w.held[i] = nil
 	}
 	w.held = w.held[:0]
-	w.ciphersUsed = 0
 }
 
 // do has work done by a worker and waits for it, no longer than the time-out or
@@ -230,10 +247,12 @@ func (m *Module) submit(ctx context.Context, key *hsm.Key, work func(w *worker) 
 // serve is the way of a job to a worker and back.
 func (m *Module) serve(ctx context.Context, key *hsm.Key, j *job) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: the caller left: %w", hsm.ErrUnavailable, err)
+		return left(err)
 	}
-	if err := m.refuseWhileLost(); err != nil {
-		return err
+	if m.lost.Load() != nil {
+		if err := m.refuseWhileLost(); err != nil {
+			return err
+		}
 	}
 	j.key, j.since, j.err = key, m.world.Clock.Mono(), nil
 	j.until = m.until(ctx, j.since)
@@ -253,13 +272,16 @@ func (m *Module) serve(ctx context.Context, key *hsm.Key, j *job) error {
 	return j.err
 }
 
+func left(err error) error {
+	return fmt.Errorf("%w: the caller left: %w", hsm.ErrUnavailable, err)
+}
+
 // until is the end of a caller's patience.
 func (m *Module) until(ctx context.Context, now env.Mono) env.Mono {
-	wait := m.cfg.Timeout
 	if end, ok := ctx.Deadline(); ok {
-		wait = max(0, min(wait, end.Sub(m.world.Clock.Now())))
+		return now.Add(max(0, min(m.cfg.Timeout, end.Sub(m.world.Clock.Now()))))
 	}
-	return now.Add(wait)
+	return now.Add(m.cfg.Timeout)
 }
 
 // fault turns an error of the module into what callers know, and remembers

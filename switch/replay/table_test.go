@@ -10,17 +10,24 @@ import (
 )
 
 // numbered is a table by trace number alone.
-func numbered(n int) (*roster, *table[txn.STAN]) {
+func numbered(n int, split func(txn.STAN) (txn.STAN, uint32)) (*roster, *table[txn.STAN]) {
 	r := &roster{}
-	return r, newTable(n, r, func(e *entry, k txn.STAN) bool { return e.key.Trace == k })
+	return r, newTable(n, r, func(e *entry, k txn.STAN) bool { return e.key.Trace == k }, split)
 }
+
+// inLines puts eight numbers that follow each other into one line.
+func inLines(n txn.STAN) (txn.STAN, uint32) { return n / line, uint32(n % line) }
 
 // TestTableAsMap does to a table and a map what an index does, many times, with few
 // keys so that they come again, and with many so that shards grow.
 func TestTableAsMap(t *testing.T) {
-	for _, keys := range []int{3, 100, 50_000} {
+	for i, keys := range []int{3, 100, 50_000, 3, 100, 50_000} {
 		random := rand.New(rand.NewPCG(uint64(keys), 1))
-		r, table := numbered(keys % 1000)
+		split := inLines
+		if i < 3 {
+			split = nil
+		}
+		r, table := numbered(keys%1000, split)
 		model := map[txn.STAN]*entry{}
 		for step := range 200_000 {
 			k := txn.STAN(random.IntN(keys))
@@ -93,7 +100,7 @@ func TestTableCloses(t *testing.T) {
 // TestTableTakesOver: a key that comes to another entry is that one's, and the
 // first can be taken out with no harm to it.
 func TestTableTakesOver(t *testing.T) {
-	r, table := numbered(0)
+	r, table := numbered(0, nil)
 	first, second := &entry{key: txn.Key{Trace: 7}}, &entry{key: txn.Key{Trace: 7}}
 	r.add(first)
 	r.add(second)

@@ -116,12 +116,12 @@ type Answer struct {
 	Part     money.MinorUnits // of CodePartial: what was approved; zero for others
 	Auth     [6]byte          // field 38, zero when none
 	RRN      RRN
+	Repeat   bool        // told before
 	At       time.Time   // switch time of the decision, fields 12 and 13
 	SettleMD [4]byte     // field 15 MMDD, zero when none
 	Batch    uint32      // of a sign-on: the batch the terminal is to go on with; zero: its own
 	ICC      []byte      // field 55 to the card: tag 91; never sensitive
 	Funds    Funds       // of a balance inquiry
-	Repeat   bool        // told before
 	Settled  *Settlement // of a Settle, nil for others
 }
 
@@ -166,7 +166,6 @@ type Payment struct {
 	Of           Numbers          // Adjustment, ScriptResult: those of the original's request to the acquirer
 	Was          money.MinorUnits // Adjustment: what the original came to before; Amount is what it comes to from then on
 	Script       []byte           // ScriptResult: see Request; never changed
-	Undoes       bool             // Refund: its link takes reversals of refunds
 	Fingerprint  Fingerprint
 	Masked       string   // card number, first six and last four
 	Token        [16]byte // keyed token of the card number
@@ -180,18 +179,19 @@ type Payment struct {
 	Cond         [2]byte
 	PINGiven     bool
 	ChipRead     bool
-	TakesPart    bool    // the terminal takes an approval of a part of Amount
-	StoodIn      bool    // approved in the place of its issuer
+	TakesPart    bool // the terminal takes an approval of a part of Amount
+	StoodIn      bool // approved in the place of its issuer
+	Undoes       bool // Refund: its link takes reversals of refunds
+	FoundUndone  bool // Reversed since a person found that the acquirer holds nothing of it
+	State        State
 	MerchantType [4]byte // not stored; zero when it is not known
 	Link         string
 	Numbers      Numbers // of the request to the acquirer
 	Undo         Numbers // of the reversal, zero when none
 	UndoWhy      Reason
 	Case         Case // of a payment that is Disputed, zero for others
-	FoundUndone  bool // Reversed since a person found that the acquirer holds nothing of it
 	Held         *Act // what holds back what it owes, nil when nothing does; never changed
 	LateYes      int  // how often the acquirer said yes beside its answer, while it was under way or being reversed; not stored
-	State        State
 	Answer       Answer
 	Reserved     int // journal room still kept for its outcome and undo, bytes
 }
