@@ -43,6 +43,7 @@ then takes commands, one a line:
   pin DIGITS          when the PIN is asked for
   cancel              give up waiting for a card or a PIN
   reverse             undo the last approved sale
+  last                tell the last approved payment once more, as every start does
   tip AMOUNT_MINOR    the last sale comes to more: the whole, with the tip
   adjust AMOUNT_MINOR the last sale comes to another amount, more or less
   settle              close the batch: totals, and every payment where they differ

@@ -52,6 +52,7 @@ type reversal struct {
 	Why     string           `json:"why"` // field 39: 98 no answer, A0 MAC, 06 other
 	Amount  money.MinorUnits `json:"amount"`
 	Cash    money.MinorUnits `json:"cash,omitempty"` // of Amount
+	Part    money.MinorUnits `json:"part,omitempty"` // of an approved sale: what was approved, when it is a part
 	Expiry  string           `json:"expiry"`
 	PSN     string           `json:"psn"`
 	Entry   string           `json:"entry"` // field 22 as it was sent

@@ -247,7 +247,7 @@ func (h *Host) settle(ctx context.Context, r Result, j verdict, said secret.ICC,
 		record.Why = j.undo
 		next.pending = &record
 	case j.outcome == Approved:
-		record.Why, record.Auth, record.RRN = whyOther, r.Auth, r.RRN
+		record.Why, record.Auth, record.RRN, record.Part = whyOther, r.Auth, r.RRN, j.part
 		counted := record
 		if j.part > 0 {
 			counted.Amount = j.part

@@ -69,6 +69,7 @@ const (
 	EventSeePhone    = "see_phone"
 	EventAgain       = "present_card_again" // for what the issuer sends along with an approval
 	EventResult      = "result"
+	EventLast        = "last" // the last approved payment once more
 	EventReversal    = "reversal"
 	EventSettlement  = "settlement"
 	EventAdvice      = "advice"
@@ -89,7 +90,17 @@ type printer struct {
 	logErr   error // the first one
 }
 
-// emit prints e. Results, reversals, settlements and advices go to the log as well.
+// logged says whether an event goes to the log: what became of payments. The last
+// approval does too, since the power may have failed before its result was written.
+func (e Event) logged() bool {
+	switch e.Event {
+	case EventResult, EventLast, EventReversal, EventSettlement, EventAdvice, EventDiscarded:
+		return true
+	}
+	return false
+}
+
+// emit prints e, and writes it to the log when it belongs there.
 func (p *printer) emit(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +112,7 @@ func (p *printer) emit(e Event) {
 	} else {
 		fmt.Fprintln(p.out, p.human(e))
 	}
-	if e.Event != EventResult && e.Event != EventReversal && e.Event != EventSettlement && e.Event != EventAdvice && e.Event != EventDiscarded {
+	if !e.logged() {
 		return
 	}
 	e.Time, e.Terminal, e.Merchant = p.now().Format(time.RFC3339Nano), p.terminal, p.merchant
@@ -128,6 +139,8 @@ func (p *printer) human(e Event) string {
 		return e.Card + ": enter PIN"
 	case EventResult:
 		return p.receipt(e)
+	case EventLast:
+		return words("the last one:", p.receipt(e))
 	case EventReversal:
 		state := "not done: " + e.Reason
 		if e.Done != nil && *e.Done {

@@ -21,6 +21,7 @@ const (
 	cmdPIN     = "pin"
 	cmdCancel  = "cancel"
 	cmdReverse = "reverse"
+	cmdLast    = "last"
 	cmdSettle  = "settle"
 	cmdSignOn  = "sign-on"
 	cmdSignOff = "sign-off"
@@ -47,7 +48,7 @@ type command struct {
 
 // What can be wrong with a line.
 var (
-	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, settle, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
+	errCommand = errors.New("unknown command: sale AMOUNT_MINOR, cashback AMOUNT_MINOR CASH_MINOR, preauth AMOUNT_MINOR, preauth-void, complete, complete-offline, complete-void, refund AMOUNT_MINOR REFERENCE BATCH TRACE, repeat, pin DIGITS, cancel, reverse, last, settle, sign-on, sign-off, echo, adjust AMOUNT_MINOR, tip AMOUNT_MINOR, offline AMOUNT_MINOR AUTHORIZATION, upload, discard TRACE, quit")
 	errAmount  = errors.New("sale, adjust and tip need a whole amount in minor units, 1 to 999999999999")
 	errCash    = errors.New("cashback needs the whole amount, goods and cash, and the cash in it, both whole and in minor units; the cash is less")
 	errOffline = errors.New("offline needs a whole amount in minor units and the authorization, six letters or digits")
@@ -131,7 +132,7 @@ func parse(line []byte) (c command, ok bool) {
 		if c.pin, err = secret.NewKey(words[1]); err != nil {
 			return command{err: errPIN}, true
 		}
-	case cmdCancel, cmdReverse, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdUpload, cmdRepeat, cmdQuit:
+	case cmdCancel, cmdReverse, cmdLast, cmdSettle, cmdSignOn, cmdSignOff, cmdEcho, cmdUpload, cmdRepeat, cmdQuit:
 		if len(words) != 1 {
 			return command{err: errCommand}, true
 		}

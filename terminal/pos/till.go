@@ -153,6 +153,7 @@ func (t *Till) start(ctx context.Context) {
 		t.fail(string(reason), err)
 	}
 	t.say.emit(Event{Event: EventReady, Terminal: t.cfg.ID, Batch: t.host.Batch()})
+	t.last()
 	t.repeat(ctx)
 	t.upload(ctx, false)
 }
@@ -169,6 +170,8 @@ func (t *Till) job(c command) func(context.Context) {
 		return t.repeat
 	case c.name == cmdReverse:
 		return t.reverse
+	case c.name == cmdLast:
+		return func(context.Context) { t.again() }
 	case c.name == cmdAdjust, c.name == cmdTip:
 		return func(ctx context.Context) { t.adjust(ctx, c) }
 	case c.name == cmdSettle:

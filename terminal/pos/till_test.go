@@ -471,3 +471,35 @@ func TestRestart(t *testing.T) {
 	}
 	r.end()
 }
+
+// An approval is on the disk before it is told: a till whose power failed in between
+// tells it when it starts again, so that nobody sells the same goods twice.
+func TestLastApprovalIsTold(t *testing.T) {
+	tapped := func() *taps { return &taps{t: t, next: []pos.Tap{{CVM: "none"}}} }
+	r := newRig(t, tapped())
+	r.wait("ready")
+	r.say("last")
+	if e := r.wait("error"); e.Reason != "nothing_to_reverse" {
+		t.Errorf("nothing was sold: %+v", e)
+	}
+	r.say("sale 1234")
+	sold := r.wait("result")
+	want := pos.Event{Event: "last", Outcome: "approved", AmountMinor: 1234, Card: masked, Trace: sold.Trace, Batch: sold.Batch, Auth: sold.Auth, RRN: sold.RRN}
+	r.say("last")
+	if e := r.wait("last"); e != want {
+		t.Errorf("asked for: %+v, want %+v", e, want)
+	}
+	r.end()
+	r.start(tapped())
+	r.wait("ready")
+	if e := r.wait("last"); e != want {
+		t.Errorf("at start: %+v, want %+v", e, want)
+	}
+	r.say("reverse")
+	r.wait("reversal")
+	r.say("last")
+	if e := r.wait("error"); e.Reason != "nothing_to_reverse" {
+		t.Errorf("taken back: %+v", e)
+	}
+	r.end()
+}
