@@ -4,11 +4,13 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"tapswitch/iso8583"
 	"tapswitch/switch/config"
 )
 
@@ -32,7 +34,11 @@ func TestRefundOfAnOldPurchase(t *testing.T) {
 		t.Helper()
 		r.forget()
 		trace++
-		w.expect(what, w.refund(trace, minor, c, 2, rrn), code, true)
+		batch := fmt.Sprintf("%06d", trace) // of its own: a refund is remembered until its batch is closed
+		w.expect(what, w.refund(trace, minor, c, 2, rrn, func(b *iso8583.Builder) { b.SetString(60, "25"+batch+"00060") }), code, true)
+		if code == "00" {
+			w.expect("its batch", w.closing(trace+100, batch, fmt.Sprintf("%015d%012d%03d0", 0, minor, 1)+half(0, 0, "0")), "00", true)
+		}
 	}
 	refund("too much", 701, "64")
 	refund("a part", 300, "00")

@@ -58,7 +58,7 @@ func TestRefund(t *testing.T) {
 	other.expect("elsewhere", other.refund(2, 100, c, 2, rrn), "00", true)
 	left("in part", 300)
 	w.expect("its reversal", w.sale(0x0400, 8, 300, c, as("200000", "25")), "40", false)
-	w.expect("reversal of the purchase", w.sale(0x0400, 2, 700, c), "12", true)
+	w.expect("reversal of the purchase", w.sale(0x0400, 2, 700, c), "64", true)
 	r.restart()
 	w.expect("too much after a restart", w.refund(9, 301, c, 2, rrn), "64", true)
 	w.expect("again after a restart", w.refund(8, 300, c, 2, rrn), "00", true)
