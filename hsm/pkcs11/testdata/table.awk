@@ -40,7 +40,7 @@ function ratio(a, b) { return b ? sprintf("%.2f", a / b) : "-" }
 		share[kind, key] = value("of-bound")
 }
 
-/^cpu:/ { print }
+/^cpu:/ && !cpus++ { print }
 /FAIL|panic/ { print; failed = 1 }
 
 END {
