@@ -121,12 +121,12 @@ func (p *pos) serve(m *machine, c *call, body []byte, ask *oracle.Ask) {
 		}
 		w.sched.after(w.group, wait, func() { c.arrive(answer, ask) })
 	}
-	slow := 40
+	slow := 60
 	if delivery != listen.Written || !arrives { // a line that breaks is noticed late
 		slow = 700
 	}
-	if w.trouble("answer's write slow", slow) {
-		w.sched.sleep(w.between(time.Second, 15*time.Second))
+	if w.trouble("answer's write slow", slow) { // so that a person may have settled its case before
+		w.sched.sleep(w.between(time.Second, 30*time.Second))
 	}
 	if w.rng.IntN(3) == 0 { // the write takes its time, and the answer may be there before it ends
 		w.sched.sleep(w.between(0, 40*time.Millisecond))
