@@ -137,19 +137,29 @@ func (h *host) void(e *booked, v *iso8583.View) {
 	}
 }
 
+// told is the answer to what has happened already, when it is put off or known; the
+// chance of being put off is so many in a thousand.
+func (h *host) told(e *booked, v *iso8583.View, what string, chance int) *answer {
+	switch {
+	case h.w.trouble(what+" put off", chance):
+		return &answer{code: h.oneOf("96", "91", "90", "68")}
+	case e.known && e.said.code == "00" && v.MTI()&1 == 1 && h.w.trouble(what+" known", 300):
+		return &answer{code: "94"}
+	case e.known:
+		return &e.said
+	}
+	return nil
+}
+
 // advice takes in what has happened, once per key: an offline sale, or what the
 // switch decided by itself. A refund comes as one too, and is asked like a request.
 func (h *host) advice(v *iso8583.View, body []byte) *answer {
 	e := h.entry(text(v, 7) + text(v, 11))
-	switch {
-	case text(v, 3) == procBack:
+	if text(v, 3) == procBack {
 		return h.refund(e, v, body)
-	case h.w.trouble("advice put off", 30):
-		return &answer{code: h.oneOf("96", "91", "90", "68")}
-	case e.known && e.said.code == "00" && v.MTI()&1 == 1 && h.w.trouble("advice known", 300):
-		return &answer{code: "94"}
-	case e.known:
-		return &e.said
+	}
+	if said := h.told(e, v, "advice", 30); said != nil {
+		return said
 	}
 	h.about(e, v)
 	e.known, e.pays = true, true

@@ -45,13 +45,8 @@ func (h *host) scriptFor(v *iso8583.View) string {
 // scriptTold takes in what a card did with a script, once per key, and moves nothing.
 func (h *host) scriptTold(v *iso8583.View) *answer {
 	e := h.entry(text(v, 7) + text(v, 11))
-	switch {
-	case h.w.trouble("script result put off", 60):
-		return &answer{code: h.oneOf("96", "91", "90", "68")}
-	case e.known && e.said.code == "00" && v.MTI()&1 == 1 && h.w.trouble("script result known", 300):
-		return &answer{code: "94"}
-	case e.known:
-		return &e.said
+	if said := h.told(e, v, "script result", 60); said != nil {
+		return said
 	}
 	h.about(e, v)
 	e.known, e.said.code = true, "00"
