@@ -39,17 +39,10 @@ func (f *Fault) Unwrap() error { return journal.ErrCorrupt }
 // Replay walks all records that were durable when it was called, over a
 // connection of its own. It may run beside Append and Compact.
 func (j *Journal) Replay(fn func(seq uint64, r journal.Record) error) error {
-	from, end, done := j.reading()
-	defer done()
-	ctx, cancel := j.bounded()
-	conn, err := j.reader(ctx)
-	cancel()
-	if err != nil {
-		return fmt.Errorf("journal: replay: %w", err)
-	}
-	defer conn.Close(context.Background())
-	w := walk{origin: j.origin, base: from, end: end, visit: func(seq uint64, r journal.Record, _ bool) error { return fn(seq, r) }}
-	err = w.run(conn)
+	err := j.beside(func(conn *pgx.Conn, from base, end uint64) error {
+		w := walk{origin: j.origin, base: from, end: end, visit: func(seq uint64, r journal.Record, _ bool) error { return fn(seq, r) }}
+		return w.run(conn)
+	})
 	if s := (stopped{}); errors.As(err, &s) {
 		return s.error
 	}
