@@ -20,8 +20,8 @@ type compacter interface {
 	journal.Compacter
 }
 
-// lives appends n payments of three records; those with an even number are over.
-func lives(t *testing.T, j journal.Journal, from, n int) {
+// Lives appends n payments of three records; those with an even number are over.
+func Lives(t *testing.T, j journal.Journal, from, n int) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
 		key := []byte{byte(i)}
@@ -33,8 +33,8 @@ func lives(t *testing.T, j journal.Journal, from, n int) {
 	}
 }
 
-// living keeps the payments that are not over, but not what stands beside them.
-func living(_ uint64, r journal.Record) bool { return r.Key[0]%2 == 1 && r.Kind == 1 }
+// Living keeps the payments that are not over, but not what stands beside them.
+func Living(_ uint64, r journal.Record) bool { return r.Key[0]%2 == 1 && r.Kind == 1 }
 
 // numbered is a record with its number, as a reader saw it.
 type numbered struct {
@@ -47,7 +47,7 @@ type numbered struct {
 func all(t *testing.T, j journal.Replayer, when string) (got []numbered) {
 	t.Helper()
 	err := j.Replay(func(seq uint64, r journal.Record) error {
-		got = append(got, numbered{seq, living(seq, r), fmt.Sprintf("%d %x %s %d", r.Kind, r.Key, r.Body, r.Reserve)})
+		got = append(got, numbered{seq, Living(seq, r), fmt.Sprintf("%d %x %s %d", r.Kind, r.Key, r.Body, r.Reserve)})
 		return nil
 	})
 	if err != nil {
@@ -72,30 +72,30 @@ func compacting(t *testing.T, r Remote, place string, network env.Network, when 
 func runCompact(t *testing.T, r Remote) {
 	const place = "compact"
 	j := compacting(t, r, place, env.Real().Net, "new")
-	if c, err := j.Compact(math.MaxUint64, living); err != nil || c != (journal.Compaction{}) {
+	if c, err := j.Compact(math.MaxUint64, Living); err != nil || c != (journal.Compaction{}) {
 		t.Fatalf("an empty journal: %+v, %v", c, err)
 	}
-	lives(t, j, 0, 30)
+	Lives(t, j, 0, 30)
 	before := all(t, j, "before")
 	checkReserve(t, j, 15*340)
 	first, err := j.ClosedBelow(22) // 21 and 22 are one append
 	must(t, err)
-	c, err := j.Compact(first, living)
+	c, err := j.Compact(first, Living)
 	must(t, err)
 	want := left(before, first)
 	if got := all(t, j, "after"); first != 21 || !slices.Equal(got, want) || c.Kept != 4 || c.Dropped != 16 || c.Removed != 12 || c.Freed <= 0 {
 		t.Fatalf("below %d: %+v\n%v\nwant\n%v", first, c, got, want)
 	}
 	checkReserve(t, j, 11*340+4*300)
-	if again, err := j.Compact(first, living); err != nil || again != (journal.Compaction{}) {
+	if again, err := j.Compact(first, Living); err != nil || again != (journal.Compaction{}) {
 		t.Fatalf("again: %+v, %v", again, err)
 	}
 	if n, err := j.ClosedBelow(first - 1); err != nil || n != 0 {
 		t.Errorf("below what was carried forward: %d, %v", n, err)
 	}
-	lives(t, j, 30, 10)
+	Lives(t, j, 30, 10)
 	before = all(t, j, "with more")
-	_, err = j.Compact(math.MaxUint64, living) // to the very end
+	_, err = j.Compact(math.MaxUint64, Living) // to the very end
 	must(t, err)
 	want = left(before, math.MaxUint64)
 	if got := all(t, j, "to the end"); !slices.Equal(got, want) {
@@ -107,7 +107,7 @@ func runCompact(t *testing.T, r Remote) {
 		if got := all(t, j, "after a restart"); !slices.Equal(got[:len(want)], want) {
 			t.Fatalf("after a restart:\n%v\nwant\n%v", got, want)
 		}
-		lives(t, j, 40, 1)
+		Lives(t, j, 40, 1)
 	}
 	checkReserve(t, j, 20*300)
 	must(t, j.Close())
@@ -138,10 +138,10 @@ func runCompactHarmed(t *testing.T, r Remote, h harm) {
 		n := newLossy(math.MaxInt, h.forGood)
 		n.before = h.before
 		j := compacting(t, r, place, n, "before it")
-		lives(t, j, 0, 6)
+		Lives(t, j, 0, 6)
 		was := all(t, j, "before it")
 		n.arm(k)
-		c, err := j.Compact(math.MaxUint64, living)
+		c, err := j.Compact(math.MaxUint64, Living)
 		hit := n.disarm()
 		when := fmt.Sprintf("network operation %d of a compaction (%s): %+v, %v", k, hit, c, err)
 		is := left(was, math.MaxUint64)
@@ -163,7 +163,7 @@ func runCompactHarmed(t *testing.T, r Remote, h harm) {
 		default:
 			undone++
 		}
-		lives(t, next, 60, 1)
+		Lives(t, next, 60, 1)
 		must(t, next.Close())
 		if hit == "" {
 			if err != nil {
@@ -223,14 +223,14 @@ func runCompactUnderLoad(t *testing.T, r Remote) {
 // an error of who decides changes nothing.
 func runCompactBesideReplay(t *testing.T, r Remote) {
 	j := compacting(t, r, "compact-beside", env.Real().Net, "new")
-	lives(t, j, 0, 40)
+	Lives(t, j, 0, 40)
 	before, seen := all(t, j, "before"), 0
 	must(t, j.Replay(func(seq uint64, _ journal.Record) error {
 		if seen++; seen == 3 {
-			if _, err := j.Compact(50, living); err != nil {
+			if _, err := j.Compact(50, Living); err != nil {
 				return err
 			}
-			lives(t, j, 40, 1)
+			Lives(t, j, 40, 1)
 		}
 		return nil
 	}))
@@ -240,9 +240,9 @@ func runCompactBesideReplay(t *testing.T, r Remote) {
 	var inner error
 	_, err := j.Compact(math.MaxUint64, func(seq uint64, r journal.Record) bool {
 		if inner == nil {
-			_, inner = j.Compact(math.MaxUint64, living)
+			_, inner = j.Compact(math.MaxUint64, Living)
 		}
-		return living(seq, r)
+		return Living(seq, r)
 	})
 	if must(t, err); !errors.Is(inner, journal.ErrBusy) {
 		t.Errorf("two at a time: %v", inner)

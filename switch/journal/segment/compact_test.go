@@ -49,22 +49,6 @@ func TestConformanceCompacting(t *testing.T) {
 	})
 }
 
-// lives appends n payments of three records; those with an even number are over.
-func lives(t *testing.T, j *segment.Journal, from, n int) {
-	t.Helper()
-	for i := from; i < from+n; i++ {
-		key := []byte{byte(i)}
-		must(t, j.Append(journal.Record{Kind: 1, Key: key, Body: fmt.Appendf(nil, "intent %60d", i), Reserve: 300},
-			journal.Record{Kind: 8, Key: key, Body: []byte("beside it"), Reserve: 40}))
-		if i%2 == 0 {
-			must(t, j.Append(journal.Record{Kind: 2, Key: key, Body: fmt.Appendf(nil, "outcome %60d", i), Reserve: -340}))
-		}
-	}
-}
-
-// odd keeps the payments that are not over, but not what stands beside them.
-func odd(_ uint64, r journal.Record) bool { return r.Key[0]%2 == 1 && r.Kind == 1 }
-
 // numbered is what a journal replays, with the records' numbers.
 func numbered(t *testing.T, j *segment.Journal) (all []string) {
 	t.Helper()
@@ -93,9 +77,9 @@ func kept(all []string, before int) (left []string) {
 func TestCompact(t *testing.T) {
 	w := fake.New(1)
 	j := small(t, w)
-	lives(t, j, 0, 40)
+	journaltest.Lives(t, j, 0, 40)
 	all, before := numbered(t, j), j.Stats()
-	c, err := j.Compact(60, odd)
+	c, err := j.Compact(60, journaltest.Living)
 	must(t, err)
 	got := numbered(t, j)
 	first := int(c.Kept+c.Dropped) + 1
@@ -116,13 +100,13 @@ func TestCompact(t *testing.T) {
 		t.Fatal("the first segment is still there")
 	}
 
-	again, err := j.Compact(60, odd) // nothing new is closed
+	again, err := j.Compact(60, journaltest.Living) // nothing new is closed
 	must(t, err)
 	if again != (journal.Compaction{}) {
 		t.Fatalf("%+v", again)
 	}
-	lives(t, j, 40, 40)
-	_, err = j.Compact(math.MaxUint64, odd) // over the checkpoint
+	journaltest.Lives(t, j, 40, 40)
+	_, err = j.Compact(math.MaxUint64, journaltest.Living) // over the checkpoint
 	must(t, err)
 	got = numbered(t, j)
 	reserved := j.Reserved()
@@ -136,7 +120,7 @@ func TestCompact(t *testing.T) {
 	if again := numbered(t, j); strings.Join(again, "\n") != strings.Join(got, "\n") || j.Reserved() != reserved {
 		t.Fatal("after a restart it reads otherwise")
 	}
-	lives(t, j, 80, 1)
+	journaltest.Lives(t, j, 80, 1)
 	must(t, j.Close())
 }
 
@@ -148,7 +132,7 @@ func TestCompactCrash(t *testing.T) {
 		j := small(t, w)
 		var states []string // that the journal may have
 		state := func() { states = append(states, strings.Join(numbered(t, j), "\n")) }
-		lives(t, j, 0, 30)
+		journaltest.Lives(t, j, 0, 30)
 		state()
 		at, moments := 0, []*fake.World(nil)
 		var which []int
@@ -158,7 +142,7 @@ func TestCompactCrash(t *testing.T) {
 			}
 		})
 		for _, before := range []uint64{40, math.MaxUint64} {
-			_, err := j.Compact(before, odd)
+			_, err := j.Compact(before, journaltest.Living)
 			must(t, err)
 			hook := len(moments)
 			state()
@@ -172,7 +156,7 @@ func TestCompactCrash(t *testing.T) {
 			if got != states[which[i]] && got != states[which[i]+1] {
 				t.Fatalf("crash %d in compaction %d, %v kept: neither before nor after:\n%s", i, which[i], keep, got)
 			}
-			lives(t, j, 90, 2)
+			journaltest.Lives(t, j, 90, 2)
 			must(t, j.Close())
 			for _, name := range m.Disk.Files() {
 				if strings.HasSuffix(name, ".new") {
@@ -193,11 +177,11 @@ func TestCompactFault(t *testing.T) {
 	for k := 1; ; k++ {
 		w := fake.New(3)
 		j := small(t, w)
-		lives(t, j, 0, 30)
+		journaltest.Lives(t, j, 0, 30)
 		old := numbered(t, j)
 		at := w.Disk.Ops() + k
 		w.Disk.FailAt(at, syscall.EIO)
-		_, err := j.Compact(math.MaxUint64, odd)
+		_, err := j.Compact(math.MaxUint64, journaltest.Living)
 		hit := w.Disk.Ops() >= at
 		w.Disk.FailAt(at, nil)
 		if hit == (err == nil) {
@@ -206,8 +190,8 @@ func TestCompactFault(t *testing.T) {
 		if j.Stats().Broken {
 			broken++
 		} else {
-			lives(t, j, 90, 1)
-			if c, err := j.Compact(math.MaxUint64, odd); err != nil {
+			journaltest.Lives(t, j, 90, 1)
+			if c, err := j.Compact(math.MaxUint64, journaltest.Living); err != nil {
 				t.Fatalf("after a fault at operation %d: %+v, %v", k, c, err)
 			}
 		}
@@ -233,11 +217,11 @@ func TestCompactFault(t *testing.T) {
 func TestDamagedCheckpoint(t *testing.T) {
 	w := fake.New(4)
 	j := small(t, w)
-	lives(t, j, 0, 40)
-	_, err := j.Compact(40, odd)
+	journaltest.Lives(t, j, 0, 40)
+	_, err := j.Compact(40, journaltest.Living)
 	must(t, err)
 	older := w.Disk.CrashClone(fake.KeepAll, 0)
-	_, err = j.Compact(math.MaxUint64, odd)
+	_, err = j.Compact(math.MaxUint64, journaltest.Living)
 	must(t, err)
 	must(t, j.Close())
 	name, oldName := "", ""
@@ -288,15 +272,15 @@ func TestDamagedCheckpoint(t *testing.T) {
 func TestCompactBesideReplay(t *testing.T) {
 	w := fake.New(5)
 	j := small(t, w)
-	lives(t, j, 0, 40)
+	journaltest.Lives(t, j, 0, 40)
 	all := numbered(t, j)
 	seen := 0
 	must(t, j.Replay(func(seq uint64, _ journal.Record) error {
 		if seen++; seen == 3 {
-			if _, err := j.Compact(50, odd); err != nil {
+			if _, err := j.Compact(50, journaltest.Living); err != nil {
 				return err
 			}
-			lives(t, j, 40, 1)
+			journaltest.Lives(t, j, 40, 1)
 		}
 		return nil
 	}))
@@ -306,7 +290,7 @@ func TestCompactBesideReplay(t *testing.T) {
 	if w.Disk.Bytes("j/000000000001.seg") == nil {
 		t.Fatal("removed under the eyes of its reader")
 	}
-	_, err := j.Compact(math.MaxUint64, odd)
+	_, err := j.Compact(math.MaxUint64, journaltest.Living)
 	must(t, err)
 	if w.Disk.Bytes("j/000000000001.seg") != nil {
 		t.Fatal("never removed")
@@ -359,14 +343,14 @@ func TestCompactKilled(t *testing.T) {
 	for seed := range uint64(20) {
 		w := fake.New(7)
 		j := small(t, w)
-		lives(t, j, 0, 30)
+		journaltest.Lives(t, j, 0, 30)
 		old := strings.Join(numbered(t, j), "\n")
 		w.Disk.OnOp(func(op fake.Op) {
 			if op.Kind == fake.OpRename {
 				w.Disk.FailAt(op.K+1, syscall.EIO)
 			}
 		})
-		if _, err := j.Compact(math.MaxUint64, odd); !errors.Is(err, journal.ErrBroken) {
+		if _, err := j.Compact(math.MaxUint64, journaltest.Living); !errors.Is(err, journal.ErrBroken) {
 			t.Fatalf("a failed sync of the directory: %v", err)
 		}
 		must(t, ignore(j.Close(), journal.ErrBroken))
